@@ -1,0 +1,54 @@
+# One command each; `make` alone lists them.
+
+PYTHON := .venv/bin/python
+PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench bench-quick clean
+
+help: ## List the commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+run: .venv/runtime.stamp ## Start the server on 127.0.0.1:$PORT (8000) with SQLite and memory
+	@exec scripts/run
+
+test: .venv/development.stamp ## Run all tests; ARGS="-k name" goes to pytest
+	@scripts/install-services
+	@$(PYTHON) -m tests.services $(ARGS)
+
+# Types and migrations are read from the settings, which ask for a key otherwise.
+lint: export DEBUG := 1
+lint: .venv/development.stamp ## Check style, types, the floors and the migrations
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy .
+	.venv/bin/lint-imports
+	$(PYTHON) manage.py makemigrations --check --dry-run --skip-checks
+
+format: .venv/development.stamp ## Put the code into the form that `lint` asks for
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+bench: .venv/development.stamp ## Measure the server
+	$(PYTHON) -m bench
+
+bench-quick: .venv/development.stamp ## Measure the server, in a minute or two
+	$(PYTHON) -m bench --quick
+
+clean: ## Remove the virtual environment and everything generated, but not db.sqlite3
+	rm -rf .venv staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A dangling link does not count as a file, so an interpreter that was removed makes a new environment.
+$(PYTHON):
+	@scripts/make-venv
+
+.venv/runtime.stamp: requirements.txt | $(PYTHON)
+	@echo "Installing requirements.txt"
+	@$(PIP) install --quiet --requirement requirements.txt
+	@touch $@
+
+.venv/development.stamp: requirements.txt requirements-dev.txt | $(PYTHON)
+	@echo "Installing requirements-dev.txt"
+	@$(PIP) install --quiet --requirement requirements-dev.txt
+	@touch $@

@@ -1,0 +1,132 @@
+"""What every test shares: an environment of its own, and the services that tests start."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
+from typing import TypeVar
+
+import django
+import pytest
+from django.db import connection
+from django.test import override_settings
+
+from tests.services import (
+    Coturn,
+    NotInstalledError,
+    RedisServer,
+    coturn,
+    postgres_server,
+    redis_server,
+    skip_or_fail,
+)
+
+T = TypeVar("T")
+
+# What securecall_site/settings.py reads. The caller's values are nobody's business here.
+SETTINGS = (
+    "ALLOWED_",
+    "DATABASE_URL",
+    "DEBUG",
+    "DJANGO_",
+    "DRAIN_SECONDS",
+    "HEARTBEAT_",
+    "HOLD_SECONDS",
+    "LIMIT_",
+    "PORT",
+    "RAILWAY_",
+    "REDIS_URL",
+    "REGISTRATION_",
+    "REPLICAS",
+    "RING_",
+    "SECRET_KEY",
+    "STUN_",
+    "TRUSTED_PROXIES",
+    "TURN_",
+)
+for name in [name for name in os.environ if name.startswith(SETTINGS)]:
+    del os.environ[name]
+os.environ |= {"DJANGO_SETTINGS_MODULE": "securecall_site.settings", "DEBUG": "1"}
+# A run on Postgres says so with a name of its own, so that a DATABASE_URL never meets the tests by accident.
+ON_POSTGRES = "TEST_DATABASE_URL" in os.environ
+if ON_POSTGRES:
+    os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
+
+# Settings are read when the first test module is imported; a name in pyproject.toml would read them before this file.
+django.setup()
+
+# A terminated run ends like an interrupted one, which ends its services.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_reset_sequences"})
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On Postgres run the tests that use Django's database; the others have run, or will, on SQLite."""
+    if not ON_POSTGRES:
+        return
+    kept = [item for item in items if _uses_database(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+def _uses_database(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    return item.get_closest_marker("django_db") is not None or not DATABASE_FIXTURES.isdisjoint(fixtures)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep SQLite's test database in a file; in memory, Django's default, threads lock each other out at once."""
+    if connection.vendor == "sqlite":
+        connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "db.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Serve static files from somewhere that exists; a fresh clone has collected none, and whitenoise warns of it."""
+    with override_settings(STATIC_ROOT=tmp_path_factory.mktemp("static")):
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_redis() -> Iterator[RedisServer]:
+    """One Redis for all tests that leave it running."""
+    yield from _run(redis_server())
+
+
+@pytest.fixture(scope="session")
+def redis_url(shared_redis: RedisServer) -> str:
+    """The address of a Redis that all tests share."""
+    return shared_redis.url
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A Redis of the test's own, to stop and start again."""
+    yield from _run(redis_server())
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The address of a Postgres that all tests share."""
+    yield from _run(postgres_server())
+
+
+@pytest.fixture(scope="session")
+def coturn_server() -> Iterator[Coturn]:
+    """A coturn that knows two secrets, as during a rotation: the first is the older one."""
+    yield from _run(coturn(secrets=["older-secret-of-the-test-relay", "newer-secret-of-the-test-relay"]))
+
+
+def _run(service: AbstractContextManager[T]) -> Iterator[T]:
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(service)
+        except NotInstalledError as error:
+            missing = error
+        else:
+            yield running
+            return
+    # Outside the handler, whose error would be shown as well.
+    skip_or_fail(missing)

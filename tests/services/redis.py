@@ -1,0 +1,68 @@
+"""A real Redis that keeps nothing on disk."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+
+from tests.services import process
+
+
+class RedisServer:
+    """A Redis whose address survives `stop` and `start`, so that a test can take it away and give it back."""
+
+    def __init__(self, directory: Path) -> None:
+        self._program = process.executable("redis-server", "redis-server")
+        self._directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+        self.port = process.on_free_port(self._start_on)
+
+    @property
+    def url(self) -> str:
+        """What `REDIS_URL` takes."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start again on the same port, empty."""
+        self._start_on(self.port)
+
+    def stop(self) -> None:
+        """End the server; its connections break and new ones are refused."""
+        if self._process is not None:
+            process.stop(self._process)
+            self._process = None
+
+    def _start_on(self, port: int) -> int:
+        options = {
+            "bind": "127.0.0.1",
+            "port": str(port),
+            "dir": str(self._directory),
+            "save": "",
+            "appendonly": "no",
+        }
+        command = [self._program, *(word for name, value in options.items() for word in (f"--{name}", value))]
+        self._process = process.start(command, self._directory / "redis.log", lambda pid: _answers(port, pid))
+        return port
+
+
+@contextmanager
+def redis_server() -> Iterator[RedisServer]:
+    """Run a Redis while the block runs."""
+    with tempfile.TemporaryDirectory(prefix="securecall-redis-") as directory:
+        server = RedisServer(Path(directory))
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def _answers(port: int, pid: int) -> bool:
+    with redis.Redis(port=port) as client:
+        try:
+            # Another Redis may have been quicker to take the port.
+            return bool(client.info("server")["process_id"] == pid)
+        except redis.RedisError:
+            return False
