@@ -1,0 +1,1 @@
+"""The signaling server: registration, calls and the relay between clients."""

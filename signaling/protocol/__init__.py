@@ -1,0 +1,1 @@
+"""The rules of the protocol. Pure: no Django, Channels, asyncio, clock or Redis."""

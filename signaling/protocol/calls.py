@@ -1,0 +1,66 @@
+"""The life of a call, as one table (PROTOCOL.md, "Calls"). A missing row is `CALL_NOT_FOUND`."""
+
+import re
+import secrets
+from enum import StrEnum
+from typing import NamedTuple
+
+CALL_ID = re.compile(r"[a-zA-Z0-9_-]{16,64}")
+HELD_MESSAGES = 256
+HELD_BYTES = 256 * 1024
+
+
+class State(StrEnum):
+    """Where a call is; one that has ended is gone and has no state."""
+
+    RINGING = "ringing"
+    ACTIVE = "active"
+
+
+class Role(StrEnum):
+    """What a client is in a call."""
+
+    CALLER = "caller"
+    CALLEE = "callee"
+
+
+class Action(StrEnum):
+    """What a client may do to a call."""
+
+    ANSWER = "answer"
+    REJECT = "reject"
+    CLOSE = "close"
+
+
+class EndReason(StrEnum):
+    """The server's own reasons in `CALL_ENDED`."""
+
+    TIMEOUT = "timeout"
+    PEER_DISCONNECTED = "peer_disconnected"
+    OPERATOR = "operator"
+
+
+# Who may do what, when, and the state that follows; None: the call is gone.
+TRANSITIONS: dict[Action, dict[tuple[State, Role], State | None]] = {
+    Action.ANSWER: {(State.RINGING, Role.CALLEE): State.ACTIVE},
+    Action.REJECT: {(State.RINGING, Role.CALLEE): None},
+    Action.CLOSE: {
+        (State.RINGING, Role.CALLER): None,
+        (State.RINGING, Role.CALLEE): None,
+        (State.ACTIVE, Role.CALLER): None,
+        (State.ACTIVE, Role.CALLEE): None,
+    },
+}
+
+
+class Leg(NamedTuple):
+    """A call as one of its two participants sees it."""
+
+    peer: str
+    role: Role
+    state: State
+
+
+def new_call_id() -> str:
+    """Make an unguessable call ID: 128 random bits, URL-safe."""
+    return secrets.token_urlsafe(16)

@@ -1,0 +1,131 @@
+"""How much one client may ask for (PROTOCOL.md, "Limits" and "Connection life"). The clock is passed in."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from signaling.protocol.errors import RateLimitedError
+
+# Refused messages are counted over this long before the connection is closed.
+REFUSALS_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """One field for each row of PROTOCOL.md's table; 0 turns a limit off."""
+
+    message_burst: int = 60
+    messages_per_second: int = 10
+    pkd_lookups_per_minute: int = 60
+    pkd_registers_per_minute: int = 10
+    refused_messages: int = 200
+    connections_per_ip: int = 100
+    new_connections_per_ip_per_minute: int = 300
+    outbound_queue_bytes: int = 1024 * 1024
+    open_calls_per_client: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long the server waits, in seconds."""
+
+    registration_seconds: float = 60
+    heartbeat_seconds: float = 60
+    ring_seconds: float = 60
+    hold_seconds: float = 30
+
+
+class TokenBucket:
+    """A burst that refills at a steady rate; a refusal takes nothing, so who slows down recovers."""
+
+    __slots__ = ("_tokens", "_updated_at")
+
+    def __init__(self, burst: float, now: float) -> None:
+        self._tokens = burst
+        self._updated_at = now
+
+    def take(self, now: float, burst: int, per_second: int) -> float:
+        """Take one token; returns 0, or the seconds until there is one."""
+        tokens = self._tokens + (now - self._updated_at) * per_second
+        tokens = min(tokens, burst)
+        self._updated_at = now
+        if tokens >= 1:
+            self._tokens = tokens - 1
+            return 0
+        self._tokens = tokens
+        return (1 - tokens) / per_second
+
+
+class SlidingWindow:
+    """At most `limit` events in any `seconds`, exactly: it remembers the time of each."""
+
+    __slots__ = ("_limit", "_seconds", "_times")
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        self._limit = limit
+        self._seconds = seconds
+        self._times: deque[float] = deque()
+
+    def take(self, now: float) -> float:
+        """Count one event; returns 0, or the seconds until there is room for it. A limit of 0 is none."""
+        if not self._limit:
+            return 0
+        times = self._times
+        while times and times[0] <= now - self._seconds:
+            times.popleft()
+        if len(times) >= self._limit:
+            return times[0] + self._seconds - now
+        times.append(now)
+        return 0
+
+    def is_empty(self, now: float) -> bool:
+        """Whether nothing counts any more."""
+        return not self._times or self._times[-1] <= now - self._seconds
+
+
+class Allowance:
+    """What one connection has left of its limits; `now` is monotonic, in seconds."""
+
+    __slots__ = ("_bucket", "_limits", "_lookups", "_refusals", "_registers")
+
+    def __init__(self, limits: Limits, now: float) -> None:
+        self._limits = limits
+        self._bucket = TokenBucket(limits.message_burst, now)
+        # Most connections never need these.
+        self._lookups: SlidingWindow | None = None
+        self._registers: SlidingWindow | None = None
+        self._refusals: SlidingWindow | None = None
+
+    def take_message(self, now: float) -> None:
+        """Take one message; raises `RateLimitedError` when there is none left."""
+        limits = self._limits
+        if not (limits.message_burst and limits.messages_per_second):
+            return
+        wait = self._bucket.take(now, limits.message_burst, limits.messages_per_second)
+        if wait:
+            raise RateLimitedError("You send too many messages; slow down.", wait)
+
+    def take_lookup(self, now: float) -> None:
+        """Take one `PKD_LOOKUP`; raises `RateLimitedError` when there is none left."""
+        if self._lookups is None:
+            self._lookups = SlidingWindow(self._limits.pkd_lookups_per_minute, 60)
+        self._take(self._lookups, now, "You look up too many keys; wait before the next PKD_LOOKUP.")
+
+    def take_register(self, now: float) -> None:
+        """Take one `PKD_REGISTER`; raises `RateLimitedError` when there is none left."""
+        if self._registers is None:
+            self._registers = SlidingWindow(self._limits.pkd_registers_per_minute, 60)
+        self._take(self._registers, now, "You publish too many keys; wait before the next PKD_REGISTER.")
+
+    def is_exhausted(self, now: float) -> bool:
+        """Count a refused message; True when there were so many that the connection should be closed."""
+        if not self._limits.refused_messages:
+            return False
+        if self._refusals is None:
+            self._refusals = SlidingWindow(self._limits.refused_messages, REFUSALS_SECONDS)
+        return self._refusals.take(now) > 0
+
+    @staticmethod
+    def _take(window: SlidingWindow, now: float, sentence: str) -> None:
+        wait = window.take(now)
+        if wait:
+            raise RateLimitedError(sentence, wait)

@@ -1,0 +1,310 @@
+"""Every message of the protocol: decoded from frames, encoded to frames (PROTOCOL.md, "Frames").
+
+Session descriptions and candidates are opaque: they are checked to be JSON of the right kind and kept
+as the very bytes that came.
+"""
+
+import math
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from signaling.protocol.errors import InvalidMessageError, ProtocolError
+
+MAX_FRAME_BYTES = 65_536
+# What a client may name in a request and find again in the ERROR for it.
+MAX_ECHO_CHARACTERS = 64
+
+# `\Z`, because `$` also matches before a final newline: "bob\n" is no client ID.
+ClientId = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}\Z")]
+Reason = Annotated[str, Meta(max_length=64)]
+# Control characters have no place in a key and would not survive every database.
+PublicKey = Annotated[str, Meta(min_length=1, max_length=8192, pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z")]
+
+
+class ClientMessage(Struct, rename="camel", gc=False):
+    """A message from a client; its payload's fields."""
+
+    usage: ClassVar[str] = ""
+
+
+class Register(ClientMessage):
+    """Associate a client ID with this connection."""
+
+    usage = "REGISTER needs a clientId of 1 to 64 letters, digits, hyphens or underscores."
+    client_id: ClientId
+
+
+class Heartbeat(ClientMessage):
+    """Say that the client is alive."""
+
+    usage = "HEARTBEAT takes no payload, or an object."
+
+
+class CallInitiate(ClientMessage):
+    """Call another client."""
+
+    usage = (
+        "CALL_INITIATE needs a targetId (a client ID) and an sdpOffer (a string that is not empty); "
+        "its callId is optional, a string."
+    )
+    target_id: ClientId
+    sdp_offer: Raw
+    call_id: str | UnsetType = UNSET
+
+
+class CallAccept(ClientMessage):
+    """Accept an incoming call."""
+
+    usage = "CALL_ACCEPT needs a callId (a string) and an sdpAnswer (a string that is not empty)."
+    call_id: str
+    sdp_answer: Raw
+
+
+class CallReject(ClientMessage):
+    """Reject an incoming call."""
+
+    usage = "CALL_REJECT needs a callId (a string); its reason is optional, up to 64 characters."
+    call_id: str
+    reason: Reason | UnsetType = UNSET
+
+
+class CallEnd(ClientMessage):
+    """End a call, ringing or active."""
+
+    usage = "CALL_END needs a callId (a string); its reason is optional, up to 64 characters."
+    call_id: str
+    reason: Reason | UnsetType = UNSET
+
+
+class IceCandidate(ClientMessage):
+    """A candidate for the peer; `""` ends them. The server relays it as it came."""
+
+    usage = "ICE_CANDIDATE needs a callId (a string) and a candidate (a string or an object)."
+    call_id: str
+    candidate: Raw
+
+
+class PkdRegister(ClientMessage):
+    """Publish this client's public key."""
+
+    usage = "PKD_REGISTER needs your own clientId and a publicKey of 1 to 8,192 characters without control characters."
+    client_id: ClientId
+    public_key: PublicKey
+
+
+class PkdLookup(ClientMessage):
+    """Ask for a client's public key."""
+
+    usage = "PKD_LOOKUP needs a clientId of 1 to 64 letters, digits, hyphens or underscores."
+    client_id: ClientId
+
+
+class TurnCredentials(ClientMessage):
+    """Ask for fresh TURN credentials."""
+
+    usage = "TURN_CREDENTIALS takes an empty payload."
+
+
+CLIENT_MESSAGES: dict[str, type[ClientMessage]] = {
+    "REGISTER": Register,
+    "HEARTBEAT": Heartbeat,
+    "CALL_INITIATE": CallInitiate,
+    "CALL_ACCEPT": CallAccept,
+    "CALL_REJECT": CallReject,
+    "CALL_END": CallEnd,
+    "ICE_CANDIDATE": IceCandidate,
+    "PKD_REGISTER": PkdRegister,
+    "PKD_LOOKUP": PkdLookup,
+    "TURN_CREDENTIALS": TurnCredentials,
+}
+
+IceServers = list[dict[str, str]]
+
+
+class ServerMessage(Struct, rename="camel", omit_defaults=True, gc=False):
+    """A message to a client; its payload's fields."""
+
+    def encode(self) -> str:
+        """Encode the frame's text."""
+        return _encode(_ServerEnvelope(SERVER_MESSAGES[type(self)], self)).decode()
+
+
+class Registered(ServerMessage):
+    """Registration confirmed."""
+
+    client_id: str
+    ice_servers: IceServers
+
+
+class HeartbeatAck(ServerMessage):
+    """The answer to `HEARTBEAT`."""
+
+
+class IncomingCall(ServerMessage):
+    """Somebody calls this client."""
+
+    call_id: str
+    caller_id: str
+    sdp_offer: Raw
+    ice_servers: IceServers
+
+
+class CallAccepted(ServerMessage):
+    """The callee accepted."""
+
+    call_id: str
+    sdp_answer: Raw
+    ice_servers: IceServers
+
+
+class CallRejected(ServerMessage):
+    """The callee rejected."""
+
+    call_id: str
+    reason: str | UnsetType = UNSET
+
+
+class CallEnded(ServerMessage):
+    """The peer, or the server, ended the call."""
+
+    call_id: str
+    reason: str | UnsetType = UNSET
+
+
+class PeerIceCandidate(ServerMessage):
+    """A candidate from the peer."""
+
+    call_id: str
+    candidate: Raw
+
+
+class PkdResult(ServerMessage):
+    """A client's public key; `null` when it has none, or a revoked one."""
+
+    client_id: str
+    public_key: str | None
+
+
+class FreshTurnCredentials(ServerMessage):
+    """Credentials good until `expiresAt`, in unix seconds."""
+
+    ice_servers: IceServers
+    expires_at: int
+
+
+class Error(ServerMessage):
+    """What was wrong with a request, and what to do."""
+
+    code: str
+    message: str
+    request: str | UnsetType = UNSET
+    call_id: str | UnsetType = UNSET
+    retry_after_ms: int | UnsetType = UNSET
+
+
+SERVER_MESSAGES: dict[type[ServerMessage], str] = {
+    Registered: "REGISTERED",
+    HeartbeatAck: "HEARTBEAT_ACK",
+    IncomingCall: "INCOMING_CALL",
+    CallAccepted: "CALL_ACCEPTED",
+    CallRejected: "CALL_REJECTED",
+    CallEnded: "CALL_ENDED",
+    PeerIceCandidate: "ICE_CANDIDATE",
+    PkdResult: "PKD_RESULT",
+    FreshTurnCredentials: "TURN_CREDENTIALS",
+    Error: "ERROR",
+}
+
+
+class Envelope(Struct, gc=False):
+    """A frame's outer object; extra keys are ignored."""
+
+    type: str
+    payload: Raw = Raw(b"{}")
+
+
+class _ServerEnvelope(Struct, gc=False):
+    type: str
+    payload: ServerMessage
+
+
+_envelopes = msgspec.json.Decoder(Envelope)
+_payloads = {name: msgspec.json.Decoder(message) for name, message in CLIENT_MESSAGES.items()}
+_encode = msgspec.json.Encoder().encode
+
+
+def decode_envelope(frame: str) -> Envelope:
+    """Decode a frame down to its type; raises `InvalidMessageError` for anything but a message."""
+    size = len(frame) if frame.isascii() else len(frame.encode(errors="surrogatepass"))
+    if size > MAX_FRAME_BYTES:
+        raise InvalidMessageError("A message may be 65,536 bytes long; send a shorter one.")
+    try:
+        envelope = _envelopes.decode(frame)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        raise InvalidMessageError('Send one JSON object in a text frame: {"type": "...", "payload": {...}}.') from None
+    if envelope.type not in CLIENT_MESSAGES:
+        raise InvalidMessageError("There is no message of this type; use one that the protocol defines.")
+    return envelope
+
+
+def decode_payload(envelope: Envelope) -> ClientMessage:
+    """Decode a payload by its envelope's type; raises `InvalidMessageError` with the type's usage."""
+    try:
+        message = _payloads[envelope.type].decode(envelope.payload)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        raise InvalidMessageError(CLIENT_MESSAGES[envelope.type].usage) from None
+    check = _OPAQUE_FIELDS.get(type(message))
+    if check is not None:
+        field, starts = check
+        value = memoryview(getattr(message, field))
+        # The bytes are valid JSON by now: the first one tells the kind of value.
+        if value[0] not in starts or (len(starts) == 1 and len(value) == len('""')):
+            raise InvalidMessageError(message.usage)
+    return message
+
+
+# An opaque field, and what its JSON may start with: a string alone (and then not an empty one), or an object.
+_OPAQUE_FIELDS: dict[type[ClientMessage], tuple[str, bytes]] = {
+    CallInitiate: ("sdp_offer", b'"'),
+    CallAccept: ("sdp_answer", b'"'),
+    IceCandidate: ("candidate", b'"{'),
+}
+
+
+def error_for(error: ProtocolError, request: str | UnsetType = UNSET, call_id: str | UnsetType = UNSET) -> Error:
+    """Describe `error` to the client that caused it, with the type and the call that its request named."""
+    retry_after = error.retry_after_seconds
+    return Error(
+        code=error.code.value,
+        message=error.sentence,
+        request=request,
+        call_id=call_id,
+        retry_after_ms=UNSET if retry_after is None else math.ceil(retry_after * 1000),
+    )
+
+
+def named_in(frame: str | None) -> tuple[str | UnsetType, str | UnsetType]:
+    """Return the type and the call ID that a refused frame names, as far as it can be read."""
+    if frame is None or len(frame) > MAX_FRAME_BYTES:
+        return UNSET, UNSET
+    try:
+        envelope = _envelopes.decode(frame)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return UNSET, UNSET
+    return _short(envelope.type), _short(_call_id_in(envelope.payload))
+
+
+def _call_id_in(payload: Raw) -> Any:
+    try:
+        fields = msgspec.json.decode(payload, type=dict[str, Raw])
+        return msgspec.json.decode(fields["callId"], type=str)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError, KeyError):
+        return UNSET
+
+
+def _short(text: Any) -> str | UnsetType:
+    if isinstance(text, str) and len(text) <= MAX_ECHO_CHARACTERS:
+        return text
+    return UNSET

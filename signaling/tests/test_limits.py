@@ -1,0 +1,142 @@
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signaling.protocol.errors import RateLimitedError
+from signaling.protocol.limits import Allowance, Limits, SlidingWindow, Timeouts, TokenBucket
+from signaling.protocol.messages import error_for
+
+START = 1_000.0
+OFF = Limits(*[0] * len(Limits.__dataclass_fields__))
+
+
+def takes(take: Callable[[float], None], now: float, count: int) -> int:
+    """Try `count` times at one moment; returns how often it succeeded."""
+    taken = 0
+    for _ in range(count):
+        try:
+            take(now)
+        except RateLimitedError:
+            continue
+        taken += 1
+    return taken
+
+
+def test_limits_are_those_of_the_protocol() -> None:
+    assert Limits() == Limits(60, 10, 60, 10, 200, 100, 300, 1_048_576, 8)
+    assert Timeouts() == Timeouts(60, 60, 60, 30)
+
+
+def test_messages_come_in_a_burst_then_at_a_rate() -> None:
+    allowance = Allowance(Limits(), START)
+    assert takes(allowance.take_message, START, 100) == 60
+    assert takes(allowance.take_message, START + 0.5, 100) == 5
+    assert takes(allowance.take_message, START + 1, 100) == 5
+    assert takes(allowance.take_message, START + 1000, 100) == 60
+
+
+def test_messages_refused_cost_nothing() -> None:
+    allowance = Allowance(Limits(), START)
+    takes(allowance.take_message, START, 10_000)
+    for tenth in range(1, 100):
+        assert takes(allowance.take_message, START + tenth / 10 + 0.001, 3) == 1
+
+
+def test_messages_are_unlimited_when_a_limit_is_off() -> None:
+    for limits in (OFF, Limits(message_burst=0), Limits(messages_per_second=0)):
+        assert takes(Allowance(limits, START).take_message, START, 10_000) == 10_000
+
+
+@given(
+    st.integers(1, 100),
+    st.integers(1, 100),
+    st.lists(st.floats(0, 3), min_size=1, max_size=200),
+)
+def test_bucket_never_gives_more_than_burst_and_rate(burst: int, per_second: int, pauses: list[float]) -> None:
+    bucket = TokenBucket(burst, START)
+    now, taken = START, 0
+    for pause in pauses:
+        now += pause
+        taken += not bucket.take(now, burst, per_second)
+        assert taken <= burst + (now - START) * per_second + 1e-6
+
+
+@given(st.integers(1, 10), st.integers(1, 50), st.lists(st.floats(0, 0.2), max_size=60))
+def test_bucket_keeps_its_word(burst: int, per_second: int, pauses: list[float]) -> None:
+    bucket = TokenBucket(burst, START)
+    now = START
+    for pause in pauses:
+        now += pause
+        wait = bucket.take(now, burst, per_second)
+        assert 0 <= wait <= 1 / per_second + 1e-9
+        if wait:
+            # What is said to a client, in whole milliseconds.
+            said = error_for(RateLimitedError("Wait.", wait)).retry_after_ms
+            assert isinstance(said, int)
+            now += said / 1000
+            assert not bucket.take(now, burst, per_second)
+
+
+@given(
+    st.integers(1, 8),
+    st.floats(0.1, 10),
+    st.lists(st.floats(0, 3), max_size=100),
+)
+def test_window_counts_exactly(limit: int, seconds: float, pauses: list[float]) -> None:
+    window = SlidingWindow(limit, seconds)
+    now, taken = START, [-math.inf]
+    for pause in pauses:
+        now += pause
+        recent = [time for time in taken if time > now - seconds]
+        wait = window.take(now)
+        assert bool(wait) == (len(recent) >= limit)
+        if wait:
+            assert wait == pytest.approx(recent[0] + seconds - now)
+        else:
+            taken.append(now)
+        assert not window.is_empty(now)
+    assert window.is_empty(now + seconds + 0.001)
+
+
+def test_window_without_a_limit_counts_nothing() -> None:
+    window = SlidingWindow(0, 60)
+    assert not any(window.take(START) for _ in range(1000))
+    assert window.is_empty(START)
+
+
+@pytest.mark.parametrize(("name", "limit"), [("take_lookup", 60), ("take_register", 10)])
+def test_directory_requests_are_counted_a_minute(name: str, limit: int) -> None:
+    allowance = Allowance(Limits(), START)
+    take = getattr(allowance, name)
+    assert takes(take, START, 200) == limit
+    assert takes(take, START + 59.999, 200) == 0
+    with pytest.raises(RateLimitedError) as refused:
+        take(START + 50)
+    assert refused.value.retry_after_seconds == pytest.approx(10)
+    assert takes(take, START + 60, 200) == limit
+    assert takes(getattr(Allowance(OFF, START), name), START, 1000) == 1000
+
+
+def test_directory_requests_are_counted_apart() -> None:
+    allowance = Allowance(Limits(), START)
+    assert takes(allowance.take_lookup, START, 100) == 60
+    assert takes(allowance.take_register, START, 100) == 10
+
+
+def test_refusals_exhaust_within_ten_seconds() -> None:
+    allowance = Allowance(Limits(), START)
+    assert not any(allowance.is_exhausted(START + number / 100) for number in range(200))
+    assert allowance.is_exhausted(START + 9.99)
+
+
+def test_refusals_spread_out_do_not_exhaust() -> None:
+    allowance = Allowance(Limits(), START)
+    assert not any(allowance.is_exhausted(START + number / 20) for number in range(5000))
+
+
+def test_refusals_never_exhaust_when_the_limit_is_off() -> None:
+    allowance = Allowance(OFF, START)
+    assert not any(allowance.is_exhausted(START) for _ in range(5000))
