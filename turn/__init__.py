@@ -1,0 +1,1 @@
+"""TURN credentials: minted for a client, valid for a limited time."""

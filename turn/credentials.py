@@ -1,0 +1,34 @@
+"""Minting: time-limited TURN credentials from a shared secret (draft-uberti-behave-turn-rest-00)."""
+
+import base64
+import hmac
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSettings:
+    """What the environment says about relays; durations in seconds."""
+
+    secrets: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    stun_urls: tuple[str, ...] = ()
+    ttl_seconds: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a TURN server asks for: a username with its expiry and the password that proves it."""
+
+    username: str
+    password: str
+
+
+def mint(secret: str, client_id: str, expires_at: int) -> Credential:
+    """Mint a credential for `client_id` that is good until `expires_at` (unix seconds).
+
+    The username is `<unix expiry>:<clientId>`, the password padded base64 of HMAC-SHA1 over it
+    (draft-uberti-behave-turn-rest-00, section 2.2); coturn accepts no other digest.
+    """
+    username = f"{expires_at}:{client_id}"
+    digest = hmac.digest(secret.encode(), username.encode(), "sha1")
+    return Credential(username, base64.b64encode(digest).decode())

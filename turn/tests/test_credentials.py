@@ -1,0 +1,15 @@
+import pytest
+
+from turn.credentials import Credential, mint
+
+# Independent of this code: printf '%s' USERNAME | openssl dgst -sha1 -hmac SECRET -binary | base64
+VECTORS = [
+    ("securecall-secret", "alice", 1_700_003_600, "BuWCi78L4Bz6YJiMn0ZYv9KoUZ4="),
+    ("north", "Bob_the-2nd", 1_893_456_000, "J5QasB1NFxiU8dPfHH6uuph1p94="),
+    ("schlüssel", "x", 1_893_456_000, "m+JcABiDuOL7bewIWG0ZgC/ODGI="),
+]
+
+
+@pytest.mark.parametrize(("secret", "client_id", "expires_at", "password"), VECTORS)
+def test_mint_agrees_with_openssl(secret: str, client_id: str, expires_at: int, password: str) -> None:
+    assert mint(secret, client_id, expires_at) == Credential(f"{expires_at}:{client_id}", password)
