@@ -1,0 +1,1 @@
+"""The public key directory: each client's current key and every change to it."""

@@ -1,0 +1,151 @@
+"""The operators' window on the directory: everything can be read, a key revoked, nothing edited."""
+
+import re
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+
+from pkd import directory
+from pkd.models import NEWEST_CHANGES_SHOWN, KeyChange, PublicKey
+from pkd.revocation import revoke_selected
+
+if TYPE_CHECKING:
+    InlineFormSet = BaseInlineFormSet[KeyChange, PublicKey, Any]
+    TabularInline = admin.TabularInline[KeyChange, PublicKey]
+    ModelAdmin = admin.ModelAdmin[PublicKey]
+else:
+    # Only the type stubs know these as generic.
+    InlineFormSet, TabularInline, ModelAdmin = BaseInlineFormSet, admin.TabularInline, admin.ModelAdmin
+
+SHORT_FINGERPRINT_CHARACTERS = 16
+# A key is often one long word; pages may break it here.
+KEY_CHARACTERS_A_LINE = 64
+
+
+class RevokedFilter(admin.SimpleListFilter):
+    """Revoked keys or current ones."""
+
+    title = "revoked"
+    parameter_name = "revoked"
+
+    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
+        """Offer both."""
+        return [("no", "No"), ("yes", "Yes")]
+
+    def queryset(self, _request: HttpRequest, keys: QuerySet[PublicKey]) -> QuerySet[PublicKey]:
+        """Keep the ones asked for."""
+        if self.value() in {"no", "yes"}:
+            return keys.filter(revoked_at__isnull=self.value() == "no")
+        return keys
+
+
+class ReadOnly:
+    """The server alone writes the directory; revoking is an action of its own."""
+
+    def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Nothing is added by hand."""
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Nothing is edited."""
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Nothing is deleted."""
+        return False
+
+
+class NewestChanges(InlineFormSet):
+    """The newest part of a history."""
+
+    def get_queryset(self) -> QuerySet[KeyChange]:
+        """Slice once, so that the rows come from this query set's cache."""
+        if not hasattr(self, "_newest"):
+            self._newest = super().get_queryset()[:NEWEST_CHANGES_SHOWN]
+        return self._newest
+
+
+class KeyChangeInline(ReadOnly, TabularInline):
+    """A key's history, for whoever may see the key."""
+
+    model = KeyChange
+    formset = NewestChanges
+    fields = ["when", "who", "old", "new", "reason"]
+    readonly_fields = ["when", "who", "old", "new", "reason"]
+
+    def has_view_permission(self, request: HttpRequest, _obj: Any = None) -> bool:
+        """Show the history with the key; it has no permission of its own."""
+        return request.user.has_perm("pkd.view_publickey")
+
+    @admin.display(description="when (UTC)")
+    def when(self, change: KeyChange) -> str:
+        """Give the time to the second: a client may change its key twice a minute."""
+        return f"{change.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+    @admin.display(description="old fingerprint")
+    def old(self, change: KeyChange) -> str:
+        """Give the fingerprint before the change."""
+        return directory.grouped(change.old_fingerprint) or "-"
+
+    @admin.display(description="new fingerprint")
+    def new(self, change: KeyChange) -> str:
+        """Give the fingerprint after the change; none after a revocation."""
+        return directory.grouped(change.new_fingerprint) or "-"
+
+
+@admin.register(PublicKey)
+class PublicKeyAdmin(ReadOnly, ModelAdmin):
+    """The list of keys, one key with its history, and the action that revokes."""
+
+    list_display = ["client_id", "short_fingerprint", "first_seen", "last_change", "changes", "revoked_at"]
+    list_filter = [RevokedFilter, "first_seen", "last_change"]
+    date_hierarchy = "last_change"
+    search_fields = ["client_id"]
+    search_help_text = "A part of a client ID, or the beginning of a fingerprint."
+    fields = [
+        "client_id",
+        "grouped_fingerprint",
+        "first_seen",
+        "last_change",
+        "changes",
+        "revoked_at",
+        "whole_key",
+    ]
+    inlines = [KeyChangeInline]
+    actions = [revoke_selected]
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Say whether the action is offered."""
+        return request.user.has_perm("pkd.revoke_publickey")
+
+    def get_search_results(
+        self, _request: HttpRequest, queryset: QuerySet[PublicKey], search_term: str
+    ) -> tuple[QuerySet[PublicKey], bool]:
+        """Find by a part of the client ID, or by a fingerprint's beginning as people copy it."""
+        match = Q(client_id__icontains=search_term.strip())
+        prefix = re.sub(r"[\s:]", "", search_term).lower()
+        if re.fullmatch(r"[0-9a-f]+", prefix):
+            match |= Q(fingerprint__startswith=prefix)
+        return queryset.filter(match), False
+
+    @admin.display(description="fingerprint", ordering="fingerprint")
+    def short_fingerprint(self, key: PublicKey) -> str:
+        """Give the first four groups."""
+        return directory.grouped(key.fingerprint[:SHORT_FINGERPRINT_CHARACTERS])
+
+    @admin.display(description="fingerprint")
+    def grouped_fingerprint(self, key: PublicKey) -> str:
+        """Give the whole fingerprint in groups."""
+        return directory.grouped(key.fingerprint)
+
+    @admin.display(description="public key")
+    def whole_key(self, key: PublicKey) -> str:
+        """Give the key with places to break its line; what is copied from the page is unchanged."""
+        starts = range(0, len(key.public_key), KEY_CHARACTERS_A_LINE)
+        pieces = [(key.public_key[start : start + KEY_CHARACTERS_A_LINE],) for start in starts]
+        return format_html_join("", "{}<wbr>", pieces)

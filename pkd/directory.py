@@ -1,0 +1,161 @@
+"""Publish, look up and revoke public keys (PROTOCOL.md, "Public key directory")."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+from channels.db import database_sync_to_async
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    NotSupportedError,
+    ProgrammingError,
+    transaction,
+)
+from django.utils import timezone
+
+from pkd.models import (
+    MAX_REASON_CHARACTERS,
+    KeyChange,
+    PublicKey,
+)
+from signaling.protocol import messages
+
+
+class KeyRevokedError(Exception):
+    """An operator revoked this very key; the client has to publish a new one."""
+
+
+class KeyReplacedError(Exception):
+    """The client published another key in the meantime."""
+
+
+class DirectoryUnavailableError(Exception):
+    """The database cannot be reached or cannot write; the same request may succeed later."""
+
+
+async def publish(client_id: str, public_key: str) -> None:
+    """Make `public_key` the client's current key; returns after the commit.
+
+    Raises `KeyRevokedError`, `DirectoryUnavailableError`, or `ValueError` for what is no client ID or no key.
+    """
+    with _unavailable_when_the_database_is():
+        await database_sync_to_async(store)(client_id, public_key)
+
+
+async def look_up(client_id: str) -> str | None:
+    """Return the client's current key; None where there is none or it is revoked.
+
+    Raises `DirectoryUnavailableError`.
+    """
+    with _unavailable_when_the_database_is():
+        return await database_sync_to_async(current_key)(client_id)
+
+
+def store(client_id: str, public_key: str) -> None:
+    """Do what `publish` does, in the calling thread."""
+    msgspec.convert((client_id, public_key), tuple[messages.ClientId, messages.PublicKey])
+    new = fingerprint(public_key)
+    # Durable: inside another transaction the return would promise a commit that may never come.
+    with transaction.atomic(durable=True):
+        key, is_first = _lock_or_create(client_id, public_key, new)
+        if is_first or (key.fingerprint == new and not key.is_revoked):
+            return
+        if key.history.filter(kind=KeyChange.Kind.REVOKED, old_fingerprint=new).exists():
+            raise KeyRevokedError
+        change = KeyChange(
+            key=key,
+            kind=KeyChange.Kind.CHANGED,
+            who=KeyChange.CLIENT,
+            old_fingerprint=key.fingerprint,
+            new_fingerprint=new,
+        )
+        key.public_key, key.fingerprint, key.revoked_at = public_key, new, None
+        _record(change)
+
+
+def current_key(client_id: str) -> str | None:
+    """Do what `look_up` does, in the calling thread."""
+    try:
+        msgspec.convert(client_id, messages.ClientId)
+    except msgspec.ValidationError:
+        return None
+    keys = PublicKey.objects.filter(client_id=client_id, revoked_at=None)
+    return keys.values_list("public_key", flat=True).first()
+
+
+def revoke(key: PublicKey, operator: str, reason: str) -> None:
+    """Revoke `key` as the operator saw it, for good: this client cannot publish it again.
+
+    Raises `KeyRevokedError` where it is revoked already, `KeyReplacedError` where the client has published
+    another one since `key` was read, and `ValueError` without a reason of up to 500 characters.
+    """
+    reason = reason.strip()
+    if not 1 <= len(reason) <= MAX_REASON_CHARACTERS:
+        raise ValueError
+    with transaction.atomic():
+        current = PublicKey.objects.select_for_update().get(pk=key.pk)
+        if current.fingerprint != key.fingerprint:
+            raise KeyReplacedError
+        if current.is_revoked:
+            raise KeyRevokedError
+        change = KeyChange(
+            key=current,
+            kind=KeyChange.Kind.REVOKED,
+            who=operator,
+            old_fingerprint=current.fingerprint,
+            reason=reason,
+        )
+        current.revoked_at = change.at
+        _record(change)
+
+
+def fingerprint(public_key: str) -> str:
+    """SHA-256 of the UTF-8 key, in hex."""
+    return hashlib.sha256(public_key.encode()).hexdigest()
+
+
+def grouped(fingerprint: str) -> str:
+    """Space the fingerprint in groups of 4, as people compare it."""
+    return " ".join(fingerprint[start : start + 4] for start in range(0, len(fingerprint), 4))
+
+
+def _lock_or_create(client_id: str, public_key: str, new: str) -> tuple[PublicKey, bool]:
+    """Return the client's row, locked until the commit, and whether it was just published.
+
+    Of two first publications at once the second waits for the first to commit and then finds its row.
+    """
+    now = timezone.now()
+    key, is_first = PublicKey.objects.select_for_update().get_or_create(
+        client_id=client_id,
+        defaults={"public_key": public_key, "fingerprint": new, "first_seen": now, "last_change": now},
+    )
+    if is_first:
+        key.history.create(at=now, kind=KeyChange.Kind.PUBLISHED, who=KeyChange.CLIENT, new_fingerprint=new)
+    return key, is_first
+
+
+def _record(change: KeyChange) -> None:
+    """Save the change and the key it happened to."""
+    change.save()
+    change.key.last_change = change.at
+    change.key.changes += 1
+    change.key.save()
+
+
+# What these say is a mistake in our SQL or data. Everything else, such as a lost connection, a full disk or a
+# server that only reads during a failover, passes with time.
+MISTAKES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+
+
+@contextmanager
+def _unavailable_when_the_database_is() -> Iterator[None]:
+    try:
+        yield
+    except MISTAKES:
+        raise
+    except (DatabaseError, InterfaceError) as error:
+        raise DirectoryUnavailableError from error

@@ -1,0 +1,111 @@
+"""The current key of each client and the append-only history of how it came to be."""
+
+from collections.abc import Iterable
+from typing import Any, Never
+
+from django.db import models
+from django.utils import timezone
+
+MAX_REASON_CHARACTERS = 500
+# A client may change its key all day long; the pages that show its history must still load.
+NEWEST_CHANGES_SHOWN = 500
+
+
+class HistoryIsAppendOnlyError(Exception):
+    """A row of the history was about to be changed or deleted."""
+
+
+class PublicKey(models.Model):
+    """What a client published last; the key is opaque and kept unchanged."""
+
+    client_id = models.CharField("client ID", max_length=64, unique=True)
+    public_key = models.TextField(max_length=8192)
+    fingerprint = models.CharField(max_length=64, db_index=True, help_text="SHA-256 of the UTF-8 key, in hex.")
+    first_seen = models.DateTimeField()
+    last_change = models.DateTimeField(db_index=True)
+    changes = models.PositiveIntegerField(
+        default=0, help_text="How often the key was replaced or revoked since it was first seen."
+    )
+    revoked_at = models.DateTimeField("revoked", null=True, blank=True)
+
+    class Meta:
+        ordering = ["-last_change", "client_id"]
+        # Nobody edits the directory by hand, so no permission pretends to allow it.
+        default_permissions = ("view",)
+        permissions = [("revoke_publickey", "Can revoke a public key")]
+
+    def __str__(self) -> str:
+        return self.client_id
+
+    @property
+    def is_revoked(self) -> bool:
+        """Whether an operator revoked this key; looking it up finds nothing."""
+        return self.revoked_at is not None
+
+
+class AppendOnlyQuerySet(models.QuerySet["KeyChange"]):
+    """Reads and inserts; Django's other ways to write all end in one of these."""
+
+    def update(self, **_values: Any) -> Never:
+        """Refuse."""
+        raise HistoryIsAppendOnlyError
+
+    def delete(self) -> Never:
+        """Refuse."""
+        raise HistoryIsAppendOnlyError
+
+    def bulk_create(
+        self, objs: Iterable["KeyChange"], *args: Any, update_conflicts: bool = False, **options: Any
+    ) -> list["KeyChange"]:
+        """Insert, but never as an upsert."""
+        if update_conflicts:
+            raise HistoryIsAppendOnlyError
+        return super().bulk_create(objs, *args, **options)
+
+
+class KeyChange(models.Model):
+    """One change of a client's key: who, when, from which fingerprint to which."""
+
+    class Kind(models.TextChoices):
+        """What happened to the key."""
+
+        PUBLISHED = "published"
+        CHANGED = "changed"
+        REVOKED = "revoked"
+
+    # How the history names a change that no operator made.
+    CLIENT = "client"
+
+    key = models.ForeignKey(PublicKey, on_delete=models.PROTECT, related_name="history")
+    at = models.DateTimeField(default=timezone.now, editable=False)
+    kind = models.CharField(max_length=9, choices=Kind)
+    who = models.CharField(max_length=150, help_text="“client”, or the operator's username.")
+    old_fingerprint = models.CharField(max_length=64, blank=True)
+    new_fingerprint = models.CharField(max_length=64, blank=True)
+    reason = models.CharField(max_length=MAX_REASON_CHARACTERS, blank=True)
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        # Newest first; the clock may step back, the sequence does not.
+        ordering = ["-pk"]
+        # Relations and deletions go through the base manager and must meet the same guard.
+        base_manager_name = "objects"
+        default_permissions = ()
+        verbose_name = "change"
+        verbose_name_plural = f"history (newest first, at most {NEWEST_CHANGES_SHOWN} changes)"
+        indexes = [models.Index(fields=["key", "kind", "old_fingerprint"], name="pkd_revoked_fingerprints")]
+
+    def __str__(self) -> str:
+        return str(self.get_kind_display())
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """Insert a new row; refuse to write an existing one."""
+        if not self._state.adding or options.get("force_update"):
+            raise HistoryIsAppendOnlyError
+        # A new object with a taken primary key would otherwise overwrite that row.
+        super().save(*args, **(options | {"force_insert": True}))
+
+    def delete(self, *_args: Any, **_options: Any) -> Never:
+        """Refuse."""
+        raise HistoryIsAppendOnlyError

@@ -1,0 +1,171 @@
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from html import unescape
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from django.utils.html import strip_tags
+from pytest_django import DjangoAssertNumQueries
+
+from pkd import directory
+from pkd.models import NEWEST_CHANGES_SHOWN, KeyChange, PublicKey
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/pkd/publickey/"
+
+
+@pytest.fixture(autouse=True)
+def keys() -> None:
+    directory.store("alice", "alice's key")
+    directory.store("bob", "bob's key")
+    directory.store("bob", "bob's other key")
+
+
+def page_of(client_id: str) -> str:
+    return f"{LIST}{PublicKey.objects.get(client_id=client_id).pk}/change/"
+
+
+def read(browser: Client, url: str) -> str:
+    """Return the page's text, each run of white space as one space."""
+    response = browser.get(url)
+    assert response.status_code == 200
+    spaced = response.text.replace("<wbr>", "").replace("<", " <")
+    return " ".join(unescape(strip_tags(spaced)).split())
+
+
+def listed(browser: Client, **query: str) -> set[str]:
+    response = browser.get(LIST, query)
+    assert response.status_code == 200
+    return {key.client_id for key in response.context["cl"].result_list}
+
+
+def test_list_shows_what_an_operator_needs(admin_pages: Client) -> None:
+    text = read(admin_pages, LIST)
+    for column in ("Client ID", "Fingerprint", "First seen", "Last change", "Changes", "Revoked"):
+        assert column in text
+    bob = directory.grouped(directory.fingerprint("bob's other key"))
+    assert f"bob {bob[:19]} " in text
+    assert bob not in text
+    assert "2 public keys" in text
+
+
+def test_list_never_shows_a_whole_key(admin_pages: Client) -> None:
+    assert "bob's other key" not in read(admin_pages, LIST)
+
+
+def test_search_finds_part_of_a_client_id_in_any_case(admin_pages: Client) -> None:
+    assert listed(admin_pages, q="LIC") == {"alice"}
+    assert listed(admin_pages, q=" bob ") == {"bob"}
+    assert listed(admin_pages, q="nobody") == set()
+    assert listed(admin_pages, q="'\"%_\\") == set()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda fingerprint: fingerprint,
+        lambda fingerprint: fingerprint[:7],
+        lambda fingerprint: fingerprint.upper(),
+        lambda fingerprint: directory.grouped(fingerprint)[:23],
+        lambda fingerprint: f"  {directory.grouped(fingerprint).upper()}  ",
+        lambda fingerprint: ":".join(re.findall("..", fingerprint)),
+    ],
+    ids=["whole", "seven digits", "capitals", "groups", "groups in capitals", "colons"],
+)
+def test_search_finds_the_beginning_of_a_fingerprint(admin_pages: Client, written: Callable[[str], str]) -> None:
+    assert listed(admin_pages, q=written(directory.fingerprint("alice's key"))) == {"alice"}
+
+
+def test_search_finds_no_middle_of_a_fingerprint(admin_pages: Client) -> None:
+    assert listed(admin_pages, q=directory.fingerprint("alice's key")[1:]) == set()
+
+
+@pytest.mark.parametrize("field", ["first_seen", "last_change"])
+def test_filter_by_date_keeps_that_period(admin_pages: Client, field: str) -> None:
+    a_year_ago = timezone.now() - timedelta(days=365)
+    PublicKey.objects.filter(client_id="alice").update(**{field: a_year_ago})
+    today = datetime.now(UTC).date()
+    since_yesterday = {f"{field}__gte": f"{today - timedelta(days=1)} 00:00:00+00:00"}
+    assert listed(admin_pages, **since_yesterday) == {"bob"}
+    assert "Past 7 days" in read(admin_pages, LIST)
+
+
+def test_filter_tells_revoked_keys_from_current_ones(admin_pages: Client) -> None:
+    directory.revoke(PublicKey.objects.get(client_id="bob"), "olga", "stolen")
+    assert listed(admin_pages, revoked="yes") == {"bob"}
+    assert listed(admin_pages, revoked="no") == {"alice"}
+    assert listed(admin_pages, revoked="<nonsense>") == {"alice", "bob"}
+
+
+def test_page_shows_the_whole_key_and_its_history(admin_pages: Client) -> None:
+    key = PublicKey.objects.get(client_id="bob")
+    directory.revoke(key, "otto", "phone stolen")
+    text = read(admin_pages, page_of("bob"))
+    first, second = (directory.grouped(directory.fingerprint(text)) for text in ("bob's key", "bob's other key"))
+    assert "Public key: bob's other key" in text
+    assert f"Fingerprint: {second}" in text
+    newest_first = [f"otto {second} - phone stolen", f"client {first} {second} -", f"client - {first} -"]
+    at = [text.index(row) for row in newest_first]
+    assert at == sorted(at)
+
+
+def test_page_survives_a_very_long_history(admin_pages: Client) -> None:
+    key = PublicKey.objects.get(client_id="bob")
+    KeyChange.objects.bulk_create(
+        KeyChange(key=key, kind=KeyChange.Kind.CHANGED, who="client", reason=f"entry {number};")
+        for number in range(NEWEST_CHANGES_SHOWN + 100)
+    )
+    text = read(admin_pages, page_of("bob"))
+    assert f"entry {NEWEST_CHANGES_SHOWN + 99};" in text
+    assert "entry 100;" in text
+    assert "entry 99;" not in text
+
+
+def test_page_costs_no_query_per_change(
+    admin_pages: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(20):
+        directory.store("bob", f"key {number}")
+    with django_assert_max_num_queries(10):
+        admin_pages.get(page_of("bob"))
+
+
+def test_nothing_can_be_added_edited_or_deleted(admin_client: Client) -> None:
+    """Not even by a superuser."""
+    url = page_of("alice")
+    before = list(PublicKey.objects.values())
+    assert admin_client.get(f"{LIST}add/").status_code == 403
+    assert admin_client.post(f"{LIST}add/", {"client_id": "eve"}).status_code == 403
+    assert admin_client.post(url, {"client_id": "eve", "public_key": "x"}).status_code == 403
+    assert admin_client.get(url.replace("change", "delete")).status_code == 403
+    assert admin_client.post(url.replace("change", "delete"), {"post": "yes"}).status_code == 403
+    form = admin_client.get(url).text
+    assert 'name="public_key"' not in form
+    assert 'name="_save"' not in form
+    assert "delete_selected" not in admin_client.get(LIST).text
+    assert list(PublicKey.objects.values()) == before
+
+
+def test_admin_is_for_operators_alone(client: Client) -> None:
+    assert client.get(LIST).status_code == 302
+    client.force_login(User.objects.create_user("mallory"))
+    assert client.get(LIST).status_code == 302
+    client.force_login(User.objects.create_user("newcomer", is_staff=True))
+    assert client.get(LIST).status_code == 403
+
+
+@pytest.mark.parametrize("page", ["list", "key", "confirmation"])
+def test_page_needs_nothing_inline(admin_pages: Client, page: str) -> None:
+    if page == "confirmation":
+        key = PublicKey.objects.get(client_id="bob")
+        html = admin_pages.post(LIST, {"action": "revoke_selected", "_selected_action": key.pk}).text
+    else:
+        html = admin_pages.get(LIST if page == "list" else page_of("bob")).text
+    assert "bob" in html
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", html)
+    assert not re.search(r"<script(?![^>]*\ssrc=\"/)", html)
+    assert not re.search(r"(?:src|action)=\"(?:https?:)?//", html)

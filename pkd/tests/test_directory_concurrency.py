@@ -1,0 +1,84 @@
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import pytest
+from django.db import connections
+
+from pkd import directory
+from pkd.models import KeyChange, PublicKey
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+THREADS = 8
+
+
+def all_at_once(*tasks: Callable[[], object]) -> list[BaseException | None]:
+    """Run each task in a thread and on a connection of its own; returns what each raised."""
+    together = threading.Barrier(len(tasks))
+
+    def run(task: Callable[[], object]) -> None:
+        try:
+            together.wait()
+            task()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(tasks)) as threads:
+        return [future.exception() for future in [threads.submit(run, task) for task in tasks]]
+
+
+def publication(key: str) -> Callable[[], None]:
+    return lambda: directory.store("alice", key)
+
+
+def chain_of_alice() -> list[tuple[str, str]]:
+    """Return the old and new fingerprint of each change, oldest first."""
+    return list(KeyChange.objects.order_by("pk").values_list("old_fingerprint", "new_fingerprint"))
+
+
+@pytest.mark.parametrize("_round", range(5))
+def test_same_first_key_published_at_once_is_recorded_once(_round: int) -> None:
+    assert all_at_once(*[publication("first")] * THREADS) == [None] * THREADS
+    assert chain_of_alice() == [("", directory.fingerprint("first"))]
+
+
+@pytest.mark.parametrize("_round", range(5))
+def test_different_first_keys_published_at_once_form_one_chain(_round: int) -> None:
+    assert all_at_once(*(publication(f"key {n}") for n in range(THREADS))) == [None] * THREADS
+    chain = chain_of_alice()
+    assert len(chain) == THREADS
+    assert chain[0][0] == ""
+    for (_, new), (old, _) in pairwise(chain):
+        assert old == new
+    key = PublicKey.objects.get()
+    assert key.fingerprint == chain[-1][1] == directory.fingerprint(key.public_key)
+    assert key.changes == THREADS - 1
+
+
+@pytest.mark.parametrize("_round", range(5))
+def test_changes_at_once_lose_none(_round: int) -> None:
+    directory.store("alice", "first")
+    assert all_at_once(*(publication(f"key {n}") for n in range(THREADS))) == [None] * THREADS
+    assert PublicKey.objects.get().changes == THREADS
+    assert KeyChange.objects.count() == THREADS + 1
+
+
+@pytest.mark.parametrize("_round", range(5))
+def test_of_revocations_at_once_one_is_recorded(_round: int) -> None:
+    directory.store("alice", "first")
+    seen = [PublicKey.objects.get() for _ in range(THREADS)]
+    raised = all_at_once(*(lambda key=key: directory.revoke(key, "olga", "stolen") for key in seen))
+    assert raised.count(None) == 1
+    assert {type(error) for error in raised if error} == {directory.KeyRevokedError}
+    assert KeyChange.objects.filter(kind="revoked").count() == 1
+
+
+@pytest.mark.parametrize("_round", range(5))
+def test_publishing_during_a_revocation_never_restores_the_key(_round: int) -> None:
+    directory.store("alice", "first")
+    seen = PublicKey.objects.get()
+    all_at_once(*[publication("first")] * 4, lambda: directory.revoke(seen, "olga", "stolen"))
+    assert directory.current_key("alice") is None
+    assert KeyChange.objects.count() == 2
