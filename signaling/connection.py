@@ -1,0 +1,261 @@
+"""One connection: its client ID, its calls, and the order in which everything reaches it."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from signaling.events import BATCH, GONE, MESSAGE, RELEASED, SUPERSEDE, Event, changing, group_of, relayed
+from signaling.outbound import Outbound
+from signaling.protocol.calls import Leg, Role, State
+from signaling.protocol.closing import SUPERSEDED, Close
+from signaling.protocol.errors import CallNotFoundError, ProtocolError, UnavailableError
+from signaling.protocol.limits import Allowance
+from signaling.protocol.messages import (
+    CallAccepted,
+    CallEnded,
+    CallRejected,
+    IncomingCall,
+    PeerIceCandidate,
+    Registered,
+    ServerMessage,
+    error_for,
+)
+from signaling.registry import Joined, Owner, Registry, Released, SupersededError
+from signaling.relay import Relay
+from turn.ice import ice_servers
+
+# How long a new connection waits for the old one of its client ID to let go: one that hears of it, and
+# one that nobody finds, because its process is dead or is just joining.
+HANDOVER_SECONDS = 2.0
+SILENCE_SECONDS = 0.1
+SILENCES = 3
+
+
+class Connection:
+    """A WebSocket's side of the protocol; `close` sends a close code and does not block."""
+
+    __slots__ = (
+        "_close",
+        "_leaving",
+        "_legs_before",
+        "_outbound",
+        "_parked",
+        "_registering",
+        "_relay",
+        "_released",
+        "allowance",
+        "client_id",
+        "legs",
+        "owner",
+    )
+
+    def __init__(
+        self,
+        relay: Relay,
+        channel: str,
+        allowance: Allowance,
+        outbound: Outbound,
+        close: Callable[[Close], None],
+    ) -> None:
+        self.owner = Owner(secrets.token_hex(8), channel)
+        self.allowance = allowance
+        self.client_id: str | None = None
+        self.legs: dict[str, Leg] = {}
+        self._legs_before: dict[str, Leg] = {}
+        self._relay = relay
+        self._outbound = outbound
+        self._close = close
+        # While this is a list, events wait in it: the connection is joining, or leaving.
+        self._parked: list[Event] | None = None
+        self._registering: asyncio.Future[None] | None = None
+        self._released: asyncio.Future[None] | None = None
+        self._leaving: asyncio.Task[None] | None = None
+
+    @property
+    def registry(self) -> Registry:
+        """The registry that knows this connection."""
+        return self._relay.registry
+
+    def reply(self, message: ServerMessage) -> None:
+        """Send a message to this client."""
+        self._outbound.write(message.encode())
+
+    def relay_candidate(self, leg: Leg, message: PeerIceCandidate) -> None:
+        """Relay a candidate to the peer, or hold it; tell this client when neither goes."""
+        outcome = self._relay.post(leg.peer, relayed(message))
+        if outcome is not None:
+            outcome.add_done_callback(partial(self._report, message.call_id))
+
+    async def ring(self, leg: Leg, caller: str, message: IncomingCall) -> bool:
+        """Let a call ring at the callee; False when it is gone."""
+        return await self._relay.send(leg.peer, changing(message, message.call_id, State.RINGING, caller))
+
+    async def relay_change(self, leg: Leg, message: CallAccepted | CallRejected | CallEnded) -> None:
+        """Relay what happened to a call: it was answered, or it ended.
+
+        It has happened, so the peer will hear of it: later, if Redis is away now.
+        """
+        state = State.ACTIVE if isinstance(message, CallAccepted) else None
+        await self._relay.deliver_later(leg.peer, changing(message, message.call_id, state, ""))
+
+    def deliver(self, event: Event) -> None:
+        """Take an event from the channel layer."""
+        kind = event["type"]
+        if kind == MESSAGE:
+            if self._parked is None:
+                self._pass_on(event)
+            else:
+                self._parked.append(event)
+        elif kind == BATCH:
+            for part in event["events"]:
+                self.deliver(part)
+        elif kind == SUPERSEDE:
+            self.leave_soon(hold=True, then=SUPERSEDED)
+        elif kind == RELEASED and self._released is not None and not self._released.done():
+            self._released.set_result(None)
+
+    async def register(self, client_id: str) -> None:
+        """Become the connection of `client_id`, and pass on what waited for it, in order."""
+        self._registering = asyncio.get_running_loop().create_future()
+        self._parked = []
+        try:
+            await self._claim(client_id)
+            await self._relay.switch.group_add(group_of(client_id), self.owner.channel)
+            joined = await self.registry.join(client_id, self.owner)
+        except SupersededError:
+            self._parked = None
+            self._close(SUPERSEDED)
+        except BaseException:
+            await self._let_go(client_id, hold=True)
+            self._parked = None
+            raise
+        else:
+            if joined is None:
+                await self._let_go(client_id, hold=True)
+                self._close(SUPERSEDED)
+                return
+            self.client_id = client_id
+            self.reply(Registered(client_id, ice_servers(client_id)))
+            self.legs = joined.legs
+            self._pass_on_all(joined.held)
+        finally:
+            self._registering.set_result(None)
+            self._registering = None
+
+    def park(self) -> None:
+        """Let events wait until `rejoin` or `unpark`: older ones may come from the registry."""
+        if self._parked is None:
+            self._parked = []
+        self._legs_before = dict(self.legs)
+
+    def unpark(self) -> None:
+        """Go on without the registry; it is away again."""
+        if self._registering is None and self._leaving is None:
+            self._pass_on_all(())
+
+    def rejoin(self, joined: Joined | None) -> None:
+        """Go on after the registry was away: with what it still has, or superseded meanwhile."""
+        if joined is None:
+            self.leave_soon(hold=True, then=SUPERSEDED)
+            return
+        before, self._legs_before = self._legs_before, {}
+        self.legs = {**before, **self.legs, **joined.legs}
+        self._pass_on_all(joined.held)
+        for call_id in before.keys() & self.legs.keys() - joined.legs.keys():
+            # It ended while nobody could say so.
+            self._pass_on(changing(CallEnded(call_id), call_id, None, ""))
+
+    def leave_soon(self, *, hold: bool, then: Close | None = None) -> "asyncio.Task[None]":
+        """Start to let go of the client ID, once; and close the connection after it.
+
+        From here on nothing is written: what comes is parked, and held once the ID is free.
+        """
+        if self._leaving is None:
+            self._leaving = asyncio.create_task(self._leave(hold=hold))
+            self._parked = [*self._outbound.unsent(), *(self._parked or ())]
+        if then is not None:
+            self._leaving.add_done_callback(lambda _: self._close(then))
+        return self._leaving
+
+    async def _leave(self, *, hold: bool) -> None:
+        if self._registering is not None:
+            await asyncio.shield(self._registering)
+        client_id = self.client_id
+        if client_id is None:
+            return
+        self.client_id = None
+        await self._let_go(client_id, hold=hold)
+
+    def _pass_on_all(self, first: Iterable[Event]) -> None:
+        waiting = [*first, *(self._parked or ())]
+        self._parked = waiting if self._leaving else None
+        for event in () if self._leaving else waiting:
+            self.deliver(event)
+
+    def _pass_on(self, event: Event) -> None:
+        changes = event.get("changes")
+        if changes is not None:
+            call_id, state, peer = changes
+            if state == GONE:
+                self.legs.pop(call_id, None)
+            elif state == State.RINGING:
+                self.legs[call_id] = Leg(peer, Role.CALLEE, State.RINGING)
+            elif call_id in self.legs:
+                self.legs[call_id] = self.legs[call_id]._replace(state=State(state))
+        if not self._outbound.write(event["frame"], event):
+            # The client is gone and the consumer has yet to hear of it.
+            self._parked = [event]
+
+    def _report(self, call_id: str, outcome: "asyncio.Future[bool]") -> None:
+        error = outcome.exception()
+        if error is None and outcome.result():
+            return
+        refusal = error if isinstance(error, ProtocolError) else CallNotFoundError()
+        self.reply(error_for(refusal, "ICE_CANDIDATE", call_id))
+
+    async def _claim(self, client_id: str) -> None:
+        switch, registry = self._relay.switch, self.registry
+        silences, is_first = 0, True
+        while True:
+            self._released = asyncio.get_running_loop().create_future()
+            claim = await registry.claim(client_id, self.owner, is_first=is_first)
+            is_first = False
+            if claim.displaced is not None:
+                # It finds out by its next try.
+                await switch.send(claim.displaced, {"type": RELEASED})
+            if claim.holder is None:
+                return
+            is_heard = await switch.group_send(group_of(client_id), {"type": SUPERSEDE})
+            try:
+                async with asyncio.timeout(HANDOVER_SECONDS if is_heard else SILENCE_SECONDS):
+                    await self._released
+            except TimeoutError:
+                silences += 1
+                if is_heard or silences >= SILENCES:
+                    await registry.evict(client_id, claim.holder)
+
+    async def _let_go(self, client_id: str, *, hold: bool) -> None:
+        await self._relay.switch.group_discard(group_of(client_id), self.owner.channel)
+        strays, self._parked = self._parked or [], []
+        try:
+            released = await self.registry.release(client_id, self.owner, strays, hold=hold)
+        except UnavailableError:
+            self._parked = strays
+            self._relay.owed.append(partial(self._let_go_late, client_id, hold=hold))
+            return
+        if released is None:
+            for event in strays:
+                await self._relay.deliver_later(client_id, event)
+            return
+        await self._follow_up(released)
+
+    async def _let_go_late(self, client_id: str, *, hold: bool) -> None:
+        # It may have registered since, by another try on the same connection.
+        if self.client_id is None and self._registering is None:
+            await self._let_go(client_id, hold=hold)
+
+    async def _follow_up(self, released: Released) -> None:
+        if released.successor is not None:
+            await self._relay.switch.send(released.successor, {"type": RELEASED})
+        await self._relay.announce(released.ended)

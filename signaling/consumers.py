@@ -1,0 +1,166 @@
+"""The WebSocket consumer: frames in, frames out, and the one place where an error becomes an `ERROR`."""
+
+import contextlib
+import logging
+import time
+from typing import Any
+
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
+
+from signaling import node
+from signaling.client_ip import address_of
+from signaling.connection import Connection
+from signaling.handlers import HANDLERS
+from signaling.outbound import Outbound
+from signaling.protocol.closing import (
+    CLEAN_CODES,
+    INTERNAL_ERROR,
+    TOO_MANY_CONNECTIONS,
+    TOO_MANY_REQUESTS,
+    Close,
+)
+from signaling.protocol.errors import (
+    InvalidMessageError,
+    NotRegisteredError,
+    ProtocolError,
+    RateLimitedError,
+    UnavailableError,
+)
+from signaling.protocol.limits import Allowance
+from signaling.protocol.messages import decode_envelope, decode_payload, error_for, named_in
+
+logger = logging.getLogger(__name__)
+
+BEFORE_REGISTER = frozenset({"REGISTER", "HEARTBEAT"})
+
+
+class SignalConsumer(AsyncJsonWebsocketConsumer):
+    """One WebSocket at `/signal`.
+
+    Channels' own loop makes a task for every event and asks the database for stale connections before
+    each, two thread hops a message: a plain loop over `receive` costs an eighth. Events of the channel
+    layer come past it, straight to `Connection.deliver`.
+    """
+
+    connection: Connection
+    connected_at: float
+    last_seen: float
+    tick: int
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection until it is closed."""
+        self.scope = scope
+        self.base_send: Any = send
+        self.node = await node.current()
+        self.connected_at = self.last_seen = time.monotonic()
+        self.tick = 0
+        self.outbound = Outbound(send, settings.LIMITS.outbound_queue_bytes, self.shut)
+        self.channel_name = await self.node.switch.new_channel()
+        self.connection = Connection(
+            self.node.relay,
+            self.channel_name,
+            Allowance(settings.LIMITS, self.last_seen),
+            self.outbound,
+            self.shut,
+        )
+        self.address = address_of(scope)
+        self.is_admitted = False
+        # What ended the connection; only a deliberate close by the client ends its calls.
+        self.is_clean = False
+        self.is_shut = False
+        try:
+            await self.serve(receive)
+        except Exception:
+            logger.exception("A connection met a bug and is closed")
+            # daphne alone refuses this code from an application; it sends it itself when we raise.
+            await self.base_send({"type": "websocket.close", "code": INTERNAL_ERROR.code})
+        finally:
+            await self.disconnect()
+
+    async def serve(self, receive: Any) -> None:
+        """Pass on what comes until the connection is closed."""
+        while True:
+            event = await receive()
+            kind = event["type"]
+            if kind == "websocket.receive":
+                await self.receive(event.get("text"), event.get("bytes"))
+            elif kind == "websocket.connect":
+                await self.connect()
+            elif kind == "websocket.ping":
+                self.seen()
+            elif kind == "websocket.disconnect":
+                self.is_clean = _is_clean(event) and not self.is_shut
+                return
+
+    async def connect(self) -> None:
+        """Accept the opening handshake, or accept it only to say that there are too many."""
+        self.switch_on()
+        try:
+            self.is_admitted = await self.node.registry.admit(self.address)
+        except UnavailableError:
+            # Without Redis nobody counts; nobody is turned away for it.
+            await self.accept()
+            return
+        await self.accept()
+        if not self.is_admitted:
+            error = RateLimitedError("There are too many connections from your address; wait, then try again.", 60)
+            self.connection.reply(error_for(error))
+            self.shut(TOO_MANY_CONNECTIONS)
+
+    def switch_on(self) -> None:
+        """Be reachable, and watched over."""
+        self.node.switch.attach(self.channel_name, self.connection.deliver)
+        self.node.add(self)
+        self.outbound.watch_pings(self.seen)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
+        """Handle one frame; whatever is wrong with it, the connection stays. A binary one always is."""
+        if self.is_shut:
+            return
+        now = self.last_seen = time.monotonic()
+        connection = self.connection
+        try:
+            connection.allowance.take_message(now)
+            if text_data is None or bytes_data is not None:
+                raise InvalidMessageError("Send messages in text frames; this one was binary.")
+            envelope = decode_envelope(text_data)
+            if connection.client_id is None and envelope.type not in BEFORE_REGISTER:
+                raise NotRegisteredError
+            message = decode_payload(envelope)
+            await HANDLERS[type(message)](connection, message)
+        except ProtocolError as error:
+            connection.reply(error_for(error, *named_in(text_data)))
+            if isinstance(error, RateLimitedError) and connection.allowance.is_exhausted(now):
+                self.shut(TOO_MANY_REQUESTS)
+
+    def seen(self) -> None:
+        """Note that the client is alive."""
+        self.last_seen = time.monotonic()
+
+    def shut(self, close: Close) -> None:
+        """Close the connection from this side; its calls are held."""
+        if not self.is_shut:
+            self.is_shut = True
+            self.connection.leave_soon(hold=True)
+            self.outbound.close(close)
+
+    async def disconnect(self, _code: int | None = None) -> None:
+        """Clean up, however the connection ended."""
+        self.node.discard(self)
+        try:
+            await self.connection.leave_soon(hold=not self.is_clean)
+        finally:
+            self.node.switch.detach(self.channel_name)
+            if self.is_admitted:
+                # If Redis is away, the count goes with the lease of this process.
+                with contextlib.suppress(UnavailableError):
+                    await self.node.registry.depart(self.address)
+
+
+def _is_clean(event: dict[str, Any]) -> bool:
+    code = event.get("code")
+    # uvicorn reports a lost connection as 1005, like a close frame without a code, but without a reason.
+    if code == 1005 and "reason" not in event:  # noqa: PLR2004 -- RFC 6455, section 7.4.1
+        return False
+    return code in CLEAN_CODES

@@ -1,0 +1,198 @@
+"""One process among the others: its registry, its connections, and what it does at regular intervals."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import time
+import weakref
+from typing import Any, Protocol
+
+from django.conf import settings
+
+from signaling.connection import Connection
+from signaling.layers import RedisSwitch, here
+from signaling.protocol.closing import HEARTBEAT_TIMEOUT, REGISTRATION_TIMEOUT, Close
+from signaling.protocol.errors import UnavailableError
+from signaling.registry import Registry
+from signaling.registry.memory import MemoryRegistry
+from signaling.registry.redis import RedisRegistry
+from signaling.relay import Relay
+from signaling.wheel import Wheel
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.25
+SWEEP_TICKS = 4
+LEASE_TICKS = 40
+# How many connections are announced again at a time after Redis was away.
+RESTORE_SIZE = 200
+
+
+class Member(Protocol):
+    """What the node knows of a consumer."""
+
+    connection: Connection
+    connected_at: float
+    last_seen: float
+    tick: int
+
+    def shut(self, close: Close) -> None:
+        """Close the connection with a code and a reason."""
+
+
+class Node:
+    """Everything of this process that is not one connection's."""
+
+    def __init__(self) -> None:
+        self.switch = here()
+        self.registry: Registry
+        if isinstance(self.switch, RedisSwitch):
+            self.registry = RedisRegistry(self.switch, settings.LIMITS, settings.TIMEOUTS)
+        else:
+            self.registry = MemoryRegistry(settings.LIMITS, settings.TIMEOUTS, time.monotonic)
+        self.relay = Relay(self.registry, self.switch)
+        self.members: set[Member] = set()
+        self._wheel: Wheel[Member] = Wheel(TICK_SECONDS, time.monotonic())
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Connect to Redis, if there is one, and begin the rounds."""
+        if isinstance(self.registry, RedisRegistry) and isinstance(self.switch, RedisSwitch):
+            link = self.switch.link
+            if self._announce not in link.on_connect:
+                link.on_connect.insert(0, self._park)
+                link.on_connect.append(self._announce)
+                link.on_disconnect.append(self._unpark)
+            await link.start()
+        if self._task is None:
+            self._task = asyncio.create_task(self._make_rounds())
+
+    async def stop(self) -> None:
+        """Leave: nothing of this process stays behind in Redis."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        if isinstance(self.registry, RedisRegistry) and isinstance(self.switch, RedisSwitch):
+            with contextlib.suppress(UnavailableError):
+                await self.registry.end_lease()
+            await self.switch.link.stop()
+
+    def add(self, member: Member) -> None:
+        """Watch over a new connection."""
+        self.members.add(member)
+        self._watch(member)
+
+    def discard(self, member: Member) -> None:
+        """Forget a connection."""
+        self.members.discard(member)
+        self._wheel.remove(member, member.tick)
+
+    async def _make_rounds(self) -> None:
+        for ticks in itertools.count(1):
+            await asyncio.sleep(TICK_SECONDS)
+            self._close_idle(time.monotonic())
+            try:
+                if ticks % SWEEP_TICKS == 0:
+                    await self.relay.settle()
+                    await self.relay.announce(await self.registry.sweep())
+                if ticks % LEASE_TICKS == 0:
+                    await self._renew_lease()
+            except UnavailableError:
+                # The link says so itself, once; the next round tries again.
+                continue
+            except Exception:
+                logger.exception("A round of the node failed")
+
+    def _watch(self, member: Member) -> None:
+        timeouts = settings.TIMEOUTS
+        deadline = member.last_seen + timeouts.heartbeat_seconds
+        if member.connection.client_id is None:
+            deadline = min(deadline, member.connected_at + timeouts.registration_seconds)
+        member.tick = self._wheel.put(member, deadline)
+
+    def _close_idle(self, now: float) -> None:
+        timeouts = settings.TIMEOUTS
+        for member in self._wheel.due(now):
+            is_registered = member.connection.client_id is not None
+            if not is_registered and member.connected_at + timeouts.registration_seconds <= now:
+                member.shut(REGISTRATION_TIMEOUT)
+            elif member.last_seen + timeouts.heartbeat_seconds <= now:
+                member.shut(HEARTBEAT_TIMEOUT)
+            else:
+                self._watch(member)
+
+    async def _renew_lease(self) -> None:
+        if not isinstance(self.registry, RedisRegistry):
+            return
+        if not await self.registry.renew_lease(len(self.members)):
+            # It was given up for dead: its clients are held, and messages for them wait.
+            await self._park()
+            await self._restore(self.registry)
+
+    async def _park(self) -> None:
+        # From the moment that the groups are joined again until a client has what was held, newer events wait.
+        for connection in self._registered():
+            connection.park()
+
+    def _unpark(self) -> None:
+        for connection in self._registered():
+            connection.unpark()
+
+    async def _announce(self) -> None:
+        if isinstance(self.registry, RedisRegistry):
+            await self.registry.renew_lease(len(self.members))
+            await self._restore(self.registry)
+            self.registry.has_lost_everything = False
+
+    async def _restore(self, registry: RedisRegistry) -> None:
+        await self.relay.settle()
+        registered = self._registered()
+        for start in range(0, len(registered), RESTORE_SIZE):
+            await asyncio.gather(
+                *(_restore(registry, connection) for connection in registered[start : start + RESTORE_SIZE])
+            )
+
+    def _registered(self) -> list[Connection]:
+        return [member.connection for member in self.members if member.connection.client_id is not None]
+
+
+async def _restore(registry: RedisRegistry, connection: Connection) -> None:
+    client_id = connection.client_id
+    if client_id is None:
+        return
+    joined = await registry.restore(client_id, connection.owner, connection.legs)
+    if connection.client_id == client_id:
+        connection.rejoin(joined)
+
+
+_nodes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Node] = weakref.WeakKeyDictionary()
+
+
+async def current() -> Node:
+    """Return the running event loop's node; it starts with the first connection."""
+    loop = asyncio.get_running_loop()
+    node = _nodes.get(loop)
+    if node is None:
+        node = _nodes[loop] = Node()
+    await node.start()
+    return node
+
+
+async def stop() -> None:
+    """Stop the running event loop's node, if it started."""
+    node = _nodes.pop(asyncio.get_running_loop(), None)
+    if node is not None:
+        await node.stop()
+
+
+async def status() -> dict[str, Any]:
+    """Count connections, registered clients and calls, of every process together."""
+    counts = await (await current()).registry.status()
+    return {
+        "connections": counts.connections,
+        "registeredClients": counts.registered_clients,
+        "openCalls": {"ringing": counts.ringing_calls, "active": counts.active_calls},
+    }

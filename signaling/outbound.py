@@ -1,0 +1,132 @@
+"""Writing to a client that may read slowly, or not at all, without making anybody wait for it."""
+
+import asyncio
+import types
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import partial
+from typing import Any
+
+from signaling.events import Event
+from signaling.protocol.closing import SLOW_CONSUMER, Close
+from signaling.transport import Send, Transport
+
+
+class Outbound:
+    """What goes to one client, in order; more than `limit` bytes waiting close it with 4507.
+
+    A server that has room takes a frame at once, without a task. Where it makes the sender wait, or
+    keeps bytes itself, they are counted.
+    """
+
+    __slots__ = (
+        "_backlog",
+        "_backlog_bytes",
+        "_closing",
+        "_in_flight",
+        "_limit",
+        "_on_overflow",
+        "_send",
+        "_transport",
+        "_writer",
+    )
+
+    def __init__(self, send: Send, limit: int, on_overflow: Callable[[Close], None]) -> None:
+        self._send = send
+        self._transport = Transport(send)
+        self._limit = limit
+        self._on_overflow = on_overflow
+        self._backlog: deque[tuple[dict[str, Any], Event | None]] | None = None
+        self._backlog_bytes = 0
+        self._in_flight: Event | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._closing = False
+
+    def write(self, frame: str, event: Event | None = None) -> bool:
+        """Send a text frame, now or when there is room; False when the connection is closed.
+
+        `event` is what the frame came from, for `unsent`.
+        """
+        if self._closing or not self._transport.is_open():
+            return False
+        is_taken = self._put({"type": "websocket.send", "text": frame}, event)
+        if self._limit and self._backlog_bytes + self._transport.buffered_bytes() > self._limit:
+            self._on_overflow(SLOW_CONSUMER)
+        return is_taken
+
+    def watch_pings(self, on_ping: Callable[[], None]) -> None:
+        """Call `on_ping` at every ping frame, on servers that do not pass them on as events."""
+        self._transport.watch_pings(on_ping)
+
+    def unsent(self) -> list[Event]:
+        """Take out the events whose frames still wait; these are not sent any more."""
+        if self._writer is not None:
+            self._writer.cancel()
+            self._writer = None
+        waiting = [self._in_flight, *(event for _, event in self._backlog or ())]
+        self._backlog = self._in_flight = None
+        self._backlog_bytes = 0
+        return [event for event in waiting if event is not None]
+
+    def close(self, close: Close) -> None:
+        """Send a close frame in place of everything that still waits; nothing goes out after it."""
+        if not self._closing:
+            self._closing = True
+            self._backlog = None
+            self._put({"type": "websocket.close", "code": close.code, "reason": close.reason}, None)
+
+    def _put(self, message: dict[str, Any], event: Event | None) -> bool:
+        if self._writer is not None:
+            if self._backlog is None:
+                self._backlog = deque()
+            self._backlog.append((message, event))
+            self._backlog_bytes += _bytes_of(message)
+            return True
+        sending: Any = self._send(message)
+        try:
+            waits_for = sending.send(None)
+        except StopIteration:
+            return True
+        except OSError:
+            return False
+        self._in_flight = event
+        self._writer = asyncio.get_running_loop().create_task(self._write_on(_resume(sending, waits_for)))
+        return True
+
+    async def _write_on(self, sending: Awaitable[None]) -> None:
+        try:
+            while True:
+                await sending
+                self._in_flight = None
+                if not self._backlog:
+                    return
+                message, self._in_flight = self._backlog.popleft()
+                self._backlog_bytes -= _bytes_of(message)
+                sending = self._send(message)
+        except OSError:
+            # The client is gone; what is left is `unsent`.
+            return
+        finally:
+            if self._writer is asyncio.current_task():
+                self._writer = None
+
+
+def _bytes_of(message: dict[str, Any]) -> int:
+    text: str = message.get("text", "")
+    return len(text) if text.isascii() else len(text.encode())
+
+
+@types.coroutine
+def _resume(sending: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """Go on with a coroutine that was started by hand and waits for a future."""
+    while True:
+        try:
+            value = yield waits_for
+        except BaseException as error:  # noqa: BLE001 -- it is the coroutine's to handle
+            go_on = partial(sending.throw, error)
+        else:
+            go_on = partial(sending.send, value)
+        try:
+            waits_for = go_on()
+        except StopIteration:
+            return

@@ -1,0 +1,231 @@
+"""The registry of a single process. No method awaits: each is one atomic step."""
+
+from collections import Counter, deque
+from collections.abc import Callable
+
+from signaling.events import Event, is_needed, size_of
+from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, TRANSITIONS, Action, EndReason, Leg, Role, State
+from signaling.protocol.errors import (
+    CallNotFoundError,
+    InvalidMessageError,
+    RateLimitedError,
+    TargetNotFoundError,
+    UnavailableError,
+)
+from signaling.protocol.limits import Limits, SlidingWindow, Timeouts
+from signaling.registry import Claim, Ended, Joined, Owner, Released, Status, SupersededError
+from signaling.registry.rules import (
+    ARRIVALS_SECONDS,
+    TOO_MANY_CALLS,
+    TOO_MUCH_HELD,
+    USED_CALL_ID,
+)
+
+
+class _Client:
+    __slots__ = ("held", "held_bytes", "legs", "owner", "successor")
+
+    def __init__(self) -> None:
+        self.owner: Owner | None = None
+        self.successor: str | None = None
+        self.legs: dict[str, Leg] = {}
+        self.held: deque[Event] | None = None
+        self.held_bytes = 0
+
+    def keep(self, event: Event, *, first: bool = False) -> None:
+        if self.held is None:
+            self.held = deque()
+        if first:
+            self.held.appendleft(event)
+        else:
+            self.held.append(event)
+        self.held_bytes += size_of(event)
+
+
+class MemoryRegistry:
+    """Presence, calls and held messages of this process; `clock` is monotonic, in seconds."""
+
+    def __init__(self, limits: Limits, timeouts: Timeouts, clock: Callable[[], float]) -> None:
+        self._limits = limits
+        self._timeouts = timeouts
+        self._clock = clock
+        self._clients: dict[str, _Client] = {}
+        # Both in the order of their deadlines: everything in one waits equally long.
+        self._ringing: dict[str, float] = {}
+        self._holds: dict[str, float] = {}
+        self._calls: dict[str, tuple[str, str]] = {}
+        self._connections: Counter[str] = Counter()
+        self._arrivals: dict[str, SlidingWindow] = {}
+        self._arrivals_swept_at = clock()
+
+    async def admit(self, address: str) -> bool:
+        """See `Registry.admit`."""
+        limits = self._limits
+        if limits.connections_per_ip and self._connections[address] >= limits.connections_per_ip:
+            return False
+        if limits.new_connections_per_ip_per_minute:
+            window = self._arrivals.get(address)
+            if window is None:
+                window = SlidingWindow(limits.new_connections_per_ip_per_minute, ARRIVALS_SECONDS)
+                self._arrivals[address] = window
+            if window.take(self._clock()):
+                return False
+        self._connections[address] += 1
+        return True
+
+    async def depart(self, address: str) -> None:
+        """See `Registry.depart`."""
+        self._connections[address] -= 1
+        if self._connections[address] <= 0:
+            del self._connections[address]
+
+    async def claim(self, client_id: str, owner: Owner, *, is_first: bool = True) -> Claim:
+        """See `Registry.claim`."""
+        client = self._clients.get(client_id)
+        if client is None:
+            client = self._clients[client_id] = _Client()
+        is_next = client.successor == owner.channel
+        holder = client.owner if client.owner != owner else None
+        if not is_first and not is_next and (client.successor or holder):
+            raise SupersededError
+        displaced = None if is_next else client.successor
+        if holder is not None:
+            client.successor = owner.channel
+            return Claim(holder.connection_id, displaced)
+        client.owner = owner
+        client.successor = None
+        self._holds.pop(client_id, None)
+        return Claim(None, displaced)
+
+    async def join(self, client_id: str, owner: Owner) -> Joined | None:
+        """See `Registry.join`."""
+        client = self._clients.get(client_id)
+        if client is None or client.owner != owner:
+            return None
+        held = list(client.held or ())
+        client.held = None
+        client.held_bytes = 0
+        return Joined(dict(client.legs), held)
+
+    async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: bool) -> Released | None:
+        """See `Registry.release`."""
+        client = self._clients.get(client_id)
+        if client is None or client.owner != owner:
+            return None
+        client.owner = None
+        if not hold and client.successor is None:
+            return Released(self._remove(client_id, client))
+        for event in reversed(strays):
+            client.keep(event, first=True)
+        self._start_hold(client_id, client)
+        return Released([], client.successor)
+
+    async def evict(self, client_id: str, connection_id: str) -> None:
+        """See `Registry.evict`."""
+        client = self._clients.get(client_id)
+        if client is not None and client.owner is not None and client.owner.connection_id == connection_id:
+            client.owner = None
+            self._start_hold(client_id, client)
+
+    async def hold(self, client_id: str, event: Event) -> bool:
+        """See `Registry.hold`."""
+        client = self._clients.get(client_id)
+        if client is None:
+            return False
+        is_full = len(client.held or ()) >= HELD_MESSAGES or client.held_bytes + size_of(event) > HELD_BYTES
+        if is_full and not is_needed(event):
+            raise RateLimitedError(*TOO_MUCH_HELD)
+        client.keep(event)
+        return True
+
+    async def open_call(self, call_id: str, caller: str, callee: str) -> None:
+        """See `Registry.open_call`."""
+        client = self._clients.get(caller)
+        if client is None or client.owner is None:
+            raise UnavailableError
+        target = self._clients.get(callee)
+        if target is None or target.owner is None:
+            raise TargetNotFoundError
+        if call_id in self._calls:
+            raise InvalidMessageError(USED_CALL_ID)
+        legs = client.legs
+        limit = self._limits.open_calls_per_client
+        if limit and sum(leg.role is Role.CALLER for leg in legs.values()) >= limit:
+            raise RateLimitedError(*TOO_MANY_CALLS)
+        self._calls[call_id] = (caller, callee)
+        legs[call_id] = Leg(callee, Role.CALLER, State.RINGING)
+        target.legs[call_id] = Leg(caller, Role.CALLEE, State.RINGING)
+        self._ringing[call_id] = self._clock() + self._timeouts.ring_seconds
+
+    async def advance(self, call_id: str, client_id: str, action: Action) -> Leg:
+        """See `Registry.advance`."""
+        client = self._clients.get(client_id)
+        leg = client.legs.get(call_id) if client is not None else None
+        if leg is None:
+            raise CallNotFoundError
+        try:
+            state = TRANSITIONS[action][leg.state, leg.role]
+        except KeyError:
+            raise CallNotFoundError from None
+        if state is None:
+            self._end(call_id)
+            return leg
+        for participant in self._calls[call_id]:
+            legs = self._clients[participant].legs
+            legs[call_id] = legs[call_id]._replace(state=state)
+        self._ringing.pop(call_id, None)
+        return leg._replace(state=state)
+
+    async def sweep(self) -> list[Ended]:
+        """See `Registry.sweep`."""
+        now = self._clock()
+        ended = []
+        for call_id in _due(self._ringing, now):
+            participants = self._calls[call_id]
+            self._end(call_id)
+            ended.append(Ended(call_id, EndReason.TIMEOUT, participants))
+        for client_id in _due(self._holds, now):
+            ended += self._remove(client_id, self._clients[client_id])
+        if now >= self._arrivals_swept_at + ARRIVALS_SECONDS:
+            self._arrivals_swept_at = now
+            self._arrivals = {address: window for address, window in self._arrivals.items() if not window.is_empty(now)}
+        return ended
+
+    async def status(self) -> Status:
+        """See `Registry.status`."""
+        return Status(
+            connections=self._connections.total(),
+            registered_clients=sum(client.owner is not None for client in self._clients.values()),
+            ringing_calls=len(self._ringing),
+            active_calls=len(self._calls) - len(self._ringing),
+        )
+
+    def _start_hold(self, client_id: str, client: _Client) -> None:
+        if client.legs or client.held or client.successor is not None:
+            self._holds[client_id] = self._clock() + self._timeouts.hold_seconds
+        else:
+            del self._clients[client_id]
+
+    def _end(self, call_id: str) -> None:
+        for participant in self._calls.pop(call_id):
+            client = self._clients.get(participant)
+            if client is not None:
+                client.legs.pop(call_id, None)
+        self._ringing.pop(call_id, None)
+
+    def _remove(self, client_id: str, client: _Client) -> list[Ended]:
+        ended = [Ended(call_id, EndReason.PEER_DISCONNECTED, (leg.peer,)) for call_id, leg in client.legs.items()]
+        for call in ended:
+            self._end(call.call_id)
+        self._holds.pop(client_id, None)
+        del self._clients[client_id]
+        return ended
+
+
+def _due(deadlines: dict[str, float], now: float) -> list[str]:
+    due = []
+    for name, deadline in deadlines.items():
+        if deadline > now:
+            break
+        due.append(name)
+    return due

@@ -1,0 +1,8 @@
+"""What both registries say and weigh alike."""
+
+# New connections of one address are counted over this long (PROTOCOL.md, "Limits").
+ARRIVALS_SECONDS = 60
+
+USED_CALL_ID = "This callId is used already; choose another, or leave it out."
+TOO_MANY_CALLS = ("You have as many open calls as a client may have; end one first.", 1.0)
+TOO_MUCH_HELD = ("Your peer is reconnecting and as much waits for it as may; send this again.", 1.0)

@@ -1,0 +1,57 @@
+-- Shared by every script. ARGV[1] is the prefix of all keys, ARGV[2] the time in milliseconds.
+--   client:<id>     hash  owner, channel, process, is_joined, successor, held_bytes
+--   held:<id>       list  events that wait for the client, oldest first
+--   calls:<id>      hash  call ID -> "caller <peer>" or "callee <peer>": this client's role, and its peer
+--   call:<call id>  hash  caller, callee, state
+--   calls           set   every call ID;   rings  zset  ringing call IDs by their deadline
+--   holds           zset  clients without a connection, by their deadline
+--   processes       zset  processes by the end of their lease
+--   members:<p>     set   client IDs of a process;   connections  hash  process -> connections
+--   address:<a>     hash  process -> open connections;   addresses:<p>  set  addresses of a process
+--   arrivals:<a>    list  times of the last new connections, newest first
+-- Keys are made here, from the prefix: one primary holds them all, no cluster.
+local now = tonumber(ARGV[2])
+local function key(kind, name)
+  return ARGV[1] .. ':' .. kind .. (name and ':' .. name or '')
+end
+
+local function role_and_peer(leg)
+  local space = string.find(leg, ' ', 1, true)
+  return string.sub(leg, 1, space - 1), string.sub(leg, space + 1)
+end
+
+local function end_call(call_id)
+  local call = redis.call('HMGET', key('call', call_id), 'caller', 'callee')
+  for _, participant in ipairs(call) do
+    if participant then redis.call('HDEL', key('calls', participant), call_id) end
+  end
+  redis.call('DEL', key('call', call_id))
+  redis.call('SREM', key('calls'), call_id)
+  redis.call('ZREM', key('rings'), call_id)
+  return call
+end
+
+local function remove_client(client, ended)
+  local legs = redis.call('HGETALL', key('calls', client))
+  for i = 1, #legs, 2 do
+    local _, peer = role_and_peer(legs[i + 1])
+    end_call(legs[i])
+    ended[#ended + 1] = {legs[i], 'peer_disconnected', peer}
+  end
+  redis.call('DEL', key('client', client), key('held', client), key('calls', client))
+  redis.call('ZREM', key('holds'), client)
+end
+
+-- Without a connection: its calls and what waits go on for a while; with neither nor a successor it is gone.
+local function start_hold(client, hold_ms)
+  local record = key('client', client)
+  local process = redis.call('HGET', record, 'process')
+  if process then redis.call('SREM', key('members', process), client) end
+  redis.call('HDEL', record, 'owner', 'channel', 'process', 'is_joined')
+  if redis.call('EXISTS', key('calls', client), key('held', client)) > 0
+    or redis.call('HEXISTS', record, 'successor') == 1 then
+    redis.call('ZADD', key('holds'), now + hold_ms, client)
+  else
+    redis.call('DEL', record)
+  end
+end

@@ -1,0 +1,20 @@
+"""Where WebSockets go."""
+
+from typing import Any
+
+from channels.routing import URLRouter
+from django.conf import settings
+from django.urls import path, re_path
+
+from signaling.consumers import SignalConsumer
+from signaling.origin import AllowedOrigins, refuse
+
+# Django's types know views only.
+signal_application: Any = SignalConsumer.as_asgi()
+refusal: Any = refuse
+routes: list[Any] = [
+    path("signal", signal_application),
+    # Without this an unknown path is an exception, and the client sees 500.
+    re_path("", refusal),
+]
+websocket_application = AllowedOrigins(URLRouter(routes), settings.ALLOWED_ORIGINS)

@@ -1,0 +1,341 @@
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+
+import pytest
+from msgspec import Raw
+from pytest_django import Settings
+
+from signaling import node
+from signaling.events import changing
+from signaling.layers import RedisSwitch
+from signaling.node import Node
+from signaling.protocol.calls import Action, State
+from signaling.protocol.errors import RateLimitedError
+from signaling.protocol.messages import CallEnded, IncomingCall
+from signaling.redis_link import RedisLink
+from signaling.registry import Owner, Status
+from signaling.registry.redis import RedisRegistry
+from signaling.relay import Relay
+from signaling.tests.people import ANSWER_SECONDS, OFFER, Person, call
+from signaling.tests.stage import RedisProcess, message, redis_process, until, use_redis
+from tests.services import RedisServer
+
+Join = Callable[..., Awaitable[Person]]
+CALL = "call-of-this-test"
+
+
+@pytest.fixture
+async def on_own_redis(own_redis: RedisServer, settings: Settings) -> AsyncIterator[Node]:
+    """The node of a process whose Redis a test may take away."""
+    use_redis(settings, own_redis.url, "node")
+    yield await node.current()
+    await node.stop()
+
+
+async def pair(join: Join) -> tuple[Person, Person]:
+    return await (await join()).register("alice"), await (await join()).register("bob")
+
+
+# --- Deadlines -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("here")
+async def test_connection_that_does_not_register_is_closed(join: Join, settings: Settings) -> None:
+    settings.TIMEOUTS = replace(settings.TIMEOUTS, registration_seconds=0.3)
+    alice = await join()
+    await alice.expects_nothing()
+    bob = await (await join()).register("bob")
+    await alice.expects_close(4408)
+    await bob.expects_nothing()
+
+
+@pytest.mark.usefixtures("here")
+async def test_connection_that_falls_silent_is_closed_and_held(join: Join, settings: Settings) -> None:
+    alice, bob = await pair(join)
+    call_id = await call(alice, bob)
+    settings.TIMEOUTS = replace(settings.TIMEOUTS, heartbeat_seconds=0.6)
+    # Whoever came before the setting keeps its first deadline; these two come after it.
+    alice, bob = await pair(join)
+    loop = asyncio.get_running_loop()
+    closed = asyncio.ensure_future(bob.socket.receive_output(ANSWER_SECONDS))
+    began = loop.time()
+    while not closed.done():
+        await alice.expects_nothing()
+        await asyncio.sleep(0.05)
+    assert (await closed)["code"] == 4408
+    assert loop.time() - began > 0.5
+    await bob.leaves(1000)
+    await alice.send("ICE_CANDIDATE", callId=call_id, candidate="while away")
+    again = await (await join()).register("bob")
+    await again.expects("ICE_CANDIDATE", candidate="while away")
+
+
+@pytest.mark.usefixtures("here")
+async def test_ping_frames_count_as_life(join: Join, settings: Settings) -> None:
+    settings.TIMEOUTS = replace(settings.TIMEOUTS, heartbeat_seconds=0.6)
+    alice, bob = await pair(join)
+    closed = asyncio.ensure_future(bob.socket.receive_output(ANSWER_SECONDS))
+    while not closed.done():
+        await alice.socket.send_input({"type": "websocket.ping"})
+        await asyncio.sleep(0.05)
+    assert (await closed)["code"] == 4408
+    await alice.expects_nothing()
+
+
+async def test_call_that_nobody_answers_times_out(here: Node, join: Join, settings: Settings) -> None:
+    vars(here.registry)["_timeouts"] = replace(settings.TIMEOUTS, ring_seconds=0.1)
+    alice, bob = await pair(join)
+    call_id = await call(alice, bob, is_answered=False)
+    for person in (alice, bob):
+        await person.expects("CALL_ENDED", callId=call_id, reason="timeout")
+    await bob.send("CALL_ACCEPT", callId=call_id, sdpAnswer="v=0")
+    await bob.expects("ERROR", code="CALL_NOT_FOUND")
+
+
+async def test_call_of_a_client_that_stays_away_ends(here: Node, join: Join, settings: Settings) -> None:
+    vars(here.registry)["_timeouts"] = replace(settings.TIMEOUTS, hold_seconds=0.1)
+    alice, bob = await pair(join)
+    call_id = await call(alice, bob)
+    await bob.is_cut_off()
+    await alice.expects("CALL_ENDED", callId=call_id, reason="peer_disconnected")
+
+
+# --- The node ----------------------------------------------------------------------------------------------
+
+
+async def test_status_counts_everything(here: Node, join: Join) -> None:
+    alice, bob = await pair(join)
+    await join()
+    await call(alice, bob)
+    await call(alice, bob, is_answered=False)
+    if isinstance(here.registry, RedisRegistry):
+        await here.registry.renew_lease(len(here.members))
+    assert await node.status() == {
+        "connections": 3,
+        "registeredClients": 2,
+        "openCalls": {"ringing": 1, "active": 1},
+    }
+
+
+async def test_node_is_one_for_an_event_loop(here: Node) -> None:
+    assert await asyncio.gather(*(node.current() for _ in range(10))) == [here] * 10
+
+
+@pytest.mark.usefixtures("here")
+async def test_stop_leaves_no_tasks(tasks_left: Callable[[], set[str]], join: Join) -> None:
+    alice, bob = await pair(join)
+    await call(alice, bob)
+    await alice.leaves()
+    await bob.leaves()
+    await node.stop()
+    await node.stop()
+    assert tasks_left() == set()
+
+
+async def test_stop_lets_other_processes_take_over_at_once(
+    redis_url: str, prefix: str, settings: Settings, join: Join
+) -> None:
+    use_redis(settings, redis_url, prefix)
+    async with redis_process(redis_url, prefix) as other:
+        await node.current()
+        alice, bob = await pair(join)
+        await call(alice, bob)
+        await node.stop()
+        assert await other.registry.sweep() == []
+        assert await other.registry.status() == Status(0, 0, 0, 1)
+        assert await other.registry.hold("alice", message("while away"))
+
+
+# --- Redis goes and comes back -------------------------------------------------------------------------------
+
+
+async def restart(redis: RedisServer, here: Node) -> None:
+    """Take Redis away and give back an empty one."""
+    assert isinstance(here.registry, RedisRegistry)
+    await asyncio.to_thread(redis.stop)
+    await asyncio.to_thread(redis.start)
+    await until(lambda: link_of(here).is_up)
+
+
+async def test_clients_stay_when_redis_lost_everything(on_own_redis: Node, own_redis: RedisServer, join: Join) -> None:
+    alice, bob = await pair(join)
+    call_id = await call(alice, bob)
+    ringing = await call(alice, bob, is_answered=False)
+    await restart(own_redis, on_own_redis)
+    assert await on_own_redis.registry.status() == Status(2, 2, 1, 1)
+    await alice.send("ICE_CANDIDATE", callId=call_id, candidate="after")
+    await bob.expects("ICE_CANDIDATE", callId=call_id, candidate="after")
+    await bob.send("CALL_ACCEPT", callId=ringing, sdpAnswer="v=0")
+    await alice.expects("CALL_ACCEPTED", callId=ringing)
+    await alice.send("CALL_END", callId=call_id)
+    await bob.expects("CALL_ENDED", callId=call_id)
+    async with redis_process(own_redis.url, "node") as other:
+        assert await other.switch.group_send("client.alice", message('{"type":"HELLO","payload":{}}')) == 1
+        await alice.expects("HELLO")
+
+
+async def test_clients_of_one_process_reach_each_other_without_redis(
+    on_own_redis: Node, own_redis: RedisServer, join: Join
+) -> None:
+    alice, bob = await pair(join)
+    call_id = await call(alice, bob)
+    await asyncio.to_thread(own_redis.stop)
+    await alice.send("ICE_CANDIDATE", callId=call_id, candidate="local")
+    await bob.expects("ICE_CANDIDATE", callId=call_id, candidate="local")
+    await alice.send("CALL_INITIATE", targetId="bob", sdpOffer=OFFER)
+    refused = await alice.expects("ERROR", code="RATE_LIMITED", request="CALL_INITIATE")
+    assert refused["retryAfterMs"] > 0
+    carol = await join()
+    await carol.send("REGISTER", clientId="carol")
+    await carol.expects("ERROR", code="RATE_LIMITED", request="REGISTER")
+    await asyncio.to_thread(own_redis.start)
+    await until(lambda: link_of(on_own_redis).is_up)
+    await carol.register("carol")
+
+
+async def test_client_that_left_while_redis_was_away_is_let_go(
+    on_own_redis: Node, own_redis: RedisServer, join: Join
+) -> None:
+    alice, bob = await pair(join)
+    call_id = await call(alice, bob)
+    link = link_of(on_own_redis)
+
+    async def leave() -> None:
+        leaving.append(asyncio.create_task(bob.leaves(1000)))
+
+    leaving: list[asyncio.Task[None]] = []
+    async with redis_process(own_redis.url, "node") as other:
+        link.on_connect.insert(0, leave)
+        await cut(link, other)
+        await alice.expects("CALL_ENDED", callId=call_id, reason="peer_disconnected")
+        await leaving[0]
+        assert (await other.registry.status()).registered_clients == 1
+
+
+async def test_owed_steps_survive_one_that_fails(on_own_redis: Node, own_redis: RedisServer, join: Join) -> None:
+    taken: list[str] = []
+
+    async def take(name: str) -> None:
+        taken.append(name)
+
+    async def refuse() -> None:
+        await take("refused")
+        raise RateLimitedError("Too much is held.", 1)
+
+    await pair(join)
+    on_own_redis.relay.owed += [partial(take, "first"), refuse, partial(take, "last")]
+    link = link_of(on_own_redis)
+    async with redis_process(own_redis.url, "node") as other:
+        await cut(link, other)
+        try:
+            async with asyncio.timeout(1):
+                await until(lambda: "last" in taken and link.is_up)
+        finally:
+            with contextlib.suppress(RateLimitedError):
+                await node.stop()
+    assert taken == ["first", "refused", "last"]
+
+
+async def test_messages_keep_their_order_when_redis_is_back(
+    on_own_redis: Node, own_redis: RedisServer, join: Join
+) -> None:
+    bob = await (await join()).register("bob")
+    link = link_of(on_own_redis)
+    async with redis_process(own_redis.url, "node") as other:
+        relay = Relay(other.registry, other.switch)
+
+        async def send(number: int) -> None:
+            assert await relay.send("bob", message(f'{{"type":"NUMBER","payload":{{"is":{number}}}}}'))
+
+        # The first before this process is reachable again, so it waits; the second as soon as it is.
+        link.on_connect.insert(0, partial(send, 1))
+        link.on_connect.insert(2, partial(send, 2))
+        await cut(link, other)
+        await bob.expects("NUMBER", **{"is": 1})
+        await bob.expects("NUMBER", **{"is": 2})
+
+
+async def test_call_that_ended_while_redis_was_away_ends_once(
+    on_own_redis: Node, own_redis: RedisServer, join: Join
+) -> None:
+    alice, bob = await pair(join)
+    call_id = await call(alice, bob)
+    await alice.is_cut_off()
+    link = link_of(on_own_redis)
+    async with redis_process(own_redis.url, "node") as other:
+        elsewhere = Owner("elsewhere", "nowhere")
+        await other.registry.claim("alice", elsewhere)
+        await other.registry.join("alice", elsewhere)
+
+        async def end() -> None:
+            await other.registry.advance(call_id, "alice", Action.CLOSE)
+            ended = changing(CallEnded(call_id, "done"), call_id, None, "alice")
+            assert await Relay(other.registry, other.switch).send("bob", ended)
+
+        link.on_connect.insert(0, end)
+        await cut(link, other)
+        await until(lambda: link.is_up)
+        await bob.expects("CALL_ENDED", callId=call_id, reason="done")
+        await bob.expects_nothing()
+
+
+async def test_call_that_comes_while_a_client_is_restored_goes_on(
+    on_own_redis: Node, own_redis: RedisServer, join: Join
+) -> None:
+    bob = await (await join()).register("bob")
+    (member,) = on_own_redis.members
+    connection = member.connection
+    assert isinstance(on_own_redis.registry, RedisRegistry)
+    async with redis_process(own_redis.url, "node") as other:
+        elsewhere = Owner("elsewhere", "nowhere")
+        await other.registry.claim("alice", elsewhere)
+        await other.registry.join("alice", elsewhere)
+        joined = await on_own_redis.registry.restore("bob", connection.owner, connection.legs)
+        await other.registry.open_call(CALL, "alice", "bob")
+        incoming = IncomingCall(CALL, "alice", Raw(b'"v=0"'), [])
+        await other.switch.group_send("client.bob", changing(incoming, CALL, State.RINGING, "alice"))
+        # The push is in before whoever waits for the reply goes on.
+        await until(lambda: CALL in connection.legs)
+        connection.rejoin(joined)
+        await bob.expects("INCOMING_CALL", callId=CALL)
+        await bob.expects_nothing()
+        await bob.send("ICE_CANDIDATE", callId=CALL, candidate="early")
+        await bob.expects_nothing()
+
+
+async def test_requests_wait_until_everything_is_restored(
+    on_own_redis: Node, own_redis: RedisServer, join: Join
+) -> None:
+    alice, bob = await pair(join)
+    call_id = await call(alice, bob)
+    link = link_of(on_own_redis)
+    answered: list[dict[str, object]] = []
+
+    async def ask() -> None:
+        # Redis has lost everything and this process has not yet said what it knows.
+        await alice.send("CALL_END", callId=call_id)
+        await alice.send("HEARTBEAT")
+        answer = json.loads((await alice.socket.receive_output(ANSWER_SECONDS))["text"])
+        answered.append(answer["payload"])
+
+    async with redis_process(own_redis.url, "node") as other:
+        await other.link.call("FLUSHALL")
+        link.on_connect.insert(1, ask)
+        await cut(link, other)
+        await until(lambda: len(answered) == 1 and link.is_up)
+    assert answered[0].get("code") != "CALL_NOT_FOUND"
+
+
+def link_of(here: Node) -> RedisLink:
+    assert isinstance(here.switch, RedisSwitch)
+    return here.switch.link
+
+
+async def cut(link: RedisLink, other: RedisProcess) -> None:
+    """Break a connection to Redis, as an operator can; it heals by itself."""
+    number = await link.call("CLIENT", "ID")
+    assert await other.link.call("CLIENT", "KILL", "ID", number) == 1

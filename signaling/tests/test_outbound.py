@@ -1,0 +1,257 @@
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from signaling.outbound import Outbound
+from signaling.protocol.closing import SLOW_CONSUMER, SUPERSEDED, Close
+
+LIMIT = 1000
+
+
+class Server:
+    """A server that takes frames at once, or makes the sender wait until there is room."""
+
+    def __init__(self) -> None:
+        self.sent: list[str | int] = []
+        self.room = asyncio.Event()
+        self.room.set()
+        self.is_gone = False
+
+    async def send(self, message: dict[str, Any]) -> None:
+        await self.room.wait()
+        if self.is_gone:
+            raise ConnectionResetError
+        self.sent.append(message["text"] if message["type"] == "websocket.send" else message["code"])
+
+    async def has_sent(self, count: int) -> list[str | int]:
+        while len(self.sent) < count:
+            await asyncio.sleep(0)
+        return self.sent
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def overflows() -> list[Close]:
+    return []
+
+
+@pytest.fixture
+def outbound(server: Server, overflows: list[Close]) -> Outbound:
+    return Outbound(server.send, LIMIT, overflows.append)
+
+
+async def test_frame_goes_out_at_once_where_there_is_room(
+    server: Server, outbound: Outbound, tasks_left: Callable[[], set[str]]
+) -> None:
+    for number in range(100):
+        assert outbound.write(str(number))
+        assert server.sent[-1] == str(number)
+    assert tasks_left() == set()
+
+
+async def test_frames_wait_in_order_where_there_is_none(
+    server: Server, outbound: Outbound, tasks_left: Callable[[], set[str]]
+) -> None:
+    outbound.write("first")
+    server.room.clear()
+    for number in range(50):
+        assert outbound.write(str(number))
+    assert server.sent == ["first"]
+    assert len(tasks_left()) == 1
+    server.room.set()
+    outbound.write("last")
+    assert await server.has_sent(52) == ["first", *map(str, range(50)), "last"]
+    outbound.write("at once again")
+    assert server.sent[-1] == "at once again"
+    await asyncio.sleep(0)
+    assert tasks_left() == set()
+
+
+async def test_frames_keep_their_order_when_room_comes_and_goes(server: Server, outbound: Outbound) -> None:
+    expected: list[str | int] = []
+    for number in range(300):
+        if number % 3 == 0:
+            server.room.clear()
+        outbound.write(str(number))
+        expected.append(str(number))
+        if number % 3 == 2:
+            server.room.set()
+            for _ in range(number % 7):
+                await asyncio.sleep(0)
+    server.room.set()
+    assert await server.has_sent(300) == expected
+
+
+async def test_slow_consumer_is_reported_and_closed_once(server: Server, tasks_left: Callable[[], set[str]]) -> None:
+    overflows: list[Close] = []
+
+    def close(reason: Close) -> None:
+        overflows.append(reason)
+        slow.close(reason)
+
+    slow = Outbound(server.send, LIMIT, close)
+    server.room.clear()
+    for _ in range(100):
+        slow.write("x" * 100)
+    assert overflows == [SLOW_CONSUMER]
+    assert not slow.write("too late")
+    server.room.set()
+    # What the server was writing already goes out, then the close and nothing else.
+    assert await server.has_sent(2) == ["x" * 100, 4507]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert server.sent[2:] == []
+    assert tasks_left() == set()
+
+
+async def test_backlog_up_to_the_limit_is_no_overflow(
+    server: Server, outbound: Outbound, overflows: list[Close]
+) -> None:
+    server.room.clear()
+    # The first is the server's already.
+    for _ in range(11):
+        outbound.write("x" * 100)
+    assert overflows == []
+    outbound.write("x")
+    assert overflows == [SLOW_CONSUMER]
+    server.room.set()
+    await server.has_sent(12)
+
+
+async def test_backlog_that_was_sent_no_longer_counts(
+    server: Server, outbound: Outbound, overflows: list[Close]
+) -> None:
+    for round_number in range(20):
+        server.room.clear()
+        for _ in range(10):
+            outbound.write("x" * 100)
+        server.room.set()
+        await server.has_sent((round_number + 1) * 10)
+        await asyncio.sleep(0)
+    assert overflows == []
+
+
+async def test_backlog_counts_bytes(server: Server, outbound: Outbound, overflows: list[Close]) -> None:
+    server.room.clear()
+    outbound.write("first")
+    for _ in range(4):
+        outbound.write("\u20ac" * 100)
+    assert overflows == [SLOW_CONSUMER]
+    outbound.unsent()
+
+
+async def test_bytes_that_the_server_keeps_count(overflows: list[Close]) -> None:
+    class Transport:
+        size = LIMIT
+
+        def get_write_buffer_size(self) -> int:
+            return self.size
+
+    class KeepingServer(Server):
+        transport = Transport()
+        disconnected = close_sent = False
+
+    server = KeepingServer()
+    outbound = Outbound(server.send, LIMIT, overflows.append)
+    outbound.write("frame")
+    assert overflows == []
+    server.transport.size += 1
+    outbound.write("frame")
+    assert overflows == [SLOW_CONSUMER]
+    server.close_sent = True
+    assert not outbound.write("frame")
+    assert server.sent == ["frame", "frame"]
+
+
+async def test_limit_that_is_off_never_overflows(server: Server, overflows: list[Close]) -> None:
+    outbound = Outbound(server.send, 0, overflows.append)
+    server.room.clear()
+    for _ in range(100):
+        outbound.write("x" * 1000)
+    assert overflows == []
+    server.room.set()
+    await server.has_sent(100)
+
+
+async def test_close_goes_out_once_and_nothing_after_it(server: Server, outbound: Outbound) -> None:
+    outbound.write("frame")
+    outbound.close(SUPERSEDED)
+    outbound.close(SLOW_CONSUMER)
+    assert not outbound.write("frame")
+    assert server.sent == ["frame", 4409]
+
+
+async def test_close_goes_out_in_place_of_what_waits(server: Server, outbound: Outbound) -> None:
+    server.room.clear()
+    for number in range(5):
+        outbound.write(str(number))
+    outbound.close(SUPERSEDED)
+    server.room.set()
+    assert await server.has_sent(2) == ["0", 4409]
+
+
+async def test_unsent_gives_back_the_events_that_wait(
+    server: Server, outbound: Outbound, tasks_left: Callable[[], set[str]]
+) -> None:
+    events = [{"type": "client.message", "frame": str(number)} for number in range(5)]
+    outbound.write("0", events[0])
+    server.room.clear()
+    outbound.write("1", events[1])
+    outbound.write("a reply")
+    for event in events[2:]:
+        outbound.write(event["frame"], event)
+    assert outbound.unsent() == events[1:]
+    assert outbound.unsent() == []
+    outbound.close(SUPERSEDED)
+    server.room.set()
+    assert await server.has_sent(2) == ["0", 4409]
+    await asyncio.sleep(0)
+    assert tasks_left() == set()
+
+
+async def test_unsent_of_a_writer_that_runs_gives_each_event_once(server: Server, outbound: Outbound) -> None:
+    events = [{"type": "client.message", "frame": str(number)} for number in range(5)]
+    server.room.clear()
+    for event in events:
+        outbound.write(event["frame"], event)
+    await asyncio.sleep(0)
+    assert outbound.unsent() == events
+    server.room.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert server.sent == []
+    assert outbound.write("another")
+    assert server.sent == ["another"]
+
+
+async def test_client_that_is_gone_is_no_error(
+    server: Server, outbound: Outbound, tasks_left: Callable[[], set[str]]
+) -> None:
+    server.is_gone = True
+    assert not outbound.write("frame")
+    server.room.clear()
+    for _ in range(3):
+        outbound.write("frame")
+    server.room.set()
+    while tasks_left():
+        await asyncio.sleep(0)
+    outbound.close(SUPERSEDED)
+    assert server.sent == []
+
+
+async def test_client_that_goes_while_frames_wait_leaves_them_unsent(server: Server, outbound: Outbound) -> None:
+    events = [{"type": "client.message", "frame": str(number)} for number in range(3)]
+    server.room.clear()
+    for event in events:
+        outbound.write(event["frame"], event)
+    server.is_gone = True
+    server.room.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert outbound.unsent() == events

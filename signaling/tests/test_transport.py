@@ -1,0 +1,111 @@
+from functools import partial
+from typing import Any
+
+import pytest
+
+from signaling.transport import Transport
+
+
+class AsyncioTransport:
+    """What uvicorn writes to."""
+
+    def get_write_buffer_size(self) -> int:
+        return 7
+
+
+class TwistedTransport:
+    """What daphne writes to: written so far, and waiting."""
+
+    dataBuffer = b"0123456789"  # noqa: N815 -- Twisted's names
+    offset = 4
+    _tempDataLen = 20  # noqa: N815 -- likewise
+
+
+class Protocol:
+    """A server's end of a connection, of uvicorn's kind and of daphne's."""
+
+    def __init__(self, transport: object = None) -> None:
+        self.transport = transport
+        self.answered = 0
+        self.disconnected = False
+        self.close_sent = False
+        self.state = 3
+
+    async def send(self, message: dict[str, Any]) -> None:
+        raise NotImplementedError(message)
+
+    def handle_ping(self) -> None:
+        self.answered += 1
+
+
+async def handle_reply(protocol: object, message: object) -> None:
+    raise NotImplementedError(protocol, message)
+
+
+async def plain(message: object) -> None:
+    raise NotImplementedError(message)
+
+
+UNKNOWN = [Protocol().send, Protocol(object()).send, partial(handle_reply, object()), plain]
+
+
+@pytest.mark.parametrize(
+    ("send", "size"),
+    [
+        (Protocol(AsyncioTransport()).send, 7),
+        (partial(handle_reply, Protocol(TwistedTransport())), 26),
+        *((send, 0) for send in UNKNOWN),
+    ],
+)
+def test_buffered_bytes_are_what_the_server_says(send: Any, size: int) -> None:
+    assert Transport(send).buffered_bytes() == size
+
+
+def test_buffered_bytes_follow_the_server() -> None:
+    protocol = Protocol(TwistedTransport())
+    transport = Transport(partial(handle_reply, protocol))
+    TwistedTransport._tempDataLen, before = 0, TwistedTransport._tempDataLen  # noqa: SLF001 -- Twisted's names
+    try:
+        assert transport.buffered_bytes() == 6
+    finally:
+        TwistedTransport._tempDataLen = before  # noqa: SLF001 -- likewise
+    protocol.transport = None
+    assert transport.buffered_bytes() == 0
+
+
+@pytest.mark.parametrize("send", UNKNOWN)
+def test_connection_of_an_unknown_server_is_taken_for_open(send: Any) -> None:
+    assert Transport(send).is_open()
+
+
+@pytest.mark.parametrize("name", ["disconnected", "close_sent"])
+def test_connection_that_uvicorn_closed_is_not_open(name: str) -> None:
+    protocol = Protocol(AsyncioTransport())
+    transport = Transport(protocol.send)
+    assert transport.is_open()
+    setattr(protocol, name, True)
+    assert not transport.is_open()
+
+
+@pytest.mark.parametrize("state", [0, 1, 2, 4, 5])
+def test_connection_that_daphne_closed_is_not_open(state: int) -> None:
+    protocol = Protocol(TwistedTransport())
+    transport = Transport(partial(handle_reply, protocol))
+    assert transport.is_open()
+    protocol.state = state
+    assert not transport.is_open()
+
+
+def test_pings_are_noticed_and_answered() -> None:
+    protocol = Protocol()
+    seen: list[str] = []
+    Transport(protocol.send).watch_pings(lambda: seen.append("ping"))
+    protocol.handle_ping()
+    protocol.handle_ping()
+    assert seen == ["ping", "ping"]
+    assert protocol.answered == 2
+
+
+@pytest.mark.parametrize("send", [plain, partial(handle_reply, object())])
+def test_pings_of_a_server_that_says_nothing_are_left_alone(send: Any) -> None:
+    Transport(send).watch_pings(lambda: None)
