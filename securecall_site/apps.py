@@ -1,0 +1,13 @@
+"""Django's handle on the site itself."""
+
+from django.apps import AppConfig
+
+
+class SiteConfig(AppConfig):
+    """Registers the site's system checks and commands with Django."""
+
+    name = "securecall_site"
+
+    def ready(self) -> None:
+        """Import the checks, which registers them."""
+        from securecall_site import checks  # noqa: F401, PLC0415  # settings must be complete

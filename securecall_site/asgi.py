@@ -1,0 +1,26 @@
+"""The ASGI application: HTTP to Django, `/signal` to the signaling consumer. Any ASGI server runs it."""
+
+import os
+from typing import Any
+
+from channels.routing import ProtocolTypeRouter
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "securecall_site.settings")
+# Django must be ready before the consumers, which import models.
+django_application = get_asgi_application()
+
+from signaling import node  # noqa: E402
+from signaling.routing import websocket_application  # noqa: E402
+
+
+async def lifespan(_scope: Any, receive: Any, send: Any) -> None:
+    """Let the node leave when the server stops, for servers that tell (uvicorn)."""
+    while True:
+        event = await receive()
+        if event["type"] == "lifespan.shutdown":
+            await node.stop()
+        await send({"type": f"{event['type']}.complete"})
+
+
+application = ProtocolTypeRouter({"http": django_application, "websocket": websocket_application, "lifespan": lifespan})

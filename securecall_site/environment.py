@@ -1,0 +1,158 @@
+"""Typed readers for environment variables; a bad value ends the start with one sentence."""
+
+import os
+import re
+import urllib.parse
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+TRUE = frozenset({"1", "true", "yes", "on"})
+FALSE = frozenset({"", "0", "false", "no", "off"})
+
+LAST_PORT = 65535
+# More digits than any sensible number; int() itself refuses thousands of them with an exception of its own.
+NUMBER = re.compile(r"[0-9]{1,18}")
+NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
+HOST = rf"(?:{NAME}|\[[0-9A-Fa-f:.]+\])"
+PORT = r"(?::(?P<port>[0-9]{1,5}))?"
+# An origin's port may be *, which stands for any.
+ORIGIN = re.compile(rf"\*|https?://{HOST}(?::\*|{PORT})")
+STUN_URL = re.compile(rf"stuns?:{HOST}{PORT}")  # RFC 7064, section 3.1
+TURN_URL = re.compile(rf"turns?:{HOST}{PORT}(?:\?transport=(?:udp|tcp))?")  # RFC 7065, section 3.1
+
+
+class ConfigurationError(SystemExit):
+    """A variable is missing or wrong; exits with the sentence and without a trace."""
+
+    def __init__(self, name: str, demand: str) -> None:
+        super().__init__(f"SecureCall cannot start: {name} {demand}.")
+
+
+def text(name: str, default: str = "") -> str:
+    """The variable without surrounding white space."""
+    value = os.environ.get(name, default).strip()
+    if not value.isprintable():
+        raise ConfigurationError(name, "must be one line of UTF-8 text")
+    return value
+
+
+def flag(name: str) -> bool:
+    """True for 1, true, yes, on; False for unset, 0, false, no, off."""
+    value = text(name).lower()
+    if value in TRUE:
+        return True
+    if value in FALSE:
+        return False
+    raise ConfigurationError(name, "must be 1 or 0")
+
+
+def number(name: str, default: int, *, minimum: int = 0, maximum: int | None = None) -> int:
+    """A whole number from `minimum` to `maximum`."""
+    value = text(name)
+    if not value:
+        return default
+    if NUMBER.fullmatch(value) and int(value) >= minimum:
+        result = int(value)
+        if maximum is None or result <= maximum:
+            return result
+    limit = f"of {minimum} or more" if maximum is None else f"from {minimum} to {maximum}"
+    raise ConfigurationError(name, f"must be a whole number {limit}")
+
+
+def seconds(name: str, default: float) -> float:
+    """A duration in seconds, fractions allowed, above zero."""
+    value = text(name)
+    if not value:
+        return default
+    try:
+        result = float(value)
+    except ValueError:
+        result = 0.0
+    if 0 < result < float("inf"):
+        return result
+    raise ConfigurationError(name, "must be a number of seconds above 0")
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A comma-separated list without its empty entries."""
+    value = text(name, default)
+    found = [word.strip() for word in value.split(",") if word.strip()]
+    if value and not found:
+        raise ConfigurationError(name, "must hold at least one entry between its commas, or be empty")
+    return found
+
+
+def networks(name: str, default: str) -> list[IPv4Network | IPv6Network]:
+    """A comma-separated list of networks in CIDR form."""
+    try:
+        return [ip_network(word) for word in words(name, default)]
+    except ValueError:
+        raise ConfigurationError(
+            name, "must be networks in CIDR form, separated by commas, such as 100.64.0.0/10"
+        ) from None
+
+
+def domain(name: str) -> str:
+    """A host name without scheme, port and path, or an empty string."""
+    value = text(name)
+    if value and not re.fullmatch(NAME, value):
+        raise ConfigurationError(name, "must be a host name alone, such as app.example.com")
+    return value
+
+
+def hosts(name: str) -> list[str]:
+    """A comma-separated list of host names; a leading dot includes subdomains."""
+    demand = "must be host names separated by commas, such as app.example.com, without scheme and port, or *"
+    return _matching(name, words(name), re.compile(rf"\*|\.?{HOST}"), demand)
+
+
+def origins(name: str) -> list[str]:
+    """A comma-separated list of origins: scheme and host, with a port where it is not the default."""
+    demand = "must be origins separated by commas, such as https://app.example.com, or *"
+    return _matching(name, words(name), ORIGIN, demand)
+
+
+def stun_urls(name: str) -> tuple[str, ...]:
+    """A comma-separated list of STUN URIs."""
+    demand = "must be STUN URIs separated by commas, such as stun:stun.example.com:3478"
+    return tuple(_matching(name, words(name), STUN_URL, demand))
+
+
+def turn_urls(name: str, default: str) -> tuple[str, ...]:
+    """A comma-separated list of TURN URIs; an empty one stands for the default."""
+    demand = "must be TURN URIs separated by commas, such as turn:turn.example.com:3478?transport=udp"
+    return tuple(_matching(name, words(name) or [default], TURN_URL, demand))
+
+
+def url(name: str, schemes: frozenset[str], path: str) -> str:
+    """A URL with one of `schemes`, a host, and a path that matches `path`; or an empty string."""
+    value = text(name)
+    try:
+        parts = urllib.parse.urlsplit(value)
+        # The port is parsed, and refused, on access.
+        is_complete = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_complete = False
+    if value and not (is_complete and re.fullmatch(path, parts.path)):
+        starts = " or ".join(f"{scheme}://" for scheme in sorted(schemes))
+        raise ConfigurationError(name, f"must be a complete URL that starts with {starts}")
+    return value
+
+
+def database_url(name: str) -> str:
+    """A Postgres URL with a host and a database, or `sqlite:///` and a path; or an empty string."""
+    value = text(name)
+    # With two slashes the file's name would be a host, and the database in memory.
+    if re.fullmatch("sqlite:///.+", value):
+        return value
+    if value.startswith("sqlite:"):
+        raise ConfigurationError(name, "must be sqlite:/// and the path of a file")
+    return url(name, frozenset({"postgres", "postgresql"}), path="/.+")
+
+
+def _matching(name: str, found: list[str], form: re.Pattern[str], demand: str) -> list[str]:
+    for word in found:
+        match = form.fullmatch(word)
+        port = match and match.groupdict().get("port")
+        if match is None or (port and not 0 < int(port) <= LAST_PORT):
+            raise ConfigurationError(name, demand)
+    return found

@@ -1,0 +1,223 @@
+"""Settings. The environment is read here, once, and nowhere else."""
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+
+from securecall_site import environment as env
+from signaling.protocol.limits import Limits, Timeouts
+from turn.credentials import TurnSettings
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+# --- The environment -------------------------------------------------------------------------------
+
+DEBUG = env.flag("DEBUG")
+SECRET_KEY = env.text("SECRET_KEY")
+PORT = env.number("PORT", 8000, maximum=65535)
+DATABASE_URL = env.database_url("DATABASE_URL") or f"sqlite:///{BASE_DIR / 'db.sqlite3'}"
+REDIS_URL = env.url("REDIS_URL", frozenset({"redis", "rediss"}), path="(/[0-9]*)?")
+REPLICAS = env.number("REPLICAS", 1, minimum=1)
+DRAIN_SECONDS = env.seconds("DRAIN_SECONDS", 10)
+ON_RAILWAY = bool(env.text("RAILWAY_ENVIRONMENT_NAME") or env.text("RAILWAY_PROJECT_ID"))
+# How long the platform waits between SIGTERM and SIGKILL.
+RAILWAY_DRAIN_SECONDS = env.number("RAILWAY_DEPLOYMENT_DRAINING_SECONDS", 0)
+RAILWAY_PUBLIC_DOMAIN = env.domain("RAILWAY_PUBLIC_DOMAIN")
+ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS")
+ALLOWED_ORIGINS = env.origins("ALLOWED_ORIGINS")
+# Railway's edge connects from the shared address space (RFC 6598); nobody else's header is believed.
+TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "100.64.0.0/10")
+
+LIMITS = Limits(
+    message_burst=env.number("LIMIT_MESSAGE_BURST", 60),
+    messages_per_second=env.number("LIMIT_MESSAGES_PER_SECOND", 10),
+    pkd_lookups_per_minute=env.number("LIMIT_PKD_LOOKUPS_PER_MINUTE", 60),
+    pkd_registers_per_minute=env.number("LIMIT_PKD_REGISTERS_PER_MINUTE", 10),
+    refused_messages=env.number("LIMIT_REFUSED_MESSAGES", 200),
+    connections_per_ip=env.number("LIMIT_CONNECTIONS_PER_IP", 100),
+    new_connections_per_ip_per_minute=env.number("LIMIT_NEW_CONNECTIONS_PER_IP_PER_MINUTE", 300),
+    outbound_queue_bytes=env.number("LIMIT_OUTBOUND_QUEUE_BYTES", 1024 * 1024),
+    open_calls_per_client=env.number("LIMIT_OPEN_CALLS_PER_CLIENT", 8),
+)
+TIMEOUTS = Timeouts(
+    registration_seconds=env.seconds("REGISTRATION_TIMEOUT_SECONDS", 60),
+    heartbeat_seconds=env.seconds("HEARTBEAT_TIMEOUT_SECONDS", 60),
+    ring_seconds=env.seconds("RING_TIMEOUT_SECONDS", 60),
+    hold_seconds=env.seconds("HOLD_SECONDS", 30),
+)
+TURN = TurnSettings(
+    secrets=tuple(env.words("TURN_SECRET")),
+    urls=env.turn_urls("TURN_URLS", "turn:a.relay.metered.ca:443?transport=tcp"),
+    stun_urls=env.stun_urls("STUN_URLS"),
+    ttl_seconds=env.number("TURN_TTL_SECONDS", 3600, minimum=60),
+)
+
+# --- What follows from it --------------------------------------------------------------------------
+
+if not SECRET_KEY:
+    if not DEBUG:
+        raise env.ConfigurationError("SECRET_KEY", "must be set to a long random string (or DEBUG to 1)")
+    # Without a key of its own a development server signs its sessions out at every restart.
+    SECRET_KEY = secrets.token_urlsafe(50)
+
+if DEBUG:
+    ALLOWED_HOSTS += ["localhost", "127.0.0.1", "[::1]"]
+    ALLOWED_ORIGINS += ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"]
+if RAILWAY_PUBLIC_DOMAIN:
+    ALLOWED_HOSTS += [RAILWAY_PUBLIC_DOMAIN]
+    ALLOWED_ORIGINS += [f"https://{RAILWAY_PUBLIC_DOMAIN}"]
+CSRF_TRUSTED_ORIGINS = [origin for origin in ALLOWED_ORIGINS if origin != "*" and not origin.endswith(":*")]
+
+# --- Django ----------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "securecall_site",
+    "signaling",
+    "pkd",
+    "turn",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "securecall_site.middleware.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "securecall_site.urls"
+ASGI_APPLICATION = "securecall_site.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+database: dict[str, Any] = {**dj_database_url.parse(DATABASE_URL)}
+if database["ENGINE"] == "django.db.backends.sqlite3":
+    # Measured: 0 of 480 concurrent writes met a lock with these, 151 with the defaults.
+    database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    # One connection a process, kept and checked; a pool with checks stalls 5 s after a restart.
+    database |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
+    database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 4)
+DATABASES = {"default": database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "signaling.layers.RedisChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": "securecall"},
+    }
+    if REDIS_URL
+    else {"BACKEND": "signaling.layers.LocalChannelLayer"}
+}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+if not DEBUG:
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    }
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
+    "PAGE_SIZE": 100,
+}
+
+if not DEBUG:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    # The platform's health check speaks plain HTTP.
+    SECURE_REDIRECT_EXEMPT = [r"^health$"]
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+# --- Logs: one JSON object a line outside DEBUG ------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "{asctime}{levelname}{name}{message}",
+            "style": "{",
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+        },
+        "plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "plain" if DEBUG else "json"},
+        "nowhere": {"class": "logging.NullHandler"},
+    },
+    "filters": {
+        "without_path": {"()": "securecall_site.logs.WithoutPath"},
+        "without_handshakes": {"()": "securecall_site.logs.WithoutHandshakes"},
+    },
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.request": {"filters": ["without_path"]},
+        # A refused Host header is client input and may be an address.
+        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
+        "daphne": {"level": "WARNING"},
+        "uvicorn": {"handlers": [], "propagate": True},
+        "uvicorn.error": {"filters": ["without_handshakes"], "propagate": True},
+        # Holds addresses.
+        "uvicorn.access": {"handlers": ["nowhere"], "propagate": False},
+    },
+}

@@ -1,0 +1,216 @@
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+DEPLOY_KEY = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LIMITS = [
+    "LIMIT_CONNECTIONS_PER_IP",
+    "LIMIT_MESSAGES_PER_SECOND",
+    "LIMIT_MESSAGE_BURST",
+    "LIMIT_NEW_CONNECTIONS_PER_IP_PER_MINUTE",
+    "LIMIT_OPEN_CALLS_PER_CLIENT",
+    "LIMIT_OUTBOUND_QUEUE_BYTES",
+    "LIMIT_PKD_LOOKUPS_PER_MINUTE",
+    "LIMIT_PKD_REGISTERS_PER_MINUTE",
+    "LIMIT_REFUSED_MESSAGES",
+]
+DURATIONS = [
+    "DRAIN_SECONDS",
+    "HEARTBEAT_TIMEOUT_SECONDS",
+    "HOLD_SECONDS",
+    "REGISTRATION_TIMEOUT_SECONDS",
+    "RING_TIMEOUT_SECONDS",
+]
+BAD = [
+    ("DEBUG", "maybe"),
+    ("SECRET_KEY", "two\nlines"),
+    ("PORT", "http"),
+    ("PORT", "65536"),
+    ("PORT", "-1"),
+    ("PORT", "9" * 5000),
+    ("REPLICAS", "0"),
+    ("REPLICAS", "1.5"),
+    *((name, "many") for name in LIMITS),
+    *((name, "-1") for name in LIMITS),
+    *((name, "soon") for name in DURATIONS),
+    *((name, "0") for name in DURATIONS),
+    ("HOLD_SECONDS", "nan"),
+    ("HOLD_SECONDS", "inf"),
+    ("RAILWAY_DEPLOYMENT_DRAINING_SECONDS", "10s"),
+    ("DATABASE_URL", "/var/lib/securecall.sqlite3"),
+    ("DATABASE_URL", "mysql://user:password@db.example.com/securecall"),
+    ("DATABASE_URL", "postgres://user:password@db.example.com:port/securecall"),
+    ("DATABASE_URL", "postgres://user:password@db.example.com:99999/securecall"),
+    ("DATABASE_URL", "postgres://user:password@db.example.com"),
+    ("DATABASE_URL", "postgres:///securecall"),
+    ("DATABASE_URL", "postgres://user:pass#word@db.example.com/securecall"),
+    ("DATABASE_URL", "postgres://[::1/securecall"),
+    ("DATABASE_URL", "sqlite://db.sqlite3"),
+    ("DATABASE_URL", "sqlite:db.sqlite3"),
+    ("DATABASE_URL", "sqlite:///"),
+    ("REDIS_URL", "redis.example.com:6379"),
+    ("REDIS_URL", "http://redis.example.com:6379"),
+    ("REDIS_URL", "redis://redis.example.com:port"),
+    ("REDIS_URL", "redis://redis.example.com:99999"),
+    ("REDIS_URL", "redis://redis.example.com/first"),
+    ("REDIS_URL", "redis://:6379"),
+    ("REDIS_URL", "redis://[::1"),
+    ("ALLOWED_HOSTS", "https://app.example.com"),
+    ("ALLOWED_HOSTS", "app.example.com:8000"),
+    ("ALLOWED_HOSTS", "app.example.com other.example.com"),
+    ("ALLOWED_ORIGINS", "app.example.com"),
+    ("ALLOWED_ORIGINS", "https://"),
+    ("ALLOWED_ORIGINS", "https://app.example.com/"),
+    ("ALLOWED_ORIGINS", "https://app.example.com:99999"),
+    ("ALLOWED_ORIGINS", "https://user@app.example.com"),
+    ("ALLOWED_ORIGINS", "https://[::1"),
+    ("ALLOWED_ORIGINS", "https://app.example.com https://other.example.com"),
+    ("ALLOWED_ORIGINS", ","),
+    ("TRUSTED_PROXIES", "proxy.example.com"),
+    ("TRUSTED_PROXIES", "100.64.0.1/10"),
+    ("RAILWAY_PUBLIC_DOMAIN", "https://app.example.com"),
+    ("TURN_SECRET", " , "),
+    ("TURN_URLS", "turn.example.com:3478"),
+    ("TURN_URLS", "https://turn.example.com"),
+    ("TURN_URLS", "turn://turn.example.com"),
+    ("TURN_URLS", "turn:turn.example.com:99999"),
+    ("TURN_URLS", "turn:turn.example.com:0"),
+    ("TURN_URLS", "turn:turn.example.com?transport=sctp"),
+    ("TURN_URLS", "turn:user@turn.example.com"),
+    ("TURN_URLS", "turn:turn.example.com,stun:stun.example.com"),
+    ("TURN_TTL_SECONDS", "59"),
+    ("TURN_TTL_SECONDS", "1h"),
+    ("STUN_URLS", "turn:turn.example.com"),
+    ("STUN_URLS", "stun:stun.example.com?transport=udp"),
+    ("STUN_URLS", "stun:"),
+]
+
+
+def run(arguments: list[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run Python with these variables and none of the project's others."""
+    environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "DEBUG"}}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=settings.BASE_DIR,
+        env=environment | variables,
+    )
+
+
+def read(name: str, **variables: str) -> Any:
+    """The value of one setting in a process with these variables."""
+    program = f"import json; from securecall_site import settings; print(json.dumps(settings.{name}))"
+    result = run(["-c", program], variables)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_bad_value_stops_the_start_with_one_sentence(name: str, value: str) -> None:
+    result = run(["manage.py", "check"], {"DEBUG": "1", name: value})
+
+    assert result.returncode == 1
+    assert re.fullmatch(rf"SecureCall cannot start: {name} must .+\.\n", result.stderr)
+    assert result.stdout == ""
+
+
+def test_undecodable_value_stops_the_start_with_one_sentence() -> None:
+    environment = {os.fsencode(name): os.fsencode(value) for name, value in os.environ.items()}
+    result = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        check=False,
+        capture_output=True,
+        cwd=settings.BASE_DIR,
+        env=environment | {b"TURN_SECRET": b"\xff\xfe"},
+    )
+
+    assert result.stderr == b"SecureCall cannot start: TURN_SECRET must be one line of UTF-8 text.\n"
+
+
+def test_every_variable_has_a_bad_value() -> None:
+    source = (settings.BASE_DIR / "securecall_site" / "settings.py").read_text()
+    names = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', source))
+
+    # Any text is a good name for the platform's environment.
+    assert names - {name for name, _ in BAD} == {"RAILWAY_ENVIRONMENT_NAME", "RAILWAY_PROJECT_ID"}
+
+
+def test_secret_key_is_required() -> None:
+    result = run(["manage.py", "check"], {})
+
+    assert result.returncode == 1
+    assert result.stderr == (
+        "SecureCall cannot start: SECRET_KEY must be set to a long random string (or DEBUG to 1).\n"
+    )
+
+
+def test_secret_key_is_made_up_in_debug() -> None:
+    assert len(read("SECRET_KEY", DEBUG="1")) > 50
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "sqlite:////data/db.sqlite3"),
+        ("DATABASE_URL", "postgres://user:password@db.example.com/securecall?sslmode=require"),
+        ("DATABASE_URL", "postgresql://user:p%23ss@[::1]:5432/securecall"),
+        ("REDIS_URL", "redis://default:password@redis.example.com:6379"),
+        ("REDIS_URL", "rediss://redis.example.com/2"),
+        ("RAILWAY_PUBLIC_DOMAIN", "securecall.example.com"),
+        ("PORT", 0),
+        ("DRAIN_SECONDS", 0.5),
+    ],
+)
+def test_good_value_is_kept(name: str, value: str | float) -> None:
+    assert read(name, DEBUG="1", **{name: str(value)}) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("ALLOWED_HOSTS", ["app.example.com", ".example.com", "127.0.0.1", "[::1]", "*"]),
+        ("ALLOWED_ORIGINS", ["https://app.example.com", "http://[::1]:8000", "http://localhost:*", "*"]),
+    ],
+)
+def test_good_entries_are_kept(name: str, values: list[str]) -> None:
+    variables = {"SECRET_KEY": DEPLOY_KEY, name: f"{', '.join(values)},"}
+
+    assert read(name, **variables) == values
+
+
+@pytest.mark.parametrize(
+    ("variable", "field", "values"),
+    [
+        ("TURN_SECRET", "secrets", ["newer", "older"]),
+        ("TURN_URLS", "urls", ["turn:turn.example.com", "turns:[2001:db8::1]:443?transport=tcp"]),
+        ("STUN_URLS", "stun_urls", ["stun:stun.example.com:3478", "stuns:192.0.2.1"]),
+    ],
+)
+def test_turn_entries_are_kept(variable: str, field: str, values: list[str]) -> None:
+    assert read(f"TURN.{field}", DEBUG="1", **{variable: ",".join(values)}) == values
+
+
+def test_turn_urls_default_to_the_reference() -> None:
+    assert read("TURN.urls", DEBUG="1", TURN_URLS="") == ["turn:a.relay.metered.ca:443?transport=tcp"]
+
+
+def test_railway_public_domain_fills_hosts_origins_and_csrf() -> None:
+    variables = {"SECRET_KEY": DEPLOY_KEY, "RAILWAY_PUBLIC_DOMAIN": "securecall.example.com"}
+
+    assert read("ALLOWED_HOSTS", **variables) == ["securecall.example.com"]
+    assert read("ALLOWED_ORIGINS", **variables) == ["https://securecall.example.com"]
+    assert read("CSRF_TRUSTED_ORIGINS", **variables) == ["https://securecall.example.com"]
+
+
+def test_csrf_trusts_no_wildcards() -> None:
+    variables = {"SECRET_KEY": DEPLOY_KEY, "ALLOWED_ORIGINS": "*,http://localhost:*,https://app.example.com"}
+
+    assert read("CSRF_TRUSTED_ORIGINS", **variables) == ["https://app.example.com"]

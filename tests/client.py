@@ -1,0 +1,98 @@
+"""A client that speaks the protocol's JSON, for tests that read as sentences."""
+
+import asyncio
+import json
+from typing import Any, Self
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+ANSWER_SECONDS = 5
+SILENCE_SECONDS = 0.3
+
+
+class Client:
+    """One WebSocket to `/signal`: `async with Client(server.ws_url) as alice`."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        # The library's own pings would keep alive what a test lets fall silent.
+        defaults = {"compression": None, "ping_interval": None, "max_size": None}
+        self._connecting = connect(url, **defaults | options)
+        self._connection: ClientConnection | None = None
+
+    async def __aenter__(self) -> Self:
+        self._connection = await self._connecting
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def connection(self) -> ClientConnection:
+        """The WebSocket itself, for pings, fragments and the transport below."""
+        assert self._connection is not None, "not connected"
+        return self._connection
+
+    async def close(self, code: int = 1000) -> None:
+        """Close cleanly with `code`."""
+        await self.connection.close(code)
+
+    def drop(self) -> None:
+        """Cut the TCP connection without a close frame."""
+        self.connection.transport.abort()
+
+    async def send(self, message_type: str, /, **payload: Any) -> None:
+        """Send one message."""
+        await self.send_raw(json.dumps({"type": message_type, "payload": payload}))
+
+    async def send_raw(self, frame: str | bytes) -> None:
+        """Send a text or a binary frame as it is."""
+        await self.connection.send(frame)
+
+    async def expects(self, message_type: str, /, seconds: float = ANSWER_SECONDS, **fields: Any) -> dict[str, Any]:
+        """The next message must be of this type and have these fields; returns its payload."""
+        came = await self._next(seconds)
+        failure = f"expected {message_type} {json.dumps(fields)}, but {describe(came, seconds)}"
+        assert isinstance(came, dict), failure
+        assert came.get("type") == message_type, failure
+        payload: dict[str, Any] = came.get("payload", {})
+        assert all(name in payload and payload[name] == value for name, value in fields.items()), failure
+        return payload
+
+    async def expects_close(self, code: int, reason: str | None = None, seconds: float = ANSWER_SECONDS) -> None:
+        """The next thing must be the server's close frame with this code, and this reason if given."""
+        came = await self._next(seconds)
+        failure = f"expected close {code}, but {describe(came, seconds)}"
+        assert isinstance(came, ConnectionClosed), failure
+        assert came.rcvd is not None, failure
+        assert came.rcvd.code == code, failure
+        assert reason is None or came.rcvd.reason == reason, failure
+
+    async def expects_nothing(self, seconds: float = SILENCE_SECONDS) -> None:
+        """Nothing may come for a while, and the connection must stay open."""
+        came = await self._next(seconds)
+        assert came is None, f"expected silence, but {describe(came, seconds)}"
+
+    async def register(self, client_id: str) -> dict[str, Any]:
+        """Register; returns the payload of REGISTERED."""
+        await self.send("REGISTER", clientId=client_id)
+        return await self.expects("REGISTERED", clientId=client_id)
+
+    async def _next(self, seconds: float) -> dict[str, Any] | ConnectionClosed | None:
+        try:
+            async with asyncio.timeout(seconds):
+                message: dict[str, Any] = json.loads(await self.connection.recv())
+        except TimeoutError:
+            return None
+        except ConnectionClosed as closed:
+            return closed
+        return message
+
+
+def describe(came: dict[str, Any] | ConnectionClosed | None, seconds: float) -> str:
+    """What came, for the message of a failed expectation."""
+    if came is None:
+        return f"nothing came within {seconds} s"
+    if isinstance(came, ConnectionClosed):
+        return f"the connection closed: {came}"
+    return f"this came: {json.dumps(came)[:2000]}"
