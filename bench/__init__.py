@@ -1,0 +1,1 @@
+"""Measures what a relayed message, a connection and a heartbeat cost, here and elsewhere."""

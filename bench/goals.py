@@ -1,0 +1,91 @@
+"""What the server is to reach, and whether a run shows it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bench.results import Results
+
+Figure = tuple[str, str, str]  # target, scenario, name
+Measure = Callable[[Results], float | None]
+
+DAPHNE, UVICORN, REDIS, REDIS_2 = (
+    "ours-daphne-memory",
+    "ours-uvicorn-memory",
+    "ours-daphne-redis",
+    "ours-daphne-redis-2",
+)
+COST, HOP_P99 = "server_us_per_message", "hop_p99_ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """At most this."""
+
+    about: str
+    unit: str
+    limit: float
+    measure: Measure
+
+
+def _value(figure: Figure) -> Measure:
+    return lambda results: results.median(*figure)
+
+
+def _ratio(figure: Figure, other: Figure) -> Measure:
+    def measure(results: Results) -> float | None:
+        one, two = results.median(*figure), results.median(*other)
+        return one / two if one is not None and two else None
+
+    return measure
+
+
+def _growth(target: str) -> Measure:
+    """The cost of a message with 9,800 idle connections by the cost with 200."""
+    return _ratio((target, "connections", f"{COST}_idle_9800"), (target, "connections", f"{COST}_idle_200"))
+
+
+def _faults(results: Results) -> float | None:
+    counts = [
+        sum(results.values(target, scenario, count))
+        for target in (DAPHNE, UVICORN, REDIS, REDIS_2)
+        for scenario in ("saturated", "steady", "connections")
+        for count in ("lost", "wrong", "dropped_connections")
+        if results.values(target, scenario, count)
+    ]
+    return sum(counts) if counts else None
+
+
+def _saturated(target: str) -> Figure:
+    return target, "saturated", COST
+
+
+def _steady(target: str, name: str) -> Figure:
+    return target, "steady", name
+
+
+def _connections(target: str, name: str) -> Figure:
+    return target, "connections", name
+
+
+MESSAGE, TIMES = "µs a message", "×"
+GOALS = (
+    Goal("daphne, memory, saturated", MESSAGE, 44, _value(_saturated(DAPHNE))),
+    Goal("by the textbook's", TIMES, 1 / 8, _ratio(_saturated(DAPHNE), _saturated("textbook-memory"))),
+    Goal("uvicorn, memory, saturated", MESSAGE, 20, _value(_saturated(UVICORN))),
+    Goal("by PeerJS's", TIMES, 1.5, _ratio(_saturated(UVICORN), _saturated("peerjs"))),
+    Goal("uvicorn at 50 calls/s, by PeerJS's", TIMES, 1, _ratio(_steady(UVICORN, COST), _steady("peerjs", COST))),
+    Goal("hop p99 there, by PeerJS's", TIMES, 1 / 4, _ratio(_steady(UVICORN, HOP_P99), _steady("peerjs", HOP_P99))),
+    Goal("daphne at 50 calls/s, hop p99", "ms", 1, _value(_steady(DAPHNE, HOP_P99))),
+    Goal("with 9,800 idle by with 200 idle, daphne", TIMES, 1.25, _growth(DAPHNE)),
+    Goal("the same, uvicorn", TIMES, 1.25, _growth(UVICORN)),
+    Goal("the same, daphne with Redis", TIMES, 1.25, _growth(REDIS)),
+    Goal("Redis, one process, by in memory", TIMES, 1.2, _ratio(_saturated(REDIS), _saturated(DAPHNE))),
+    Goal("Redis, every call across two processes", MESSAGE, 80, _value(_saturated(REDIS_2))),
+    Goal("the same, in Redis itself", MESSAGE, 5, _value((REDIS_2, "saturated", "redis_us_per_message"))),
+    Goal("idle connection, daphne", "KiB", 29, _value(_connections(DAPHNE, "resident_kib_per_connection_9800"))),
+    Goal("idle connection, Redis", "KiB", 32, _value(_connections(REDIS, "resident_kib_per_connection_9800"))),
+    Goal("heartbeat, daphne", "µs", 150, _value(_connections(DAPHNE, "heartbeat_us_9800"))),
+    Goal("heartbeat, uvicorn", "µs", 90, _value(_connections(UVICORN, "heartbeat_us_9800"))),
+    Goal("connect with 9,800 connected, daphne", "µs", 850, _value(_connections(DAPHNE, "connect_us_at_9800"))),
+    Goal("messages lost, altered, out of order; connections dropped", "", 0, _faults),
+)

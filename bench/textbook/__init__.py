@@ -1,0 +1,1 @@
+"""The consumer that a Channels tutorial would write, to compare with."""
