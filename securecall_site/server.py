@@ -145,7 +145,10 @@ class GracefulServer(Server):  # type: ignore[misc]
         """Prepare what `run` has built, before the first connection is accepted."""
         self.ws_factory.protocol = SignalingProtocol
         # failByDrop: a peer that breaks the protocol gets the close code that says so (1002, 1007, 1009).
-        self.ws_factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=CLOSE_HANDSHAKE_SECONDS)
+        # allowNullOrigin: autobahn takes it back with every call; which origins pass is the application's to say.
+        self.ws_factory.setProtocolOptions(
+            failByDrop=False, closeHandshakeTimeout=CLOSE_HANDSHAKE_SECONDS, allowNullOrigin=True
+        )
         for option in WebSocketProtocol.CONFIG_ATTRS:
             setattr(SignalingProtocol, option, getattr(self.ws_factory, option))
         for number in (signal.SIGTERM, signal.SIGINT):

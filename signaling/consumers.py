@@ -90,7 +90,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
             elif kind == "websocket.ping":
                 self.seen()
             elif kind == "websocket.disconnect":
-                self.is_clean = _is_clean(event) and not self.is_shut
+                self.is_clean = self.outbound.close_code(event) in CLEAN_CODES and not self.is_shut
                 return
 
     async def connect(self) -> None:
@@ -156,11 +156,3 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
                 # If Redis is away, the count goes with the lease of this process.
                 with contextlib.suppress(UnavailableError):
                     await self.node.registry.depart(self.address)
-
-
-def _is_clean(event: dict[str, Any]) -> bool:
-    code = event.get("code")
-    # uvicorn reports a lost connection as 1005, like a close frame without a code, but without a reason.
-    if code == 1005 and "reason" not in event:  # noqa: PLR2004 -- RFC 6455, section 7.4.1
-        return False
-    return code in CLEAN_CODES

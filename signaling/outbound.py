@@ -58,6 +58,10 @@ class Outbound:
         """Call `on_ping` at every ping frame, on servers that do not pass them on as events."""
         self._transport.watch_pings(on_ping)
 
+    def close_code(self, event: dict[str, Any]) -> int:
+        """Return the client's close code; 1006 when it sent no close frame."""
+        return self._transport.close_code(event)
+
     def unsent(self) -> list[Event]:
         """Take out the events whose frames still wait; these are not sent any more."""
         if self._writer is not None:

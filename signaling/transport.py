@@ -6,6 +6,9 @@ from typing import Any
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+# RFC 6455, section 7.4.1
+LOST = 1006
+
 # autobahn's WebSocketProtocol.STATE_OPEN
 _AUTOBAHN_OPEN = 3
 
@@ -42,6 +45,16 @@ class Transport:
             answer()
 
         self._protocol.handle_ping = handle_ping
+
+    def close_code(self, event: dict[str, Any]) -> int:
+        """Return the client's close code from `websocket.disconnect`; 1006 when it sent no close frame.
+
+        uvicorn reports a lost connection as 1005, like a close frame without a code, but without a reason.
+        """
+        if self.is_open == self._uvicorn_is_open and "reason" not in event:
+            return LOST
+        code: int = event.get("code", LOST)
+        return code
 
     def _twisted_buffer(self) -> int:
         transport = self._protocol.transport

@@ -253,7 +253,7 @@ async def test_messages_keep_their_order_when_redis_is_back(
 
         # The first before this process is reachable again, so it waits; the second as soon as it is.
         link.on_connect.insert(0, partial(send, 1))
-        link.on_connect.insert(2, partial(send, 2))
+        link.on_connect.insert(-1, partial(send, 2))
         await cut(link, other)
         await bob.expects("NUMBER", **{"is": 1})
         await bob.expects("NUMBER", **{"is": 2})

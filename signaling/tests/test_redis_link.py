@@ -153,19 +153,26 @@ async def test_calls_under_way_fail_when_redis_goes(own_redis: RedisServer) -> N
 
 async def test_link_heals_when_redis_is_back(own_redis: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
     came: Came = []
+
+    def said() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.name == "signaling.redis_link"]
+
+    def has_said(lines: int) -> Callable[[], bool]:
+        return lambda: len(said()) == lines
+
     async with linked(own_redis.url, came) as link:
         connects = count_connects(link)
         link.on_connect.append(lambda: link.subscribe("channel"))
         for round_number in range(2):
             await asyncio.to_thread(own_redis.stop)
-            await until(lambda: not link.is_up)
+            await until(has_said(2 * round_number + 1))
+            assert not link.is_up
             await asyncio.to_thread(own_redis.start)
             await until(lambda: link.is_up)
             assert len(connects) == round_number + 1
             assert await link.call("PUBLISH", "channel", round_number) == 1
     assert came == [("channel", b"0"), ("channel", b"1")]
-    said = [record.getMessage() for record in caplog.records if record.name == "signaling.redis_link"]
-    assert ["away" in line for line in said] == [True, False] * 2
+    assert ["away" in line for line in said()] == [True, False] * 2
 
 
 async def test_link_heals_when_its_connection_is_killed(redis_url: str) -> None:
