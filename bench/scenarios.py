@@ -53,11 +53,12 @@ class Window:
         self.server, self.calls = server, calls
         self.begin = self._now()
 
-    def _now(self) -> tuple[float, float, float, float, float, int, int]:
+    def _now(self) -> tuple[float, float, float, float, float, float, int, int]:
         return (
             time.perf_counter(),
             self.server.cpu_seconds(),
             self.server.redis_cpu_seconds(),
+            self.server.proxy_cpu_seconds(),
             time.process_time(),
             machine_cpu_seconds(),
             self.calls.received,
@@ -66,7 +67,7 @@ class Window:
 
     def end(self) -> Figures:
         """Figures from the beginning until now."""
-        seconds, server, redis, client, machine, messages, calls = (
+        seconds, server, redis, proxy, client, machine, messages, calls = (
             now - then for now, then in zip(self._now(), self.begin, strict=True)
         )
         figures = {
@@ -74,13 +75,15 @@ class Window:
             "server_busy_percent": server / seconds * 100,
             "client_us_per_message": client / max(messages, 1) * 1e6,
             "client_busy_percent": client / seconds * 100,
-            "others_busy_percent": max(0.0, machine - server - redis - client) / seconds * 100,
+            "others_busy_percent": max(0.0, machine - server - redis - proxy - client) / seconds * 100,
             "messages_per_second": messages / seconds,
             "calls_per_second": calls / seconds,
             "messages": messages,
         }
         if self.server.redis:
             figures["redis_us_per_message"] = redis / max(messages, 1) * 1e6
+        if self.server.proxy:
+            figures["proxy_us_per_message"] = proxy / max(messages, 1) * 1e6
         return figures
 
 

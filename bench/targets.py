@@ -138,12 +138,14 @@ TARGETS = {
 
 @dataclass(slots=True)
 class Server:
-    """A running target: its processes, and Redis apart."""
+    """A running target: its processes, and apart from them Redis and a proxy in front."""
 
     target: Target
     ports: list[int]
     processes: list[int]
     redis: list[int] = field(default_factory=list)
+    redis_port: int = 0
+    proxy: list[int] = field(default_factory=list)
 
     def cpu_seconds(self) -> float:
         """User and system time of the server's processes so far."""
@@ -152,6 +154,10 @@ class Server:
     def redis_cpu_seconds(self) -> float:
         """The same of Redis."""
         return sum(map(cpu_seconds, self.redis))
+
+    def proxy_cpu_seconds(self) -> float:
+        """The same of the proxy."""
+        return sum(map(cpu_seconds, self.proxy))
 
     def resident_bytes(self) -> int:
         """Resident memory of the server's processes."""
@@ -176,27 +182,30 @@ def resident_bytes(process: int) -> int:
 
 
 @contextlib.contextmanager
-def running(target: Target, folder: Path) -> Iterator[Server]:
-    """Start a target and end what was started, whatever happens. `folder` holds logs and our database."""
+def running(target: Target, folder: Path, **settings: str) -> Iterator[Server]:
+    """Start a target and end what was started, whatever happens. `folder` holds logs and our database.
+
+    `settings` are environment variables for the server, over those that every benchmark has.
+    """
     with contextlib.ExitStack() as stack:
-        environment = _environment(target, folder)
-        redis = []
+        environment = _environment(target, folder) | settings
+        redis, redis_port = [], 0
         if target.redis:
-            port = _free_port()
-            command = ["redis-server", "--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no"]
-            redis.append(stack.enter_context(_process(command, folder, "redis", CLIENT_CORES, environment)))
-            _await_port(port, redis[0], folder / "redis.log")
-            environment["REDIS_URL"] = f"redis://{HOST}:{port}/0"
+            redis_port = free_port()
+            command = ["redis-server", "--port", str(redis_port), "--bind", HOST, "--save", "", "--appendonly", "no"]
+            redis.append(stack.enter_context(process(command, folder, "redis", CLIENT_CORES, environment)))
+            await_port(redis_port, redis[0], folder / "redis.log")
+            environment["REDIS_URL"] = f"redis://{HOST}:{redis_port}/0"
         if target.ours:
             _migrate(folder, environment)
-        ports = [_free_port() for _ in range(target.processes)]
+        ports = [free_port() for _ in range(target.processes)]
         processes = []
         for number, port in enumerate(ports):
             command, name = target.command(port), f"{target.name}-{number}"
-            child = stack.enter_context(_process(command, folder, name, SERVER_CORES, environment))
+            child = stack.enter_context(process(command, folder, name, SERVER_CORES, environment))
             processes.append(child)
-            _await_port(port, child, folder / f"{name}.log")
-        yield Server(target, ports, [one.pid for one in processes], [one.pid for one in redis])
+            await_port(port, child, folder / f"{name}.log")
+        yield Server(target, ports, [one.pid for one in processes], [one.pid for one in redis], redis_port)
 
 
 def install_peers() -> None:
@@ -221,7 +230,7 @@ def _environment(target: Target, folder: Path) -> dict[str, str]:
 
 
 def _migrate(folder: Path, environment: dict[str, str]) -> None:
-    if not (folder / "db.sqlite3").exists():
+    if not (folder / "db.sqlite3").exists() or not environment["DATABASE_URL"].startswith("sqlite"):
         command = _python("manage.py", "migrate", "--verbosity", "0")
         made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         if made.returncode:
@@ -229,7 +238,7 @@ def _migrate(folder: Path, environment: dict[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def _process(
+def process(
     command: list[str], folder: Path, name: str, cores: set[int], environment: dict[str, str]
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A child on these cores, outside this terminal's process group, so that Ctrl-C reaches only us."""
@@ -249,13 +258,15 @@ def _process(
         child.wait(STOP_SECONDS)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a loopback port on which nobody listens now."""
     with socket.socket() as sock:
         sock.bind((HOST, 0))
         return int(sock.getsockname()[1])
 
 
-def _await_port(port: int, child: "subprocess.Popen[bytes]", log: Path) -> None:
+def await_port(port: int, child: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Wait until a child listens; raise with the end of its log when it does not."""
     limit = time.monotonic() + START_SECONDS
     while time.monotonic() < limit and child.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):

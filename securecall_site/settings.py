@@ -1,5 +1,6 @@
 """Settings. The environment is read here, once, and nowhere else."""
 
+import logging
 import secrets
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,7 @@ if not DEBUG:
 
 # --- Logs: one JSON object a line outside DEBUG ------------------------------------------------------
 
+logging.captureWarnings(not DEBUG)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -1,6 +1,7 @@
 """One connection: its client ID, its calls, and the order in which everything reaches it."""
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -40,6 +41,7 @@ class Connection:
         "_leaving",
         "_legs_before",
         "_outbound",
+        "_owed_for",
         "_parked",
         "_registering",
         "_relay",
@@ -71,11 +73,18 @@ class Connection:
         self._registering: asyncio.Future[None] | None = None
         self._released: asyncio.Future[None] | None = None
         self._leaving: asyncio.Task[None] | None = None
+        # The client ID whose release waits for Redis.
+        self._owed_for: str | None = None
 
     @property
     def registry(self) -> Registry:
         """The registry that knows this connection."""
         return self._relay.registry
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it lets go of its client ID, to be closed next."""
+        return self._leaving is not None
 
     def reply(self, message: ServerMessage) -> None:
         """Send a message to this client."""
@@ -110,7 +119,7 @@ class Connection:
         elif kind == BATCH:
             for part in event["events"]:
                 self.deliver(part)
-        elif kind == SUPERSEDE:
+        elif kind == SUPERSEDE and event["connection"] == self.owner.connection_id:
             self.leave_soon(hold=True, then=SUPERSEDED)
         elif kind == RELEASED and self._released is not None and not self._released.done():
             self._released.set_result(None)
@@ -127,12 +136,12 @@ class Connection:
             self._parked = None
             self._close(SUPERSEDED)
         except BaseException:
-            await self._let_go(client_id, hold=True)
-            self._parked = None
+            strays, self._parked = self._parked, None
+            await self._let_go(client_id, strays, hold=True)
             raise
         else:
             if joined is None:
-                await self._let_go(client_id, hold=True)
+                await self._let_go(client_id, self._parked, hold=True)
                 self._close(SUPERSEDED)
                 return
             self.client_id = client_id
@@ -185,7 +194,7 @@ class Connection:
         if client_id is None:
             return
         self.client_id = None
-        await self._let_go(client_id, hold=hold)
+        await self._let_go(client_id, self._parked or [], hold=hold)
 
     def _pass_on_all(self, first: Iterable[Event]) -> None:
         waiting = [*first, *(self._parked or ())]
@@ -226,7 +235,7 @@ class Connection:
                 await switch.send(claim.displaced, {"type": RELEASED})
             if claim.holder is None:
                 return
-            is_heard = await switch.group_send(group_of(client_id), {"type": SUPERSEDE})
+            is_heard = await switch.group_send(group_of(client_id), {"type": SUPERSEDE, "connection": claim.holder})
             try:
                 async with asyncio.timeout(HANDOVER_SECONDS if is_heard else SILENCE_SECONDS):
                     await self._released
@@ -235,14 +244,15 @@ class Connection:
                 if is_heard or silences >= SILENCES:
                     await registry.evict(client_id, claim.holder)
 
-    async def _let_go(self, client_id: str, *, hold: bool) -> None:
+    async def _let_go(self, client_id: str, strays: list[Event], *, hold: bool) -> None:
         await self._relay.switch.group_discard(group_of(client_id), self.owner.channel)
-        strays, self._parked = self._parked or [], []
+        # What was on its way has arrived by now; nothing more will.
         try:
             released = await self.registry.release(client_id, self.owner, strays, hold=hold)
         except UnavailableError:
-            self._parked = strays
-            self._relay.owed.append(partial(self._let_go_late, client_id, hold=hold))
+            if client_id != self._owed_for:
+                self._owed_for = client_id
+                self._relay.owed.append(partial(self._let_go_late, client_id, strays, hold=hold))
             return
         if released is None:
             for event in strays:
@@ -250,12 +260,15 @@ class Connection:
             return
         await self._follow_up(released)
 
-    async def _let_go_late(self, client_id: str, *, hold: bool) -> None:
-        # It may have registered since, by another try on the same connection.
-        if self.client_id is None and self._registering is None:
-            await self._let_go(client_id, hold=hold)
+    async def _let_go_late(self, client_id: str, strays: list[Event], *, hold: bool) -> None:
+        self._owed_for = None
+        # It may have registered again since, by another try on the same connection.
+        if self._registering is None and self.client_id != client_id:
+            await self._let_go(client_id, strays, hold=hold)
 
     async def _follow_up(self, released: Released) -> None:
         if released.successor is not None:
-            await self._relay.switch.send(released.successor, {"type": RELEASED})
+            # It tries again by itself when it does not hear of this.
+            with contextlib.suppress(UnavailableError):
+                await self._relay.switch.send(released.successor, {"type": RELEASED})
         await self._relay.announce(released.ended)

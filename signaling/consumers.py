@@ -1,5 +1,6 @@
 """The WebSocket consumer: frames in, frames out, and the one place where an error becomes an `ERROR`."""
 
+import asyncio
 import contextlib
 import logging
 import time
@@ -90,7 +91,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
             elif kind == "websocket.ping":
                 self.seen()
             elif kind == "websocket.disconnect":
-                self.is_clean = self.outbound.close_code(event) in CLEAN_CODES and not self.is_shut
+                self.is_clean = self.outbound.close_code(event) in CLEAN_CODES
                 return
 
     async def connect(self) -> None:
@@ -116,7 +117,8 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
         """Handle one frame; whatever is wrong with it, the connection stays. A binary one always is."""
-        if self.is_shut:
+        if self.connection.is_leaving:
+            # It is being superseded or closed: nothing that it says now counts.
             return
         now = self.last_seen = time.monotonic()
         connection = self.connection
@@ -149,7 +151,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
         """Clean up, however the connection ended."""
         self.node.discard(self)
         try:
-            await self.connection.leave_soon(hold=not self.is_clean)
+            await asyncio.shield(self.connection.leave_soon(hold=not self.is_clean))
         finally:
             self.node.switch.detach(self.channel_name)
             if self.is_admitted:

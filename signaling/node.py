@@ -6,6 +6,7 @@ import itertools
 import logging
 import time
 import weakref
+from collections import Counter
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -33,6 +34,7 @@ class Member(Protocol):
     """What the node knows of a consumer."""
 
     connection: Connection
+    address: str
     connected_at: float
     last_seen: float
     tick: int
@@ -55,6 +57,7 @@ class Node:
         self.members: set[Member] = set()
         self._wheel: Wheel[Member] = Wheel(TICK_SECONDS, time.monotonic())
         self._task: asyncio.Task[None] | None = None
+        self._must_restore = False
 
     async def start(self) -> None:
         """Connect to Redis, if there is one, and begin the rounds."""
@@ -96,6 +99,7 @@ class Node:
             self._close_idle(time.monotonic())
             try:
                 if ticks % SWEEP_TICKS == 0:
+                    await self._restore_if_needed()
                     await self.relay.settle()
                     await self.relay.announce(await self.registry.sweep())
                 if ticks % LEASE_TICKS == 0:
@@ -116,6 +120,9 @@ class Node:
     def _close_idle(self, now: float) -> None:
         timeouts = settings.TIMEOUTS
         for member in self._wheel.due(now):
+            if member.connection.is_leaving:
+                # It is closed by whoever made it leave, and for that reason.
+                continue
             is_registered = member.connection.client_id is not None
             if not is_registered and member.connected_at + timeouts.registration_seconds <= now:
                 member.shut(REGISTRATION_TIMEOUT)
@@ -125,12 +132,18 @@ class Node:
                 self._watch(member)
 
     async def _renew_lease(self) -> None:
-        if not isinstance(self.registry, RedisRegistry):
-            return
-        if not await self.registry.renew_lease(len(self.members)):
-            # It was given up for dead: its clients are held, and messages for them wait.
+        if isinstance(self.registry, RedisRegistry) and not await self.registry.renew_lease(len(self.members)):
+            # It was given up for dead, or Redis lost its data: its clients are held, or unknown.
+            self._must_restore = True
+
+    async def _restore_if_needed(self) -> None:
+        if self._must_restore and isinstance(self.registry, RedisRegistry):
             await self._park()
-            await self._restore(self.registry)
+            try:
+                await self._restore(self.registry)
+            except BaseException:
+                self._unpark()
+                raise
 
     async def _park(self) -> None:
         # From the moment that the groups are joined again until a client has what was held, newer events wait.
@@ -142,18 +155,20 @@ class Node:
             connection.unpark()
 
     async def _announce(self) -> None:
+        self._must_restore = True
         if isinstance(self.registry, RedisRegistry):
             await self.registry.renew_lease(len(self.members))
             await self._restore(self.registry)
-            self.registry.has_lost_everything = False
 
     async def _restore(self, registry: RedisRegistry) -> None:
         await self.relay.settle()
+        await registry.recount(Counter(member.address for member in self.members))
         registered = self._registered()
         for start in range(0, len(registered), RESTORE_SIZE):
             await asyncio.gather(
                 *(_restore(registry, connection) for connection in registered[start : start + RESTORE_SIZE])
             )
+        registry.has_lost_everything = self._must_restore = False
 
     def _registered(self) -> list[Connection]:
         return [member.connection for member in self.members if member.connection.client_id is not None]

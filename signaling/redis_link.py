@@ -11,7 +11,7 @@ import contextlib
 import logging
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, cast
 
@@ -27,6 +27,7 @@ MAX_BACKOFF_SECONDS = 1.0
 CONNECT_TIMEOUT_SECONDS = 3.0
 # A reply that takes longer means that Redis, or the way to it, is gone.
 REPLY_TIMEOUT_SECONDS = 2.0
+WATCH_SECONDS = 0.25
 
 Push = Callable[[str, bytes], None]
 
@@ -98,15 +99,13 @@ class RedisLink:
         await protocol.change_subscriptions(command, channels)
 
     async def _keep_connected(self, first_attempt: asyncio.Future[None]) -> None:
-        _is_reconnecting.set(True)
         backoff = MIN_BACKOFF_SECONDS
         was_up = True
         while True:
             try:
                 async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
                     self._protocol = await self._connect()
-                for callback in self.on_connect:
-                    await callback()
+                await self._prepare()
                 self._ready.set()
                 if not was_up:
                     logger.warning("Redis is back")
@@ -115,8 +114,9 @@ class RedisLink:
                 await self._protocol.closed
             except (OSError, UnavailableError, hiredis.HiredisError, TimeoutError) as error:
                 if was_up:
-                    name = type(error).__name__
-                    logger.warning("Redis is away (%s); only clients of one process reach each other", name)
+                    # What Redis itself says is about the settings; what a socket says may be an address.
+                    what = str(error) if isinstance(error, hiredis.ReplyError) else type(error).__name__
+                    logger.warning("Redis is away (%s); only clients of one process reach each other", what)
                 was_up = False
             except Exception:
                 # A bug in a callback must not leave the process without Redis for ever.
@@ -133,14 +133,22 @@ class RedisLink:
             await asyncio.sleep(backoff)
             backoff = min(backoff * 2, MAX_BACKOFF_SECONDS)
 
+    async def _prepare(self) -> None:
+        # Not earlier: what the connection's reader starts must wait like everybody else.
+        token = _is_reconnecting.set(True)
+        try:
+            for callback in self.on_connect:
+                await callback()
+        finally:
+            _is_reconnecting.reset(token)
+
     async def _connect(self) -> "_Protocol":
         options = self._options
-        is_tls = options.get("connection_class") is not None
         _, protocol = await asyncio.get_running_loop().create_connection(
             lambda: _Protocol(self._on_message),
             options.get("host", "localhost"),
             options.get("port", 6379),
-            ssl=ssl.create_default_context() if is_tls else None,
+            ssl=_tls(options),
         )
         try:
             hello: list[str | bytes | float] = ["HELLO", 3]
@@ -164,7 +172,7 @@ class _Protocol(asyncio.Protocol):
         self._changes: deque[asyncio.Future[None]] = deque()
         self._unsent: list[bytes] = []
         self._watchdog: asyncio.TimerHandle | None = None
-        self._progress = 0
+        self._heard_at = 0.0
         self.closed = self._loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -204,32 +212,37 @@ class _Protocol(asyncio.Protocol):
         queue.append(future)
         if not self._unsent:
             self._loop.call_soon(self._flush)
+        if self._watchdog is None:
+            self._heard_at = self._loop.time()
+            self._watchdog = self._loop.call_later(WATCH_SECONDS, self._watch)
         self._unsent.append(hiredis.pack_command(tuple(command)))
         return future
 
     def _flush(self) -> None:
         self._transport.write(b"".join(self._unsent))
         self._unsent.clear()
-        if self._watchdog is None:
-            self._watchdog = self._loop.call_later(REPLY_TIMEOUT_SECONDS, self._watch, self._progress)
 
-    def _watch(self, progress: int) -> None:
+    def _watch(self) -> None:
         self._watchdog = None
         if not self._waiting and not self._changes:
             return
-        if progress == self._progress:
+        if self._loop.time() - self._heard_at > REPLY_TIMEOUT_SECONDS:
             self._transport.abort()
         else:
-            self._watchdog = self._loop.call_later(REPLY_TIMEOUT_SECONDS, self._watch, self._progress)
+            self._watchdog = self._loop.call_later(WATCH_SECONDS, self._watch)
 
     def data_received(self, data: bytes) -> None:
-        self._progress += 1
+        self._heard_at = self._loop.time()
         reader = self._reader
         reader.feed(data)
         while (reply := reader.gets()) is not _INCOMPLETE:
             if isinstance(reply, hiredis.PushNotification):
                 self._pushed(reply)
                 continue
+            if not self._waiting:
+                # A refused SUBSCRIBE: nobody can tell which.
+                self._transport.abort()
+                return
             future = self._waiting.popleft()
             if future.done():
                 continue
@@ -251,6 +264,17 @@ class _Protocol(asyncio.Protocol):
 
 
 _INCOMPLETE = object()
+
+
+def _tls(options: Mapping[str, Any]) -> ssl.SSLContext | None:
+    # As redis-py reads the URL: rediss://, with ssl_cert_reqs=none and ssl_ca_certs=PATH if need be.
+    if options.get("connection_class") is None:
+        return None
+    context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
+    if options.get("ssl_cert_reqs") == "none":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _finish(future: asyncio.Future[None]) -> None:

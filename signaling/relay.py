@@ -53,8 +53,8 @@ class Relay:
 
     async def settle(self) -> None:
         """Take the owed steps that can be taken now."""
-        owed, self.owed = self.owed, []
-        for step in owed:
+        for step in tuple(self.owed):
+            self.owed.remove(step)
             try:
                 await step()
             except UnavailableError:

@@ -91,6 +91,7 @@ async def everything_happens(run: Run) -> None:
     async with run.person() as alice, run.person() as bob, run.person() as carol:
         for person in (alice, bob, carol):
             await run.register(person)
+            await person.expects_nothing_else()
             await person.send("PKD_REGISTER", clientId=person.id, publicKey=run.key())
             await person.expects("PKD_RESULT")
             await person.send("PKD_LOOKUP", clientId=alice.id)
@@ -104,6 +105,9 @@ async def everything_happens(run: Run) -> None:
         call_id = await run.talk(alice, bob)
         await alice.send("CALL_END", callId=call_id, reason=run.word("reason"))
         await bob.expects("CALL_ENDED")
+        call_id = await run.call(bob, carol)
+        await carol.send("CALL_REJECT", callId=call_id, reason=run.word("reason"))
+        await bob.expects("CALL_REJECTED")
         await run.call(alice, carol)
         call_id = await run.talk(alice, bob)
         bob.drop()

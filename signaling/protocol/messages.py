@@ -4,7 +4,9 @@ Session descriptions and candidates are opaque: they are checked to be JSON of t
 as the very bytes that came.
 """
 
+import itertools
 import math
+import re
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -13,6 +15,8 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from signaling.protocol.errors import InvalidMessageError, ProtocolError
 
 MAX_FRAME_BYTES = 65_536
+# How deep the decoder goes depends on Python's version; this does not, and is less.
+MAX_NESTING = 256
 # What a client may name in a request and find again in the ERROR for it.
 MAX_ECHO_CHARACTERS = 64
 
@@ -241,6 +245,8 @@ def decode_envelope(frame: str) -> Envelope:
     if size > MAX_FRAME_BYTES:
         raise InvalidMessageError("A message may be 65,536 bytes long; send a shorter one.")
     try:
+        if frame.count("[") + frame.count("{") > MAX_NESTING and _nesting(frame) > MAX_NESTING:
+            raise RecursionError
         envelope = _envelopes.decode(frame)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         raise InvalidMessageError('Send one JSON object in a text frame: {"type": "...", "payload": {...}}.') from None
@@ -294,6 +300,16 @@ def named_in(frame: str | None) -> tuple[str | UnsetType, str | UnsetType]:
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         return UNSET, UNSET
     return _short(envelope.type), _short(_call_id_in(envelope.payload))
+
+
+def _nesting(frame: str) -> int:
+    brackets = _STRINGS_AND_THE_REST.sub("", frame)
+    return max(itertools.accumulate((1 if bracket in "[{" else -1 for bracket in brackets), initial=0))
+
+
+# What is no bracket: strings, the last of which may never be closed, and everything else. Possessive: a
+# quote that matched is not tried again, so the time is linear.
+_STRINGS_AND_THE_REST = re.compile(r'"(?:[^"\\]|\\.)*+"?|[^"\[\]{}]+', re.DOTALL)
 
 
 def _call_id_in(payload: Raw) -> Any:

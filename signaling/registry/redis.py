@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -184,12 +184,21 @@ class RedisRegistry:
         return Status(connections, clients, ringing, calls - ringing)
 
     async def renew_lease(self, connections: int) -> bool:
-        """Say that this process lives; False when it had been given up for dead."""
-        return bool(await self._run("lease", self._switch.process, LEASE_SECONDS * 1000, connections))
+        """Say that this process lives; False when it had been given up for dead, or Redis lost its data."""
+        is_known, epoch = await self._run(
+            "lease", self._switch.process, LEASE_SECONDS * 1000, connections, secrets.token_bytes(8)
+        )
+        self._note_epoch(epoch)
+        return bool(is_known) and not self.has_lost_everything
+
+    async def recount(self, open_connections: Mapping[str, int]) -> None:
+        """Say how many connections this process has from each address, after Redis may have lost count."""
+        pairs = [word for pair in open_connections.items() for word in pair]
+        await self._run("recount", self._switch.process, *pairs)
 
     async def end_lease(self) -> None:
         """Say that this process stops; what it still has is held from now on."""
-        await self._run("lease", self._switch.process, -1, 0)
+        await self._run("lease", self._switch.process, -1, 0, secrets.token_bytes(8))
 
     @property
     def _hold_ms(self) -> int:
@@ -220,10 +229,12 @@ class RedisRegistry:
             call("TIME"), call("SET", f"{self._prefix}:epoch", epoch, "NX", "GET"), *loads
         )
         self._clock_offset = int(clock[0]) + int(clock[1]) / 1e6 - time.monotonic()
+        self._note_epoch(epoch if known is None else known)
+
+    def _note_epoch(self, epoch: bytes) -> None:
         # Whoever comes first after Redis lost its data names a new epoch; the others see that it is not theirs.
-        current = epoch if known is None else known
-        self.has_lost_everything |= bool(self._epoch) and current != self._epoch
-        self._epoch = current
+        self.has_lost_everything |= bool(self._epoch) and epoch != self._epoch
+        self._epoch = epoch
 
 
 def _ended(entry: list[bytes]) -> Ended:

@@ -1,4 +1,5 @@
 import json
+import time
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from signaling.protocol.errors import (
 from signaling.protocol.messages import (
     CLIENT_MESSAGES,
     MAX_FRAME_BYTES,
+    MAX_NESTING,
     SERVER_MESSAGES,
     CallAccept,
     CallAccepted,
@@ -423,3 +425,24 @@ def test_error_echoes_nothing_but_the_type_and_the_call(text: str) -> None:
     assert described.pop("request", wanted["type"]) == wanted["type"]
     assert described.pop("callId", named) == named
     assert described == {"code": "INVALID_MESSAGE", "message": "Sentence."}
+
+
+@pytest.mark.parametrize("piece", ["[", '"', "\\", '"\\', '"[":', '{"', '"\\"', "[]", '{"a":'])
+def test_decode_takes_time_in_proportion_to_the_size(piece: str) -> None:
+    frame = "[" * (MAX_NESTING + 1) + piece * ((MAX_FRAME_BYTES - MAX_NESTING - 1) // len(piece))
+    start = time.process_time()
+    with pytest.raises(InvalidMessageError):
+        decode_envelope(frame)
+    assert time.process_time() - start < 0.05
+
+
+@pytest.mark.parametrize("deep", ["[" * 255 + "]" * 255, '{"a":' * 255 + "1" + "}" * 255])
+def test_decode_takes_256_levels_and_no_more(deep: str) -> None:
+    decode_envelope(f'{{"type":"HEARTBEAT","payload":{deep}}}')
+    with pytest.raises(InvalidMessageError):
+        decode_envelope(f'{{"type":"HEARTBEAT","payload":[{deep}]}}')
+
+
+def test_decode_counts_no_brackets_in_strings() -> None:
+    brackets = "[{" * 1000
+    decode_envelope(f'{{"type":"HEARTBEAT","payload":{{"a\\"{brackets}":"{brackets}"}}}}')

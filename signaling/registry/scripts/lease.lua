@@ -1,5 +1,10 @@
--- process, lease ms, connections -> 1 when the process was known, 0 when it is new or was given up for dead
-local process = ARGV[3]
+-- process, lease ms, connections, a new epoch
+-- -> {1 when the process was known, 0 when it is new or was given up for dead; the epoch}
+local process, epoch = ARGV[3], redis.call('GET', key('epoch'))
+if not epoch then
+  epoch = ARGV[6]
+  redis.call('SET', key('epoch'), epoch)
+end
 local is_new = redis.call('ZADD', key('processes'), now + tonumber(ARGV[4]), process)
 redis.call('HSET', key('connections'), process, ARGV[5])
-return 1 - is_new
+return {1 - is_new, epoch}
