@@ -244,9 +244,9 @@ def decode_envelope(frame: str) -> Envelope:
     size = len(frame) if frame.isascii() else len(frame.encode(errors="surrogatepass"))
     if size > MAX_FRAME_BYTES:
         raise InvalidMessageError("A message may be 65,536 bytes long; send a shorter one.")
+    if frame.count("[") + frame.count("{") > MAX_NESTING and _nesting(frame) > MAX_NESTING:
+        raise InvalidMessageError("A message may be nested 256 levels deep; send a flatter one.")
     try:
-        if frame.count("[") + frame.count("{") > MAX_NESTING and _nesting(frame) > MAX_NESTING:
-            raise RecursionError
         envelope = _envelopes.decode(frame)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         raise InvalidMessageError('Send one JSON object in a text frame: {"type": "...", "payload": {...}}.') from None
