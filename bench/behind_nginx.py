@@ -5,11 +5,11 @@
     python -m bench.behind_nginx --json FILE    keep the figures in FILE instead
 
 One, two and four processes of `python -m securecall_site.server` share the first core; the load client, Redis and a
-private nginx have the second. nginx gives the connections out in turn, so that with one process every call stays
-inside and with more every call is across. Then, with four: what an arriving client costs everybody, and with one
-process on Postgres: how many keys a second the one thread for the database publishes. nginx (Debian's) and Postgres
-run with a configuration of their own in a temporary folder; nginx is installed when it is missing.
-`python -m bench.scaling` makes tables of the figures.
+private nginx have the second. Each process brings forty pairs that call back to back. nginx gives the connections out
+in turn, so that with one process every call stays inside and with more every call is across. Then, with four: what an
+arriving client costs everybody, and with one process on Postgres: how many keys a second the one thread for the
+database publishes. nginx (Debian's) and Postgres run with a configuration of their own in a temporary folder; nginx is
+installed when it is missing. `python -m bench.scaling` makes tables of the figures.
 """
 
 import argparse
@@ -27,13 +27,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import redis
-
-from bench.dialects import SECURECALL
-from bench.frames import frame
-from bench.load import BenchError, Connection, Load
+from bench.arrivals import arrivals, directory
+from bench.load import BenchError
 from bench.results import RESULTS, Results
-from bench.scenarios import LATER_ROUND, Figures, saturated
+from bench.scenarios import LATER_ROUND, PAIRS, saturated
 from bench.targets import (
     CLIENT_CORES,
     HOST,
@@ -44,7 +41,6 @@ from bench.targets import (
     await_port,
     free_port,
     process,
-    resident_bytes,
     running,
 )
 from tests.services import NotInstalledError, postgres_server
@@ -52,11 +48,6 @@ from tests.services import NotInstalledError, postgres_server
 ROUNDS = 3
 PROCESSES = (1, 2, 4)
 FLAT = 1.15  # the greatest cost of a message across processes, by the least
-ARRIVING = 2000
-FIRST = 40  # before the figures begin, so that nothing is loaded for the first time
-PUBLISHING = 500
-SETTLE_SECONDS = 30
-COMMANDS = ("evalsha", "publish", "subscribe", "unsubscribe")  # those that processes send while they serve
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"  # not on everybody's PATH
 TRUSTED = {"TRUSTED_PROXIES": "127.0.0.0/8"}  # the clients' addresses come from nginx, as they would in production
 
@@ -92,15 +83,15 @@ http {{
 def main() -> int:
     """Run what the command line asks for."""
     options = _options()
-    for number in (signal.SIGINT, signal.SIGTERM):  # both end what was started
-        signal.signal(number, signal.default_int_handler)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # both end what was started
+        signal.signal(ending, signal.default_int_handler)
     if not Path(NGINX).exists():
         subprocess.run([ROOT / "scripts" / "apt-install", "nginx"], check=True)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    os.sched_setaffinity(0, CLIENT_CORES)
     results = Results.begin(options.rounds, quick=False)
     results.versions["nginx"] = _nginx_version()
+    os.sched_setaffinity(0, CLIENT_CORES)
     begin = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="signaling-bench-") as folder:
@@ -136,9 +127,10 @@ def flatness(results: Results) -> tuple[bool, str]:
     growth = max(across) / min(across)
     is_flat = growth <= FLAT
     listed = ", ".join(f"{count}: {cost:.1f} µs" for count, cost in costs.items())
+    verdict = f"{'' if is_flat else '**not** '}flat within {(FLAT - 1) * 100:.0f} %"
     return is_flat, (
         f"A relayed message by the number of processes: {listed}. From two to four, where every call is across, "
-        f"the greatest cost is {growth:.2f} × the least: {'' if is_flat else '**not** '}flat within {FLAT - 1:.0%}. "
+        f"the greatest cost is {growth:.2f} × the least: {verdict}. "
         f"Messages lost, altered or out of order: {faults(results)}."
     )
 
@@ -155,16 +147,16 @@ def _round(results: Results, number: int, folder: Path) -> None:
         target = behind_nginx(processes)
         _say(f"round {number + 1}: {processes} {'process' if processes == 1 else 'processes'} behind nginx")
         with running(target, folder, **TRUSTED) as inner, _nginx(inner, folder) as server:
-            results.add(target.name, "saturated", saturated(server, LATER_ROUND, _say_indented))
+            results.add(target.name, "saturated", saturated(server, LATER_ROUND, _say_indented, PAIRS * processes))
         if processes == max(PROCESSES):
             with running(target, folder, **TRUSTED) as inner, _nginx(inner, folder) as server:
-                results.add(target.name, "arrivals", _arrivals(server))
+                results.add(target.name, "arrivals", arrivals(server, _say_indented))
     try:
         with (
             postgres_server() as url,
             running(TARGETS["ours-daphne-redis"], folder, DATABASE_URL=url) as server,
         ):
-            results.add(server.target.name, "directory", _directory(server))
+            results.add(server.target.name, "directory", directory(server, _say_indented))
     except NotInstalledError as missing:
         _say_indented(f"left out: the directory ({missing})")
         results.left_out["directory"] = str(missing)
@@ -189,72 +181,6 @@ def _nginx(server: Server, folder: Path) -> Iterator[Server]:
     with process(command, folder, "nginx", CLIENT_CORES, dict(os.environ)) as child:
         await_port(port, child, log)
         yield replace(server, ports=[port], proxy=[child.pid])
-
-
-def _arrivals(server: Server) -> Figures:
-    """What a client costs that connects, registers and goes again, all included."""
-    with contextlib.closing(Load(server.ports, SECURECALL)) as load, redis.Redis(port=server.redis_port) as counted:
-        load.open([f"first-{number}" for number in range(FIRST)], idle=True)
-        figures = {"resident_mib_per_process": server.resident_bytes() / server.target.processes / 2**20}
-        subscribed = counted.info("stats")["pubsub_channels"]
-        before = _state(server, counted)
-        load.open([f"arriving-{number:05d}" for number in range(ARRIVING)], idle=True)
-        there = _state(server, counted)
-        figures |= {name: (there[name] - before[name]) / ARRIVING for name in there}
-        for connection in list(load.connections.values())[FIRST:]:
-            connection.socket.close()
-        limit = time.monotonic() + SETTLE_SECONDS
-        while counted.info("stats")["pubsub_channels"] > subscribed:
-            if time.monotonic() > limit:
-                raise BenchError("clients that left are still registered")
-            time.sleep(0.1)
-        gone = _state(server, counted)
-    for name in ("server_us", "redis_us", "redis_commands"):
-        figures[f"leaving_{name}"] = (gone[name] - there[name]) / ARRIVING
-    _say_indented(", ".join(f"{name} {value:.1f}" for name, value in figures.items()))
-    return figures
-
-
-def _state(server: Server, counted: "redis.Redis") -> Figures:
-    calls = counted.info("commandstats")
-    return {
-        "server_us": server.cpu_seconds() * 1e6,
-        "redis_us": server.redis_cpu_seconds() * 1e6,
-        "proxy_us": server.proxy_cpu_seconds() * 1e6,
-        "redis_commands": sum(calls.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in COMMANDS),
-        "redis_kib": counted.info("memory")["used_memory"] / 1024,
-        "proxy_kib": sum(map(resident_bytes, server.proxy)) / 1024,
-    }
-
-
-def _directory(server: Server) -> Figures:
-    """Registered clients publish the key that they published before, all at once: what a reconnect storm asks."""
-    with contextlib.closing(Load(server.ports, SECURECALL)) as load:
-        clients = load.open([f"publishing-{number:04d}" for number in range(PUBLISHING)], idle=False)
-        answers: list[bytes] = []
-        for client in clients:
-            client.deliver = lambda data, start, end: answers.append(data[start:end])
-        _publish_all(load, clients, answers)
-        before, begin = server.cpu_seconds(), time.perf_counter()
-        _publish_all(load, clients, answers)
-        seconds, cpu = time.perf_counter() - begin, server.cpu_seconds() - before
-    figures = {"server_us_per_publish": cpu / PUBLISHING * 1e6, "publishes_per_second": PUBLISHING / seconds}
-    _say_indented(", ".join(f"{name} {value:.0f}" for name, value in figures.items()))
-    return figures
-
-
-def _publish_all(load: Load, clients: list[Connection], answers: list[bytes]) -> None:
-    answers.clear()
-    for client in clients:
-        payload = f'{{"clientId":"{client.client}","publicKey":"{client.client * 4}"}}'
-        client.send(frame(f'{{"type":"PKD_REGISTER","payload":{payload}}}'.encode()))
-    limit = time.monotonic() + SETTLE_SECONDS
-    while len(answers) < len(clients):
-        load.poll(0.1)
-        if time.monotonic() > limit:
-            raise BenchError(f"{len(answers)} of {len(clients)} keys published")
-    if wrong := [answer for answer in answers if b'"PKD_RESULT"' not in answer]:
-        raise BenchError(f"not published: {wrong[0][:200]!r}")
 
 
 def _nginx_version() -> str:

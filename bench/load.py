@@ -35,7 +35,7 @@ class Connection:
         self.socket = sock
         self.fd = sock.fileno()
         self.send = sock.sendall
-        self.receive = sock.recv
+        self.receive: Callable[[int], bytes] = sock.recv
         self.rest = b""
         self.deliver = deliver
 

@@ -114,4 +114,5 @@ def _versions() -> dict[str, str]:
             printed = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
             number = re.search(r"v=?(\d+(?:\.\d+)+)", printed)
             found[program] = number[1] if number else "?"
-    return found | json.loads((PEERS / "package.json").read_text())["dependencies"]
+    peers: dict[str, str] = json.loads((PEERS / "package.json").read_text())["dependencies"]
+    return found | peers

@@ -87,9 +87,9 @@ class Window:
         return figures
 
 
-def saturated(server: Server, plan: Plan, progress: Progress) -> Figures:
-    """Forty pairs call back to back."""
-    with _Session(server, progress) as session:
+def saturated(server: Server, plan: Plan, progress: Progress, pairs: int = PAIRS) -> Figures:
+    """Forty pairs, or so many, call back to back."""
+    with _Session(server, progress, pairs) as session:
         figures = session.saturate(plan.warm_up_seconds, plan.saturated_seconds)
     progress(
         f"{figures['server_us_per_message']:.1f} µs a message, {figures['calls_per_second']:.0f} calls/s"
@@ -104,7 +104,8 @@ def steady(server: Server, plan: Plan, progress: Progress) -> Figures:
         session.saturate(plan.warm_up_seconds, 0)
         wanted = int(plan.steady_seconds * STEADY_CALLS_PER_SECOND)
         starts = [number / STEADY_CALLS_PER_SECOND for number in range(wanted)]
-        session.calls.account.hop_seconds = hops = []
+        hops: list[float] = []
+        session.calls.account.hop_seconds = hops
         window = Window(server, session.calls)
         late = session.calls.run_steadily(starts)
         figures = window.end()
@@ -167,15 +168,15 @@ SCENARIOS = {"saturated": saturated, "steady": steady, "connections": connection
 class _Session:
     """A load client with its pairs, and the garbage collector out of the way."""
 
-    def __init__(self, server: Server, progress: Progress) -> None:
-        self.server, self.progress = server, progress
+    def __init__(self, server: Server, progress: Progress, pairs: int = PAIRS) -> None:
+        self.server, self.progress, self.pairs = server, progress, pairs
         self.load = Load(server.ports, server.target.dialect)
         self.idle = 0
         self.asked = (0.0, 0.0)
         self.faults = dict.fromkeys(("lost", "unfinished", "wrong", "dropped_connections"), 0)
 
     def __enter__(self) -> Self:
-        names = [f"bench-{side}-{number:03d}" for number in range(PAIRS) for side in ("caller", "callee")]
+        names = [f"bench-{side}-{number:03d}" for number in range(self.pairs) for side in ("caller", "callee")]
         try:
             self.calls = Calls(self.load, self.load.open(names, idle=False))
         except BaseException:

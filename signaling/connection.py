@@ -136,12 +136,12 @@ class Connection:
             self._parked = None
             self._close(SUPERSEDED)
         except BaseException:
-            strays, self._parked = self._parked, None
-            await self._let_go(client_id, strays, hold=True)
+            await self._let_go(client_id, hold=True)
+            self._parked = None
             raise
         else:
             if joined is None:
-                await self._let_go(client_id, self._parked, hold=True)
+                await self._let_go(client_id, hold=True)
                 self._close(SUPERSEDED)
                 return
             self.client_id = client_id
@@ -194,7 +194,7 @@ class Connection:
         if client_id is None:
             return
         self.client_id = None
-        await self._let_go(client_id, self._parked or [], hold=hold)
+        await self._let_go(client_id, hold=hold)
 
     def _pass_on_all(self, first: Iterable[Event]) -> None:
         waiting = [*first, *(self._parked or ())]
@@ -244,15 +244,19 @@ class Connection:
                 if is_heard or silences >= SILENCES:
                     await registry.evict(client_id, claim.holder)
 
-    async def _let_go(self, client_id: str, strays: list[Event], *, hold: bool) -> None:
+    async def _let_go(self, client_id: str, *, hold: bool) -> None:
         await self._relay.switch.group_discard(group_of(client_id), self.owner.channel)
         # What was on its way has arrived by now; nothing more will.
+        strays, self._parked = self._parked or [], []
+        await self._release(client_id, strays, hold=hold)
+
+    async def _release(self, client_id: str, strays: list[Event], *, hold: bool) -> None:
         try:
             released = await self.registry.release(client_id, self.owner, strays, hold=hold)
         except UnavailableError:
             if client_id != self._owed_for:
                 self._owed_for = client_id
-                self._relay.owed.append(partial(self._let_go_late, client_id, strays, hold=hold))
+                self._relay.owed.append(partial(self._release_late, client_id, strays, hold=hold))
             return
         if released is None:
             for event in strays:
@@ -260,11 +264,11 @@ class Connection:
             return
         await self._follow_up(released)
 
-    async def _let_go_late(self, client_id: str, strays: list[Event], *, hold: bool) -> None:
+    async def _release_late(self, client_id: str, strays: list[Event], *, hold: bool) -> None:
         self._owed_for = None
         # It may have registered again since, by another try on the same connection.
         if self._registering is None and self.client_id != client_id:
-            await self._let_go(client_id, strays, hold=hold)
+            await self._release(client_id, strays, hold=hold)
 
     async def _follow_up(self, released: Released) -> None:
         if released.successor is not None:

@@ -241,15 +241,7 @@ _encode = msgspec.json.Encoder().encode
 
 def decode_envelope(frame: str) -> Envelope:
     """Decode a frame down to its type; raises `InvalidMessageError` for anything but a message."""
-    size = len(frame) if frame.isascii() else len(frame.encode(errors="surrogatepass"))
-    if size > MAX_FRAME_BYTES:
-        raise InvalidMessageError("A message may be 65,536 bytes long; send a shorter one.")
-    if frame.count("[") + frame.count("{") > MAX_NESTING and _nesting(frame) > MAX_NESTING:
-        raise InvalidMessageError("A message may be nested 256 levels deep; send a flatter one.")
-    try:
-        envelope = _envelopes.decode(frame)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        raise InvalidMessageError('Send one JSON object in a text frame: {"type": "...", "payload": {...}}.') from None
+    envelope = _read(frame)
     if envelope.type not in CLIENT_MESSAGES:
         raise InvalidMessageError("There is no message of this type; use one that the protocol defines.")
     return envelope
@@ -293,13 +285,23 @@ def error_for(error: ProtocolError, request: str | UnsetType = UNSET, call_id: s
 
 def named_in(frame: str | None) -> tuple[str | UnsetType, str | UnsetType]:
     """Return the type and the call ID that a refused frame names, as far as it can be read."""
-    if frame is None or len(frame) > MAX_FRAME_BYTES:
-        return UNSET, UNSET
     try:
-        envelope = _envelopes.decode(frame)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        envelope = _read(frame or "")
+    except InvalidMessageError:
         return UNSET, UNSET
     return _short(envelope.type), _short(_call_id_in(envelope.payload))
+
+
+def _read(frame: str) -> Envelope:
+    size = len(frame) if frame.isascii() else len(frame.encode(errors="surrogatepass"))
+    if size > MAX_FRAME_BYTES:
+        raise InvalidMessageError("A message may be 65,536 bytes long; send a shorter one.")
+    if frame.count("[") + frame.count("{") > MAX_NESTING and _nesting(frame) > MAX_NESTING:
+        raise InvalidMessageError("A message may be nested 256 levels deep; send a flatter one.")
+    try:
+        return _envelopes.decode(frame)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        raise InvalidMessageError('Send one JSON object in a text frame: {"type": "...", "payload": {...}}.') from None
 
 
 def _nesting(frame: str) -> int:
