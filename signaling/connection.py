@@ -211,7 +211,8 @@ class Connection:
             elif state == State.RINGING:
                 self.legs[call_id] = Leg(peer, Role.CALLEE, State.RINGING)
             elif call_id in self.legs:
-                self.legs[call_id] = self.legs[call_id]._replace(state=State(state))
+                known = self.legs[call_id]
+                self.legs[call_id] = Leg(known.peer, known.role, State(state))
         if not self._outbound.write(event["frame"], event):
             # The client is gone and the consumer has yet to hear of it.
             self._parked = [event]

@@ -160,9 +160,9 @@ class MemoryRegistry:
     async def advance(self, call_id: str, client_id: str, action: Action) -> Leg:
         """See `Registry.advance`."""
         client = self._clients.get(client_id)
-        leg = client.legs.get(call_id) if client is not None else None
-        if leg is None:
+        if client is None or call_id not in client.legs:
             raise CallNotFoundError
+        leg = client.legs[call_id]
         try:
             state = TRANSITIONS[action][leg.state, leg.role]
         except KeyError:
@@ -172,9 +172,10 @@ class MemoryRegistry:
             return leg
         for participant in self._calls[call_id]:
             legs = self._clients[participant].legs
-            legs[call_id] = legs[call_id]._replace(state=state)
+            peer, role, _ = legs[call_id]
+            legs[call_id] = Leg(peer, role, state)
         self._ringing.pop(call_id, None)
-        return leg._replace(state=state)
+        return client.legs[call_id]
 
     async def sweep(self) -> list[Ended]:
         """See `Registry.sweep`."""

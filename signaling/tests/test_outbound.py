@@ -153,15 +153,17 @@ async def test_bytes_that_the_server_keeps_count(overflows: list[Close]) -> None
         def get_write_buffer_size(self) -> int:
             return self.size
 
+    kept = Transport()
+
     class KeepingServer(Server):
-        transport = Transport()
+        transport = kept
         disconnected = close_sent = False
 
     server = KeepingServer()
     outbound = Outbound(server.send, LIMIT, overflows.append)
     outbound.write("frame")
     assert overflows == []
-    server.transport.size += 1
+    kept.size += 1
     outbound.write("frame")
     assert overflows == [SLOW_CONSUMER]
     server.close_sent = True

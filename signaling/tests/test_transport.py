@@ -1,9 +1,10 @@
+import asyncio
 from functools import partial
 from typing import Any
 
 import pytest
 
-from signaling.transport import Transport
+from signaling.transport import CorkedTransport, Transport
 
 
 class AsyncioTransport:
@@ -11,6 +12,19 @@ class AsyncioTransport:
 
     def get_write_buffer_size(self) -> int:
         return 7
+
+
+class WrittenTransport(AsyncioTransport):
+    """One that remembers."""
+
+    def __init__(self) -> None:
+        self.came: list[bytes | str] = []
+
+    def write(self, data: bytes) -> None:
+        self.came.append(data)
+
+    def close(self) -> None:
+        self.came.append("closed")
 
 
 class TwistedTransport:
@@ -57,7 +71,7 @@ UNKNOWN = [Protocol().send, Protocol(object()).send, partial(handle_reply, objec
         *((send, 0) for send in UNKNOWN),
     ],
 )
-def test_buffered_bytes_are_what_the_server_says(send: Any, size: int) -> None:
+async def test_buffered_bytes_are_what_the_server_says(send: Any, size: int) -> None:
     assert Transport(send).buffered_bytes() == size
 
 
@@ -79,7 +93,7 @@ def test_connection_of_an_unknown_server_is_taken_for_open(send: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["disconnected", "close_sent"])
-def test_connection_that_uvicorn_closed_is_not_open(name: str) -> None:
+async def test_connection_that_uvicorn_closed_is_not_open(name: str) -> None:
     protocol = Protocol(AsyncioTransport())
     transport = Transport(protocol.send)
     assert transport.is_open()
@@ -109,3 +123,24 @@ def test_pings_are_noticed_and_answered() -> None:
 @pytest.mark.parametrize("send", [plain, partial(handle_reply, object())])
 def test_pings_of_a_server_that_says_nothing_are_left_alone(send: Any) -> None:
     Transport(send).watch_pings(lambda: None)
+
+
+async def test_corked_transport_writes_once_a_turn() -> None:
+    written = WrittenTransport()
+    corked = CorkedTransport(written)
+    for data in (b"one ", b"two ", b"three"):
+        corked.write(data)
+    assert written.came == []
+    assert corked.get_write_buffer_size() == 7 + 13
+    await asyncio.sleep(0)
+    assert written.came == [b"one two three"]
+    assert corked.get_write_buffer_size() == 7
+
+
+async def test_corked_transport_writes_before_it_closes() -> None:
+    written = WrittenTransport()
+    corked = CorkedTransport(written)
+    corked.write(b"last words")
+    corked.close()
+    await asyncio.sleep(0)
+    assert written.came == [b"last words", "closed"]
