@@ -150,7 +150,9 @@ class GracefulServer(Server):  # type: ignore[misc]
             failByDrop=False, closeHandshakeTimeout=CLOSE_HANDSHAKE_SECONDS, allowNullOrigin=True
         )
         for option in WebSocketProtocol.CONFIG_ATTRS:
-            setattr(SignalingProtocol, option, getattr(self.ws_factory, option))
+            value = getattr(self.ws_factory, option)
+            # A function on a class would become a method; browsers offer compression and one of these answers.
+            setattr(SignalingProtocol, option, staticmethod(value) if callable(value) else value)
         for number in (signal.SIGTERM, signal.SIGINT):
             twisted_loop.add_signal_handler(number, self._begin_drain)
         globalLogPublisher.addObserver(log_failure)  # type: ignore[arg-type]  # Twisted's is a zope interface

@@ -269,6 +269,14 @@ async def test_call_rings_or_is_refused_while_connections_change(
 # --- The opening handshake --------------------------------------------------------------------------
 
 
+async def test_client_that_offers_compression_is_served_without(target: Target) -> None:
+    # As every browser does. It would cost memory for each connection.
+    async with Client(target.here.ws_url, compression="deflate") as browser:
+        await browser.send("HEARTBEAT")
+        await browser.expects("HEARTBEAT_ACK")
+        assert browser.connection.protocol.extensions == []
+
+
 async def test_missing_origin_passes(target: Target) -> None:
     async with Client(target.here.ws_url) as native:
         await native.send("HEARTBEAT")
