@@ -12,7 +12,7 @@ from django.conf import settings
 from signaling import node
 from signaling.client_ip import address_of
 from signaling.connection import Connection
-from signaling.handlers import HANDLERS
+from signaling.handlers import HANDLERS, NEED_A_TASK
 from signaling.outbound import Outbound
 from signaling.protocol.closing import (
     CLEAN_CODES,
@@ -30,10 +30,14 @@ from signaling.protocol.errors import (
 )
 from signaling.protocol.limits import Allowance
 from signaling.protocol.messages import decode_envelope, decode_payload, error_for, named_in
+from signaling.stepping import start
 
 logger = logging.getLogger(__name__)
 
 BEFORE_REGISTER = frozenset({"REGISTER", "HEARTBEAT"})
+
+# An event of our own, for what `take` leaves to `serve`.
+BEGUN = "signaling.begun"
 
 
 class SignalConsumer(AsyncJsonWebsocketConsumer):
@@ -41,7 +45,8 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
 
     Channels' own loop makes a task for every event and asks the database for stale connections before
     each, two thread hops a message: a plain loop over `receive` costs an eighth. Events of the channel
-    layer come past it, straight to `Connection.deliver`.
+    layer come past it, straight to `Connection.deliver`, and so do frames, on servers that allow it: they are
+    handled while the server reads them, which spares two turns of the event loop a message.
     """
 
     connection: Connection
@@ -70,6 +75,8 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
         # What ended the connection; only a deliberate close by the client ends its calls.
         self.is_clean = False
         self.is_shut = False
+        # Whether `serve` waits for the next event, so that one may be handled past it.
+        self.is_idle = False
         try:
             await self.serve(receive)
         except Exception:
@@ -82,9 +89,13 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
     async def serve(self, receive: Any) -> None:
         """Pass on what comes until the connection is closed."""
         while True:
+            self.is_idle = True
             event = await receive()
+            self.is_idle = False
             kind = event["type"]
-            if kind == "websocket.receive":
+            if kind == BEGUN:
+                await event["rest"]
+            elif kind == "websocket.receive":
                 await self.receive(event.get("text"), event.get("bytes"))
             elif kind == "websocket.connect":
                 await self.connect()
@@ -114,6 +125,17 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
         self.node.switch.attach(self.channel_name, self.connection.deliver)
         self.node.add(self)
         self.outbound.watch_pings(self.seen)
+        self.outbound.hand_over(self.take)
+
+    def take(self, event: dict[str, Any]) -> dict[str, Any] | None:
+        """Handle a frame as it arrives; returns what is left for `serve`: the event, or where handling it waits."""
+        if event["type"] != "websocket.receive" or not self.is_idle:
+            return event
+        try:
+            rest = start(self.receive(event.get("text"), event.get("bytes")))
+        except Exception as error:  # noqa: BLE001 -- `serve` raises it again, where a bug closes the connection
+            rest = _raise(error)
+        return None if rest is None else {"type": BEGUN, "rest": rest}
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
         """Handle one frame; whatever is wrong with it, the connection stays. A binary one always is."""
@@ -130,6 +152,9 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
             if connection.client_id is None and envelope.type not in BEFORE_REGISTER:
                 raise NotRegisteredError
             message = decode_payload(envelope)
+            if type(message) in NEED_A_TASK and asyncio.current_task() is None:
+                # `serve` goes on from here, in the connection's task.
+                await asyncio.sleep(0)
             await HANDLERS[type(message)](connection, message)
         except ProtocolError as error:
             connection.reply(error_for(error, *named_in(text_data)))
@@ -158,3 +183,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
                 # If Redis is away, the count goes with the lease of this process.
                 with contextlib.suppress(UnavailableError):
                     await self.node.registry.depart(self.address)
+
+
+async def _raise(error: Exception) -> None:
+    raise error

@@ -164,6 +164,9 @@ HANDLERS: dict[type[ClientMessage], Callable[[Connection, Any], Awaitable[None]]
     TurnCredentials: turn_credentials,
 }
 
+# What waits for threads or with a timeout, and so cannot do without a task of its own.
+NEED_A_TASK = frozenset({Register, PkdRegister, PkdLookup})
+
 
 def _client_id_of(connection: Connection) -> str:
     if connection.client_id is None:

@@ -1,14 +1,13 @@
 """Writing to a client that may read slowly, or not at all, without making anybody wait for it."""
 
 import asyncio
-import types
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from functools import partial
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from signaling.events import Event
 from signaling.protocol.closing import SLOW_CONSUMER, Close
+from signaling.stepping import start
 from signaling.transport import Send, Transport
 
 
@@ -58,6 +57,10 @@ class Outbound:
         """Call `on_ping` at every ping frame, on servers that do not pass them on as events."""
         self._transport.watch_pings(on_ping)
 
+    def hand_over(self, take: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
+        """Give each event to `take` as it arrives, on servers that allow it; queue what it returns."""
+        self._transport.hand_over(take)
+
     def close_code(self, event: dict[str, Any]) -> int:
         """Return the client's close code; 1006 when it sent no close frame."""
         return self._transport.close_code(event)
@@ -86,15 +89,13 @@ class Outbound:
             self._backlog.append((message, event))
             self._backlog_bytes += _bytes_of(message)
             return True
-        sending: Any = self._send(message)
         try:
-            waits_for = sending.send(None)
-        except StopIteration:
-            return True
+            rest = start(self._send(message))
         except OSError:
             return False
-        self._in_flight = event
-        self._writer = asyncio.get_running_loop().create_task(self._write_on(_resume(sending, waits_for)))
+        if rest is not None:
+            self._in_flight = event
+            self._writer = asyncio.get_running_loop().create_task(self._write_on(rest))
         return True
 
     async def _write_on(self, sending: Awaitable[None]) -> None:
@@ -118,19 +119,3 @@ class Outbound:
 def _bytes_of(message: dict[str, Any]) -> int:
     text: str = message.get("text", "")
     return len(text) if text.isascii() else len(text.encode())
-
-
-@types.coroutine
-def _resume(sending: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
-    """Go on with a coroutine that was started by hand and waits for a future."""
-    while True:
-        try:
-            value = yield waits_for
-        except BaseException as error:  # noqa: BLE001 -- it is the coroutine's to handle
-            go_on = partial(sending.throw, error)
-        else:
-            go_on = partial(sending.send, value)
-        try:
-            waits_for = go_on()
-        except StopIteration:
-            return

@@ -5,10 +5,14 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Event = dict[str, Any]
+Send = Callable[[Event], Awaitable[None]]
 
 # RFC 6455, section 7.4.1
 LOST = 1006
+
+# So many events may wait for an application before its client is read no further.
+UNHANDLED_EVENTS = 64
 
 # autobahn's WebSocketProtocol.STATE_OPEN
 _AUTOBAHN_OPEN = 3
@@ -37,6 +41,29 @@ class Transport:
             self.buffered_bytes = self._twisted_buffer
             self.is_open = self._autobahn_is_open
 
+    def hand_over(self, take: Callable[[Event], Event | None]) -> None:
+        """Give each event to `take` in the turn of the event loop in which it arrives; queue what it returns.
+
+        A server queues it and wakes the application, which costs another turn. An unknown server does just that.
+        """
+        found = getattr(self._protocol, "application_queue", None) or getattr(self._protocol, "queue", None)
+        if not isinstance(found, asyncio.Queue):
+            return
+        queue: Any = found
+        protocol, put = self._protocol, queue.put_nowait
+        pauses_reading = hasattr(protocol, "read_paused")
+
+        def put_nowait(event: Event) -> None:
+            # What came earlier goes first.
+            left = take(event) if queue.empty() else event
+            if left is not None:
+                put(left)
+            if pauses_reading:
+                # uvicorn stops reading at every message, two system calls, unless it believes that it has.
+                protocol.read_paused = queue.qsize() < UNHANDLED_EVENTS
+
+        queue.put_nowait = put_nowait
+
     def watch_pings(self, on_ping: Callable[[], None]) -> None:
         """Call `on_ping` at every WebSocket ping frame, on a server that has no event for it (uvicorn)."""
         answer = getattr(self._protocol, "handle_ping", None)
@@ -49,7 +76,7 @@ class Transport:
 
         self._protocol.handle_ping = handle_ping
 
-    def close_code(self, event: dict[str, Any]) -> int:
+    def close_code(self, event: Event) -> int:
         """Return the client's close code from `websocket.disconnect`; 1006 when it sent no close frame.
 
         uvicorn reports a lost connection as 1005, like a close frame without a code, but without a reason.

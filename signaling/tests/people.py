@@ -1,5 +1,6 @@
 """Clients of the real application, without a server between."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -28,7 +29,10 @@ class Person:
     async def send_raw(self, frame: str | bytes) -> None:
         """Send a frame as it is."""
         kind = "text" if isinstance(frame, str) else "bytes"
-        await self.socket.send_input({"type": "websocket.receive", kind: frame})
+        # A server reads in no task.
+        put = self.socket.input_queue.put_nowait
+        asyncio.get_running_loop().call_soon(lambda: put({"type": "websocket.receive", kind: frame}))
+        await asyncio.sleep(0)
 
     async def expects(self, message_type: str, /, **fields: Any) -> dict[str, Any]:
         """The next message must be of this type and have these fields; returns its payload."""
@@ -66,9 +70,26 @@ class Person:
         await self.leaves(1006)
 
 
-async def connect(address: str = "203.0.113.9", path: str = "/signal") -> Person:
-    """Open a WebSocket."""
-    socket = WebsocketCommunicator(application, path)
+class Server:
+    """A server's end of a connection, as `signaling.transport` finds it."""
+
+    def __init__(self, receive: Any, send: Any) -> None:
+        self.queue = receive.__self__
+        self._send = send
+
+    async def send(self, event: Any) -> None:
+        """Send as the ASGI application asks."""
+        await self._send(event)
+
+
+async def handing_over(scope: Any, receive: Any, send: Any) -> None:
+    """Run the application as daphne and uvicorn do, where frames are handled as they arrive."""
+    await application(scope, receive, Server(receive, send).send)
+
+
+async def connect(address: str = "203.0.113.9", path: str = "/signal", server: Any = handing_over) -> Person:
+    """Open a WebSocket; `server` is what runs the application."""
+    socket = WebsocketCommunicator(server, path)
     socket.scope["client"] = (address, 50_000)
     is_connected, _ = await socket.connect(ANSWER_SECONDS)
     assert is_connected

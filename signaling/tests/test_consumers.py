@@ -58,6 +58,15 @@ async def test_call_from_beginning_to_end(here: Node, join: Join) -> None:
 
 
 @pytest.mark.usefixtures("here")
+async def test_call_on_a_server_of_another_kind(join: Join) -> None:
+    alice = await (await join(server=application)).register("alice")
+    bob = await (await join(server=application)).register("bob")
+    call_id = await call(alice, bob)
+    await alice.send("ICE_CANDIDATE", callId=call_id, candidate="")
+    await bob.expects("ICE_CANDIDATE", callId=call_id, candidate="")
+
+
+@pytest.mark.usefixtures("here")
 async def test_frames_of_any_kind_leave_the_connection_open(join: Join) -> None:
     alice = await join()
     for frame in (b"\x00", b"", b'{"type":"HEARTBEAT"}', "", "null", "{", "[" * 5000, '{"type":7}', "x" * 70_000):
@@ -232,6 +241,26 @@ async def test_bug_is_logged_once_and_closes_the_connection(
     assert len(memory_here.members) == 1
     await bob.expects_nothing()
     await (await join()).register("alice")
+
+
+async def test_frame_waits_for_the_one_before_it(memory_here: Node, join: Join, settings: Settings) -> None:
+    class Slow(MemoryRegistry):
+        asked, answers = asyncio.Event(), asyncio.Event()
+
+        async def advance(self, call_id: str, client_id: str, action: Action) -> Leg:
+            self.asked.set()
+            await self.answers.wait()
+            return await super().advance(call_id, client_id, action)
+
+    registry = memory(Slow, settings)
+    use(memory_here, registry)
+    alice = await (await join()).register("alice")
+    await alice.send("CALL_END", callId=CALL)
+    await registry.asked.wait()
+    await alice.send("HEARTBEAT")
+    registry.answers.set()
+    await alice.expects("ERROR", code="CALL_NOT_FOUND")
+    await alice.expects("HEARTBEAT_ACK")
 
 
 async def test_bug_in_a_connection_holds_its_calls(memory_here: Node, join: Join, settings: Settings) -> None:

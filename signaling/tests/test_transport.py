@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from signaling.transport import CorkedTransport, Transport
+from signaling.transport import UNHANDLED_EVENTS, CorkedTransport, Transport
 
 
 class AsyncioTransport:
@@ -40,6 +40,8 @@ class Protocol:
 
     def __init__(self, transport: object = None) -> None:
         self.transport = transport
+        self.queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.read_paused = False
         self.answered = 0
         self.disconnected = False
         self.close_sent = False
@@ -144,3 +146,46 @@ async def test_corked_transport_writes_before_it_closes() -> None:
     corked.close()
     await asyncio.sleep(0)
     assert written.came == [b"last words", "closed"]
+
+
+FRAME = {"type": "websocket.receive", "text": "hello"}
+
+
+async def test_event_is_handed_over_as_it_arrives() -> None:
+    protocol = Protocol(AsyncioTransport())
+    taken: list[dict[str, Any]] = []
+    Transport(protocol.send).hand_over(taken.append)
+    protocol.queue.put_nowait(FRAME)
+    assert taken == [FRAME]
+    assert protocol.queue.empty()
+
+
+async def test_event_that_is_not_taken_is_queued() -> None:
+    protocol = Protocol(AsyncioTransport())
+    Transport(protocol.send).hand_over(lambda event: {**event, "seen": True})
+    protocol.queue.put_nowait(FRAME)
+    assert await protocol.queue.get() == {**FRAME, "seen": True}
+
+
+async def test_event_waits_behind_those_that_came_before_it() -> None:
+    protocol = Protocol(AsyncioTransport())
+    taken: list[dict[str, Any]] = []
+    protocol.queue.put_nowait({"type": "websocket.connect"})
+    Transport(protocol.send).hand_over(taken.append)
+    protocol.queue.put_nowait(FRAME)
+    assert taken == []
+    assert [await protocol.queue.get(), await protocol.queue.get()] == [{"type": "websocket.connect"}, FRAME]
+
+
+async def test_uvicorn_stops_reading_only_when_many_events_wait() -> None:
+    protocol = Protocol(AsyncioTransport())
+    Transport(protocol.send).hand_over(lambda event: event)
+    for _ in range(UNHANDLED_EVENTS - 1):
+        protocol.queue.put_nowait(FRAME)
+    assert protocol.read_paused
+    protocol.queue.put_nowait(FRAME)
+    assert not protocol.read_paused
+
+
+async def test_unknown_server_queues_its_events_itself() -> None:
+    Transport(plain).hand_over(lambda event: event)
