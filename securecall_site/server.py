@@ -15,40 +15,32 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import django
 from daphne.cli import CommandLineInterface
 from daphne.server import Server, twisted_loop
-from daphne.ws_protocol import ConnectionDeny, WebSocketProtocol
 from django.conf import settings
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
 from securecall_site import checks
+from securecall_site.websocket import SignalingProtocol
 from signaling import node
 
 logger = logging.getLogger("securecall_site.server")
 
 APPLICATION = "securecall_site.asgi:application"
 TRANSPORT_CAP_BYTES = 256 * 1024
-SERVICE_RESTART = 1012
-RESTART_REASON = b"service restart"
-NO_CODE_RECEIVED = 1005  # RFC 6455, section 7.4.1
 
-# A reader so slow that it is closed for it must still get through its backlog to the close frame.
-CLOSE_HANDSHAKE_SECONDS = 10
 # While stopping, a client that has not answered the close by now is dropped.
 RESTART_HANDSHAKE_SECONDS = 1.5
 # What a cancelled consumer gets for its `finally`, and then how long a stuck thread may hold up the exit.
 CANCEL_SECONDS = 1
 EXIT_SECONDS = 1
-# Daphne reads as fast as a peer sends, even if the application is waiting: a pause bounds the memory.
-UNHANDLED_EVENTS = 64
-RESUME_SECONDS = 0.02
 TIMEOUT_CHECK_SECONDS = 10
 
 DAPHNE_OPTIONS = (
@@ -59,74 +51,6 @@ DAPHNE_OPTIONS = (
     # In effect off: the heartbeat timeout finds dead peers, and pings would only add wake-ups and frames.
     f"--ping-interval={365 * 24 * 3600}",
 )
-
-
-class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ships no types
-    """Daphne's WebSocket connection, with the close codes and ping frames that the consumer needs to see."""
-
-    # Autobahn copies these options to each connection and formats them for a debug line, more than half of the
-    # work of a handshake; here they are the class's.
-    CONFIG_ATTRS = ()
-
-    def onConnect(self, request: Any) -> Any:  # noqa: N802  # autobahn's name
-        """Refuse the opening handshake while the server stops."""
-        if self.factory.server_class.is_draining:
-            raise ConnectionDeny(code=503, reason="Service restart")
-        return super().onConnect(request)
-
-    def onClose(self, was_clean: bool, code: int | None, reason: str | None) -> None:  # noqa: FBT001, N802
-        """Report our own code for a close that we began; autobahn reports the peer's echo of it."""
-        if not hasattr(self, "server"):
-            return  # the handshake failed before daphne or the application heard of this connection
-        if self.closedByMe:
-            code = self.localCloseCode
-        super().onClose(was_clean, NO_CODE_RECEIVED if code is None else code, reason)
-
-    def onPing(self, payload: bytes) -> None:  # noqa: N802
-        """Answer with a pong and let the application know; some clients heartbeat with ping frames."""
-        super().onPing(payload)
-        self.application_queue.put_nowait({"type": "websocket.ping"})
-
-    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:  # noqa: ARG002, FBT001, FBT002, N802
-        """Write without autobahn's debug line, whose arguments are formatted even while it is off."""
-        self.transport.write(data)
-
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802  # Twisted's name
-        """Read without autobahn's debug line; stop reading while the application is behind."""
-        self._dataReceived(data)
-        queue = getattr(self, "application_queue", None)
-        if queue is not None and queue.qsize() > UNHANDLED_EVENTS:
-            self.transport.pauseProducing()
-            twisted_loop.call_later(RESUME_SECONDS, self._resume)
-
-    def _resume(self) -> None:
-        if self.state == self.STATE_CLOSED:
-            return
-        if self.application_queue.qsize() > UNHANDLED_EVENTS:
-            twisted_loop.call_later(RESUME_SECONDS, self._resume)
-        else:
-            self.transport.resumeProducing()
-
-    def handle_reply(self, message: Mapping[str, Any]) -> None:
-        """Send a close with its reason, which daphne loses; drop what follows it, where autobahn raises."""
-        if self.state == self.STATE_OPEN and message["type"] == "websocket.close":
-            reason = (message.get("reason") or "").encode()
-            self.sendCloseFrame(code=message.get("code") or 1000, reasonUtf8=reason)
-        elif self.state in {self.STATE_CONNECTING, self.STATE_OPEN}:
-            super().handle_reply(message)
-
-    def close_for_restart(self) -> None:
-        """Tell the peer that the server stops; a handshake that is still open is refused instead."""
-        if self.state == self.STATE_CONNECTING and hasattr(self, "handshake_deferred"):
-            self.handshake_deferred.errback(ConnectionDeny(code=503, reason="Service restart"))
-            del self.handshake_deferred
-            self.server.protocol_disconnected(self)
-        elif self.state == self.STATE_OPEN:
-            self.sendCloseFrame(code=SERVICE_RESTART, reasonUtf8=RESTART_REASON)
-
-    def __repr__(self) -> str:
-        """Without the client's address, which daphne would log."""
-        return f"<{type(self).__name__} at {id(self):#x}>"
 
 
 class GracefulServer(Server):  # type: ignore[misc]
@@ -143,16 +67,7 @@ class GracefulServer(Server):  # type: ignore[misc]
 
     def _get_ready(self) -> None:
         """Prepare what `run` has built, before the first connection is accepted."""
-        self.ws_factory.protocol = SignalingProtocol
-        # failByDrop: a peer that breaks the protocol gets the close code that says so (1002, 1007, 1009).
-        # allowNullOrigin: autobahn takes it back with every call; which origins pass is the application's to say.
-        self.ws_factory.setProtocolOptions(
-            failByDrop=False, closeHandshakeTimeout=CLOSE_HANDSHAKE_SECONDS, allowNullOrigin=True
-        )
-        for option in WebSocketProtocol.CONFIG_ATTRS:
-            value = getattr(self.ws_factory, option)
-            # A function on a class would become a method; browsers offer compression and one of these answers.
-            setattr(SignalingProtocol, option, staticmethod(value) if callable(value) else value)
+        SignalingProtocol.settle(self.ws_factory)
         for number in (signal.SIGTERM, signal.SIGINT):
             twisted_loop.add_signal_handler(number, self._begin_drain)
         globalLogPublisher.addObserver(log_failure)  # type: ignore[arg-type]  # Twisted's is a zope interface

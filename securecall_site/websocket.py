@@ -1,0 +1,224 @@
+"""Daphne's end of a WebSocket, with what the consumer needs of it and what daphne and autobahn cost saved."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from daphne.server import twisted_loop
+from daphne.ws_protocol import ConnectionDeny, WebSocketProtocol
+
+SERVICE_RESTART = 1012
+RESTART_REASON = b"service restart"
+NO_CODE_RECEIVED = 1005  # RFC 6455, section 7.4.1
+
+# A reader so slow that it is closed for it must still get through its backlog to the close frame.
+CLOSE_HANDSHAKE_SECONDS = 10
+# Daphne reads as fast as a peer sends, even if the application is waiting: a pause bounds the memory.
+UNHANDLED_EVENTS = 64
+RESUME_SECONDS = 0.02
+
+
+# RFC 6455, section 5.2
+FINAL_TEXT = 0x81
+MASKED = 0x80
+LENGTH_IN_2_BYTES, LENGTH_IN_8_BYTES = 126, 127
+MASK_BYTES = 4
+
+
+def whole_text_frame(data: bytes) -> tuple[str, int] | None:
+    """Read the client's frame that `data` begins with; returns its text, and where it ends.
+
+    None for all but a whole, masked, unfragmented text frame of less than 64 KiB in UTF-8 (RFC 6455, section 5.2).
+    """
+    if len(data) < 2 + MASK_BYTES or data[0] != FINAL_TEXT or data[1] < MASKED:
+        return None
+    length, start = data[1] - MASKED, 2
+    if length >= LENGTH_IN_2_BYTES:
+        is_short, length, start = length == LENGTH_IN_2_BYTES, int.from_bytes(data[2:4], "big"), 4
+        if not is_short or length < LENGTH_IN_2_BYTES:
+            return None
+    begin = start + MASK_BYTES
+    end = begin + length
+    if len(data) < end:
+        return None
+    # As two large numbers; byte by byte takes fifty times as long.
+    mask = (data[start:begin] * (length // MASK_BYTES + 1))[:length]
+    number = int.from_bytes(data[begin:end], "little") ^ int.from_bytes(mask, "little")
+    try:
+        return number.to_bytes(length, "little").decode(), end
+    except UnicodeDecodeError:
+        return None
+
+
+def text_frame(payload: bytes) -> bytes:
+    """Make the server's frame for a text (RFC 6455, section 5.2)."""
+    length = len(payload)
+    if length < LENGTH_IN_2_BYTES:
+        head = bytes((FINAL_TEXT, length))
+    elif length < 1 << 16:
+        head = bytes((FINAL_TEXT, LENGTH_IN_2_BYTES)) + length.to_bytes(2, "big")
+    else:
+        head = bytes((FINAL_TEXT, LENGTH_IN_8_BYTES)) + length.to_bytes(8, "big")
+    return head + payload
+
+
+class Cork:
+    """Holds frames back until the end of a read, or else of the loop's turn: a burst is one system call."""
+
+    def __init__(self) -> None:
+        self._waiting: list[SignalingProtocol] = []
+        self._is_reading = False
+
+    def add(self, protocol: "SignalingProtocol") -> None:
+        """Have `protocol` flushed."""
+        if not self._waiting and not self._is_reading:
+            twisted_loop.call_soon(self._pull)
+        self._waiting.append(protocol)
+
+    def __enter__(self) -> None:
+        self._is_reading = True
+
+    def __exit__(self, *_: object) -> None:
+        self._is_reading = False
+        self._pull()
+
+    def _pull(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for protocol in waiting:
+            protocol.flush()
+
+
+cork = Cork()
+
+
+class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ships no types
+    """Daphne's WebSocket connection, with the close codes and ping frames that the consumer needs to see."""
+
+    # Autobahn copies these options to each connection and formats them for a debug line, more than half of the
+    # work of a handshake; here they are the class's.
+    CONFIG_ATTRS = ()
+
+    # Daphne's are written in Python and called twice for each frame.
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+    def __init__(self, *args: Any) -> None:
+        """Take what daphne's factory gives."""
+        super().__init__(*args)
+        self.unwritten: list[bytes] = []
+
+    @classmethod
+    def settle(cls, factory: Any) -> None:
+        """Have the factory make these, with the options that we want."""
+        factory.protocol = cls
+        # failByDrop: a peer that breaks the protocol gets the close code that says so (1002, 1007, 1009).
+        # allowNullOrigin: autobahn takes it back with every call; which origins pass is the application's to say.
+        factory.setProtocolOptions(
+            failByDrop=False, closeHandshakeTimeout=CLOSE_HANDSHAKE_SECONDS, allowNullOrigin=True
+        )
+        for option in WebSocketProtocol.CONFIG_ATTRS:
+            value = getattr(factory, option)
+            # A function on a class would become a method; browsers offer compression and one of these answers.
+            setattr(cls, option, staticmethod(value) if callable(value) else value)
+
+    def onConnect(self, request: Any) -> Any:  # noqa: N802  # autobahn's name
+        """Refuse the opening handshake while the server stops."""
+        if self.factory.server_class.is_draining:
+            raise ConnectionDeny(code=503, reason="Service restart")
+        return super().onConnect(request)
+
+    def onClose(self, was_clean: bool, code: int | None, reason: str | None) -> None:  # noqa: FBT001, N802
+        """Report our own code for a close that we began; autobahn reports the peer's echo of it."""
+        if not hasattr(self, "server"):
+            return  # the handshake failed before daphne or the application heard of this connection
+        if self.closedByMe:
+            code = self.localCloseCode
+        super().onClose(was_clean, NO_CODE_RECEIVED if code is None else code, reason)
+
+    def onPing(self, payload: bytes) -> None:  # noqa: N802
+        """Answer with a pong and let the application know; some clients heartbeat with ping frames."""
+        super().onPing(payload)
+        self.application_queue.put_nowait({"type": "websocket.ping"})
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:  # noqa: ARG002, FBT001, FBT002, N802
+        """Write soon, and without autobahn's debug line, whose arguments are formatted even while it is off."""
+        if not self.unwritten:
+            cork.add(self)
+        self.unwritten.append(data)
+
+    def flush(self) -> None:
+        """Write what waits, past the reactor where the socket takes it: watching one costs two system calls."""
+        data = b"".join(self.unwritten)
+        self.unwritten.clear()
+        transport = self.transport
+        if transport.connected and not transport.dataBuffer and not transport._tempDataLen:  # noqa: SLF001 -- Twisted has no accessor
+            written = transport.writeSomeData(data)
+            if isinstance(written, int):
+                data = data[written:]
+        # Whatever was wrong, the reactor meets it again and knows what to do.
+        transport.write(data)
+
+    def _closeConnection(self, abort: bool = False) -> None:  # noqa: FBT001, FBT002, N802
+        self.flush()
+        super()._closeConnection(abort)
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802  # Twisted's name
+        """Read without autobahn's debug line; stop reading while the application is behind."""
+        with cork:
+            self._dataReceived(data)
+        queue = getattr(self, "application_queue", None)
+        if queue is not None and queue.qsize() > UNHANDLED_EVENTS:
+            self.transport.pauseProducing()
+            twisted_loop.call_later(RESUME_SECONDS, self._resume)
+
+    def processData(self) -> bool:  # noqa: N802  # autobahn's name
+        """Read the next frame; False when nothing is left.
+
+        Reading is half of what relaying a message costs autobahn, since a frame may come in pieces, compressed or
+        wrong. One that is none of these is read here, and every other by autobahn.
+        """
+        is_plain = self.current_frame is None and not self.inside_message and self._perMessageCompress is None
+        frame = whole_text_frame(self.data) if is_plain and self.state == self.STATE_OPEN else None
+        if frame is None:
+            return bool(super().processData())
+        text, end = frame
+        self.data: bytes = self.data[end:]
+        self.last_ping = time.time()
+        self.application_queue.put_nowait({"type": "websocket.receive", "text": text})
+        return bool(self.data)
+
+    def sendMessage(self, payload: bytes, isBinary: bool = False, **options: Any) -> None:  # noqa: FBT001, FBT002, N802, N803
+        """Write a text frame; autobahn writes the others, and those that it may compress."""
+        if isBinary or options or self._perMessageCompress is not None or self.state != self.STATE_OPEN:
+            super().sendMessage(payload, isBinary, **options)
+        else:
+            self.sendData(text_frame(payload))
+
+    def _resume(self) -> None:
+        if self.state == self.STATE_CLOSED:
+            return
+        if self.application_queue.qsize() > UNHANDLED_EVENTS:
+            twisted_loop.call_later(RESUME_SECONDS, self._resume)
+        else:
+            self.transport.resumeProducing()
+
+    def handle_reply(self, message: Mapping[str, Any]) -> None:
+        """Send a close with its reason, which daphne loses; drop what follows it, where autobahn raises."""
+        if self.state == self.STATE_OPEN and message["type"] == "websocket.close":
+            reason = (message.get("reason") or "").encode()
+            self.sendCloseFrame(code=message.get("code") or 1000, reasonUtf8=reason)
+        elif self.state in {self.STATE_CONNECTING, self.STATE_OPEN}:
+            super().handle_reply(message)
+
+    def close_for_restart(self) -> None:
+        """Tell the peer that the server stops; a handshake that is still open is refused instead."""
+        if self.state == self.STATE_CONNECTING and hasattr(self, "handshake_deferred"):
+            self.handshake_deferred.errback(ConnectionDeny(code=503, reason="Service restart"))
+            del self.handshake_deferred
+            self.server.protocol_disconnected(self)
+        elif self.state == self.STATE_OPEN:
+            self.sendCloseFrame(code=SERVICE_RESTART, reasonUtf8=RESTART_REASON)
+
+    def __repr__(self) -> str:
+        """Without the client's address, which daphne would log."""
+        return f"<{type(self).__name__} at {id(self):#x}>"
