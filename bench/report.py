@@ -140,7 +140,7 @@ def goals(results: Results) -> str:
             rows.append(
                 [
                     goal.about,
-                    f"{goal.limit:g} {goal.unit}",
+                    f"{goal.limit:.3g} {goal.unit}",
                     f"{_short(measured)} {goal.unit}",
                     verdict,
                 ]
