@@ -1,0 +1,387 @@
+/**
+ * A browser client for the SecureCall signaling server: one call at a time, encrypted, peer to peer.
+ *
+ * ```js
+ * import { SecureCall } from "./securecall.js";
+ *
+ * const client = new SecureCall("/signal", { clientId: "alice" });
+ * client.addEventListener("call", ({ detail }) => show(detail.sentence));
+ * client.addEventListener("remotestream", ({ detail }) => { video.srcObject = detail.stream; });
+ * await client.connect();
+ * await client.call("bob", await navigator.mediaDevices.getUserMedia({ audio: true, video: true }));
+ * ```
+ *
+ * Every `sentence` is plain English for the person in front of the screen. Times are milliseconds, sizes bytes.
+ * What an application needs: `securecall.js` and `timer-worker.js` beside it; `qr.js` if it shows a QR code.
+ * A content security policy of `script-src 'self'; worker-src 'self'; connect-src 'self'` is enough.
+ */
+export class SecureCall extends EventTarget {
+  /**
+   * @param url Where the server listens: `wss://host/signal`, also with http(s), or a path on this host.
+   * @throws {SecureCallError} `invalid-client-id` or `invalid-url`.
+   */
+  constructor(url: string | URL, options: SecureCallOptions);
+
+  readonly clientId: string;
+  /** The server's address, ws: or wss:. */
+  readonly url: string;
+
+  /** The connection to the server, as the last "signaling" event told it. */
+  readonly signaling: SignalingStatus;
+  /** The call, as the last "call" event told it; null before the first one. An ended call stays here. */
+  readonly currentCall: CallStatus | null;
+  /** The path of the media, as the last "path" event told it; null without one. */
+  readonly path: PathStatus | null;
+  /** What the peer sends; null until something comes. */
+  readonly remoteStream: MediaStream | null;
+  /** This client's identity key; null until it is loaded. */
+  readonly identity: Identity | null;
+  /** The key of the peer of the current call; null until it was looked up. */
+  readonly peerKey: PeerKey | null;
+  /** Who the peer of the current call has proved to be; null until a description of the peer has come. */
+  readonly verification: Verification | null;
+  /** For what goes beyond this interface, such as data channels and statistics; null without a call. */
+  readonly peerConnection: RTCPeerConnection | null;
+
+  /**
+   * Connect, register, load or make the identity key and publish it if the directory has another.
+   * Resolves when the client is registered. From then on it reconnects by itself, until `disconnect()` or until
+   * another connection registers the same ID ("superseded"); call it again to come back from either.
+   *
+   * @throws {SecureCallError} `superseded` or `closed` if that happens before the client is registered.
+   */
+  connect(): Promise<void>;
+
+  /** Hang up and leave; nothing reconnects. */
+  disconnect(): void;
+
+  /**
+   * Call somebody. The tracks of `stream` are sent; null makes a call with data channels only. Tracks stay the
+   * application's: it mutes by `track.enabled = false`, and stops them when it does not need them any more.
+   *
+   * @returns The call's ID, when the offer is on its way. How it goes on is told by "call" events.
+   * @throws {SecureCallError} `busy` in a call, `offline` unless online, `invalid-client-id` for a bad ID or one's own.
+   */
+  call(targetId: string, stream?: MediaStream | null): Promise<string>;
+
+  /**
+   * Answer the call that rings. Without a stream the callee sees and hears, but sends nothing.
+   *
+   * @throws {SecureCallError} `no-call` when no call rings, also if it ended meanwhile.
+   */
+  accept(stream?: MediaStream | null): Promise<void>;
+
+  /**
+   * Do not answer the call that rings; without one nothing happens.
+   *
+   * @param reason Up to 64 characters for the peer, such as "busy".
+   */
+  reject(reason?: string): void;
+
+  /** End the call in whatever state it is; without one nothing happens. Offline, the peer learns it later. */
+  hangUp(): void;
+
+  /**
+   * Send another track, or none (null), of this kind: another microphone, a camera that is switched on later, a
+   * shared screen. What was not sent before takes a negotiation, which only a peer with this library knows.
+   *
+   * @throws {SecureCallError} `no-call` without a call.
+   */
+  replaceTrack(kind: "audio" | "video", track: MediaStreamTrack | null): Promise<void>;
+
+  /** Try now instead of waiting for the next attempt to connect; when online, ask whether the connection still lives. */
+  retryNow(): void;
+
+  /**
+   * Look up and judge somebody's key. Without `peerId`, that of the current call. Emits "peerkey".
+   *
+   * @throws {SecureCallError} `offline` unless online, `no-call` without a peer.
+   */
+  lookUpPeerKey(peerId?: string): Promise<PeerKey>;
+
+  /**
+   * Trust the key that the directory has now in place of the one that was pinned. Until then "changed" stays, in this
+   * call and in the next ones. Emits "peerkey" with the status "known" (or "unpublished").
+   *
+   * @param publicKey The key that was shown; if another one is there by now, it is not accepted, and shown instead.
+   * @throws {SecureCallError} `no-call` without a peer or without a changed key.
+   */
+  acceptPeerKey(peerId?: string, publicKey?: string | null): Promise<PeerKey>;
+
+  /** Remember that both people have compared the safety number, or that they have not. Emits "peerkey". */
+  setPeerVerified(isVerified: boolean, peerId?: string): Promise<PeerKey>;
+
+  /**
+   * The safety number with somebody: 60 digits, the same for both; null while one of the keys is missing.
+   *
+   * @throws {SecureCallError} as `lookUpPeerKey`.
+   */
+  safetyNumber(peerId?: string): Promise<string | null>;
+
+  /** Make a new identity key and publish it: everybody who knows the old one will see that it changed. */
+  replaceIdentity(): Promise<Identity>;
+
+  addEventListener<K extends keyof SecureCallEventMap>(
+    type: K,
+    listener: (event: SecureCallEventMap[K]) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  removeEventListener<K extends keyof SecureCallEventMap>(
+    type: K,
+    listener: (event: SecureCallEventMap[K]) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+}
+
+export interface SecureCallOptions {
+  /** `^[a-zA-Z0-9_-]{1,64}$`. */
+  clientId: string;
+  /**
+   * Goes into every peer connection, such as `{iceTransportPolicy: "relay"}`, which hides the address from the peer.
+   * Its `iceServers` are used beside those of the server.
+   */
+  rtcConfiguration?: RTCConfiguration;
+  /** Where `timer-worker.js` is, if not beside this module; it must come from the page's own origin. */
+  workerUrl?: string | URL;
+  /** How often "path" is told during a call; 2,000 by default. */
+  pathIntervalMs?: number;
+}
+
+/** Something that could not be done. `message` is a sentence for people. */
+export class SecureCallError extends Error {
+  constructor(code: ErrorCode, message: string, details?: { request?: string; callId?: string });
+  readonly code: ErrorCode;
+  /** The type of the message that the server refused. */
+  readonly request?: string;
+  readonly callId?: string;
+}
+
+export type ErrorCode =
+  // The server's (`ERROR`), for a message of this client. RATE_LIMITED is sent again by the library.
+  | "INVALID_MESSAGE"
+  | "NOT_REGISTERED"
+  | "TARGET_NOT_FOUND"
+  | "CALL_NOT_FOUND"
+  | "RATE_LIMITED"
+  // The library's.
+  | "invalid-client-id"
+  | "invalid-url"
+  | "offline"
+  | "busy"
+  | "no-call"
+  | "closed"
+  | "superseded"
+  /** The browser could not be made to send or receive: description, tracks or codecs. */
+  | "media"
+  /** A relay (TURN server) refused the credentials. */
+  | "relay-refused"
+  /** No WebCrypto, because the page is neither https nor localhost: calls work, keys do not. */
+  | "keys-unavailable"
+  /** The browser keeps nothing (IndexedDB): keys and pins live as long as the page. */
+  | "storage-unavailable"
+  /** The directory could not be asked. */
+  | "directory-unavailable";
+
+export interface SecureCallEventMap {
+  /** The connection to the server changed. */
+  signaling: CustomEvent<SignalingStatus>;
+  /** The call changed. */
+  call: CustomEvent<CallStatus>;
+  /** A call came during another one, and was rejected with "busy". */
+  missedcall: CustomEvent<MissedCall>;
+  /** A call's peer connection was made; data channels and transceivers added now are part of the first offer. */
+  peerconnection: CustomEvent<{ callId: string; peerConnection: RTCPeerConnection }>;
+  /** A track came or went. `stream` is one and the same during a call. */
+  remotestream: CustomEvent<{ callId: string; stream: MediaStream; hasAudio: boolean; hasVideo: boolean }>;
+  /** Where the media goes and how well; every `pathIntervalMs`. */
+  path: CustomEvent<PathStatus>;
+  /** This client's key was loaded, made, published or replaced. */
+  identity: CustomEvent<Identity>;
+  /** A peer's key was looked up, accepted or verified. `status: "changed"` deserves to be loud. */
+  peerkey: CustomEvent<PeerKey>;
+  /** The peer's description came, and its signature was checked. */
+  verification: CustomEvent<Verification>;
+  /** The current call's safety number is known. */
+  safetynumber: CustomEvent<{ peerId: string; digits: string }>;
+  /** Something went wrong that no promise told of. */
+  error: CustomEvent<SecureCallError>;
+}
+
+export interface SignalingStatus {
+  /**
+   * - `idle`: never connected.
+   * - `connecting`: opening the connection or registering.
+   * - `online`: registered; calls can be made and come in.
+   * - `waiting`: the connection was lost or refused; the next attempt is at `retryAt`.
+   * - `superseded`: this ID was registered elsewhere. Does not reconnect by itself.
+   * - `closed`: by `disconnect()`.
+   */
+  state: "idle" | "connecting" | "online" | "waiting" | "superseded" | "closed";
+  sentence: string;
+  /** Only `waiting`: when the next attempt is, as `Date.now()` counts, and how long that was when the event came. */
+  retryAt?: number;
+  retryInMs?: number;
+  /** How many attempts have failed since the last success. */
+  attempts: number;
+  /** The code that closed the last connection (RFC 6455; the server's own are 4408, 4409, 4429, 4503, 4507). */
+  closeCode?: number;
+}
+
+export interface CallStatus {
+  /**
+   * - `calling`: the caller waits for an answer.
+   * - `incoming`: the callee's turn: `accept()` or `reject()`.
+   * - `connecting`: answered; a path is being looked for.
+   * - `connected`: media flows.
+   * - `reconnecting`: the path broke and another one is being looked for.
+   * - `ended`: why is in `reason`.
+   */
+  state: "calling" | "incoming" | "connecting" | "connected" | "reconnecting" | "ended";
+  sentence: string;
+  callId: string;
+  peerId: string;
+  role: "caller" | "callee";
+  /** When this state began, and when the call was first connected, as `Date.now()` counts. */
+  since: number;
+  connectedAt: number | null;
+  /** What the caller offers to send: for an incoming call before it is accepted. */
+  offers: { audio: boolean; video: boolean };
+  /** Only `ended`. */
+  reason?: EndReason;
+  /** Only `ended`: who ended it. */
+  endedBy?: "you" | "peer" | "server";
+  /** Only `ended`: the peer's own words, if it gave any. */
+  peerReason?: string;
+}
+
+export type EndReason =
+  /** Either person hung up (`endedBy`). */
+  | "hung-up"
+  /** The caller hung up while it rang. */
+  | "cancelled"
+  /** The callee did not want the call. */
+  | "rejected"
+  /** The callee is in another call. */
+  | "busy"
+  /** Nobody answered in time. */
+  | "no-answer"
+  /** The callee is not connected to the server. */
+  | "not-connected"
+  /** The peer left without hanging up, and did not come back. */
+  | "peer-disconnected"
+  /** No path could be found, or it broke and could not be mended. */
+  | "media-failed"
+  /** This ID was registered elsewhere. */
+  | "superseded"
+  /** The peer's description was not signed by the peer's key: somebody may be in between. */
+  | "forged"
+  /** The call was gone when it was accepted. */
+  | "gone"
+  /** An operator of the server ended it. */
+  | "operator"
+  /** The server or the browser refused it; an "error" event says why. */
+  | "failed";
+
+export interface MissedCall {
+  callId: string;
+  peerId: string;
+  at: number;
+}
+
+export interface PathStatus {
+  callId: string;
+  /** `relayed`: through a TURN server, on this side or on the peer's. */
+  kind: "direct" | "relayed";
+  /** RFC 8445's types of the candidates in use. */
+  localType: RTCIceCandidateType;
+  remoteType: RTCIceCandidateType;
+  /** Between this side and the peer, or this side and its relay. */
+  protocol: "udp" | "tcp" | "tls";
+  /** Null until it was measured. */
+  roundTripMs: number | null;
+  bytesSent: number;
+  bytesReceived: number;
+  /** Since the last event; null in the first. */
+  sentBitsPerSecond: number | null;
+  receivedBitsPerSecond: number | null;
+  sentence: string;
+}
+
+export interface Identity {
+  clientId: string;
+  /** As it is in the directory: the SPKI of a P-256 key, base64url without padding. */
+  publicKey: string;
+  /** SHA-256 of `publicKey`'s characters: hex in groups of 4, as operators see it. */
+  fingerprint: string;
+  /** Made just now; otherwise it was kept by this browser. */
+  isNew: boolean;
+  /** Whether the directory has it. */
+  isPublished: boolean;
+  /** Whether publishing it replaced another key: of another browser, or of this one before its data was cleared. */
+  replacedAnother: boolean;
+}
+
+export interface PeerKey {
+  peerId: string;
+  /**
+   * - `new`: seen for the first time, and pinned.
+   * - `known`: the one that was pinned.
+   * - `changed`: not the one that was pinned, or withdrawn. Either the peer has a new browser, or somebody
+   *   pretends to be the peer. Stays until `acceptPeerKey()`.
+   * - `unpublished`: the peer has no key, and never had one.
+   * - `unavailable`: the directory could not be asked.
+   */
+  status: "new" | "known" | "changed" | "unpublished" | "unavailable";
+  sentence: string;
+  /** What the directory says, and its fingerprint; null if nothing. */
+  publicKey: string | null;
+  fingerprint: string | null;
+  /** What was pinned before, if that differs. */
+  pinnedKey: string | null;
+  pinnedFingerprint: string | null;
+  /** When the pinned key was first seen, as `Date.now()` counts. */
+  pinnedAt: number | null;
+  /** Whether the safety number with the pinned key was compared (`setPeerVerified`). Never for a changed key. */
+  isVerified: boolean;
+}
+
+export interface Verification {
+  callId: string;
+  peerId: string;
+  /**
+   * Whether the media's own key (the DTLS fingerprint) is signed by the peer's identity key, which makes the safety
+   * number cover the media:
+   * - `verified`: it is.
+   * - `unsigned`: the peer's client does not sign.
+   * - `stripped`: not signed, although this peer's key has signed before. Deserves to be loud.
+   * - `unknown`: signed, but there is no key to check it with.
+   * - `forged`: signed by another key. The library ends the call.
+   */
+  status: "verified" | "unsigned" | "stripped" | "unknown" | "forged";
+  sentence: string;
+}
+
+/**
+ * The safety number of two clients: 60 digits, whichever comes first. `publicKey` is the text in the directory.
+ * The recipe is at the function.
+ */
+export function safetyNumber(
+  one: { clientId: string; publicKey: string },
+  other: { clientId: string; publicKey: string },
+): Promise<string>;
+
+/** Groups of five digits, separated by spaces, as people read them to each other. */
+export function inGroups(digits: string): string;
+
+/** SHA-256 of a public key's characters (UTF-8), hex in groups of 4, as operators see it. */
+export function fingerprint(publicKey: string): Promise<string>;
