@@ -155,6 +155,8 @@ export interface SecureCallOptions {
   workerUrl?: string | URL;
   /** How often "path" is told during a call; 2,000 by default. */
   pathIntervalMs?: number;
+  /** How often the server hears that this client lives; 25,000 by default, well within a server's usual 60 seconds. */
+  heartbeatIntervalMs?: number;
 }
 
 /** Something that could not be done. `message` is a sentence for people. */
