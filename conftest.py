@@ -2,8 +2,9 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from itertools import count
 from typing import TypeVar
 
 import django
@@ -28,6 +29,7 @@ SETTINGS = (
     "ALLOWED_",
     "DATABASE_URL",
     "DEBUG",
+    "DEMO",
     "DJANGO_",
     "DRAIN_SECONDS",
     "HEARTBEAT_",
@@ -99,6 +101,18 @@ def shared_redis() -> Iterator[RedisServer]:
 def redis_url(shared_redis: RedisServer) -> str:
     """The address of a Redis that all tests share."""
     return shared_redis.url
+
+
+@pytest.fixture(scope="session")
+def redis_database(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Makes the URL of an empty database of the shared Redis."""
+    numbers = count(1)
+
+    def url() -> str:
+        shared: RedisServer = request.getfixturevalue("shared_redis")
+        return f"redis://127.0.0.1:{shared.port}/{next(numbers)}"
+
+    return url
 
 
 @pytest.fixture

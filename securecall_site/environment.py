@@ -6,7 +6,7 @@ import urllib.parse
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 TRUE = frozenset({"1", "true", "yes", "on"})
-FALSE = frozenset({"", "0", "false", "no", "off"})
+FALSE = frozenset({"0", "false", "no", "off"})
 
 LAST_PORT = 65535
 # More digits than any sensible number; int() itself refuses thousands of them with an exception of its own.
@@ -35,9 +35,11 @@ def text(name: str, default: str = "") -> str:
     return value
 
 
-def flag(name: str) -> bool:
-    """True for 1, true, yes, on; False for unset, 0, false, no, off."""
+def flag(name: str, *, default: bool = False) -> bool:
+    """True for 1, true, yes, on; False for 0, false, no, off; `default` for unset."""
     value = text(name).lower()
+    if not value:
+        return default
     if value in TRUE:
         return True
     if value in FALSE:

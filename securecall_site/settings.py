@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+from csp.constants import NONE, SELF
 
 from securecall_site import environment as env
 from signaling.protocol.limits import Limits, Timeouts
@@ -17,6 +18,8 @@ VERSION = "0.1.0"
 # --- The environment -------------------------------------------------------------------------------
 
 DEBUG = env.flag("DEBUG")
+# The page /demo/, with which anybody can call anybody; a public server shows it only when told to.
+DEMO = env.flag("DEMO", default=DEBUG)
 SECRET_KEY = env.text("SECRET_KEY")
 PORT = env.number("PORT", 8000, maximum=65535)
 DATABASE_URL = env.database_url("DATABASE_URL") or f"sqlite:///{BASE_DIR / 'db.sqlite3'}"
@@ -82,16 +85,19 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "channels",
+    "csp",
     "rest_framework",
     "rest_framework.authtoken",
     "securecall_site",
     "signaling",
     "pkd",
     "turn",
+    "webclient",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "securecall_site.middleware.CommonMiddleware",
@@ -174,6 +180,18 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
     "PAGE_SIZE": 100,
+}
+
+# Nothing inline, nothing evaluated, nothing from elsewhere: what somebody smuggles into a page does not run.
+# The socket to /signal is 'self' too. default-src does not cover the directives after it.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
 }
 
 if not DEBUG:

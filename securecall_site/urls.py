@@ -1,12 +1,17 @@
 """Every HTTP path that the server answers."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
 from securecall_site import views
+from webclient.views import demo
 
 urlpatterns = [
     path("health", views.health, name="health"),
     path("admin/", admin.site.urls),
     path("api/", include("securecall_site.api")),
 ]
+
+if settings.DEMO:
+    urlpatterns += [path("demo/", demo, name="demo")]

@@ -5,14 +5,12 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from functools import cache
-from itertools import count
 from typing import Any, Protocol
 
 import pytest
 
 from tests.people import Person, Target
 from tests.servers import Kind, RunningServer, database_template, server
-from tests.services import RedisServer
 
 TURN_SECRET = "a secret between the signaling server and its relay"
 TURN_URLS = ("turn:relay.example.com:3478?transport=udp", "turns:relay.example.com:5349?transport=tcp")
@@ -41,18 +39,6 @@ class Join(Protocol):
 
     async def __call__(self, name: str, where: RunningServer, **options: Any) -> Person:
         """`name` is for the reader; the ID is new unless `client_id` gives one."""
-
-
-@pytest.fixture(scope="session")
-def redis_database(request: pytest.FixtureRequest) -> Callable[[], str]:
-    """Makes the URL of an empty database of the shared Redis."""
-    numbers = count(1)
-
-    def url() -> str:
-        shared: RedisServer = request.getfixturevalue("shared_redis")
-        return f"redis://127.0.0.1:{shared.port}/{next(numbers)}"
-
-    return url
 
 
 @pytest.fixture(scope="session")

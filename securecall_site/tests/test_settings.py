@@ -29,6 +29,7 @@ DURATIONS = [
 ]
 BAD = [
     ("DEBUG", "maybe"),
+    ("DEMO", "sometimes"),
     ("SECRET_KEY", "two\nlines"),
     ("PORT", "http"),
     ("PORT", "65536"),
@@ -154,6 +155,19 @@ def test_secret_key_is_required() -> None:
 
 def test_secret_key_is_made_up_in_debug() -> None:
     assert len(read("SECRET_KEY", DEBUG="1")) > 50
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_shown"),
+    [
+        ({"SECRET_KEY": DEPLOY_KEY}, False),
+        ({"SECRET_KEY": DEPLOY_KEY, "DEMO": "1"}, True),
+        ({"DEBUG": "1"}, True),
+        ({"DEBUG": "1", "DEMO": "0"}, False),
+    ],
+)
+def test_demo_is_shown_when_developing_or_told_to(variables: dict[str, str], is_shown: bool) -> None:  # noqa: FBT001 -- a parameter
+    assert read("DEMO", **variables) == is_shown
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,106 @@
+"""One Chromium for all tests, the servers that it talks to, and people who each have a browser profile of their own."""
+
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from tests.servers import RunningServer, database_template, server
+from tests.services import Coturn, NotInstalledError, skip_or_fail
+from tests.services.process import executable
+from webclient.tests.people import Person
+
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",  # which a container without user namespaces, or root, does not offer
+    # A microphone that beeps and a camera that counts, given without a question.
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    # Both ends of a call are on this machine.
+    "--allow-loopback-in-peer-connection",
+    "--autoplay-policy=no-user-gesture-required",
+    # Nothing but the test's own page asks the network for anything.
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--disable-sync",
+]
+
+# One browser is one address: its limits must not be what the tests meet.
+PAGE_SERVER = {"DEBUG": "1", "LIMIT_CONNECTIONS_PER_IP": "0", "LIMIT_NEW_CONNECTIONS_PER_IP_PER_MINUTE": "0"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where pages are opened: `here`, or `there`, which is another process of the same system if there are two."""
+
+    here: RunningServer
+    there: RunningServer
+
+
+class Visit(Protocol):
+    """Opens the page as somebody with a browser profile of their own."""
+
+    async def __call__(self, name: str, where: RunningServer, **options: Any) -> Person:
+        """`name` is for the reader; the ID is new for each test. Options are those of Playwright's `new_context`."""
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """The distribution's Chromium; Playwright brings its driver, not its own browsers."""
+    try:
+        program = executable("chromium", "chromium")
+    except NotInstalledError as missing:
+        skip_or_fail(missing)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=CHROMIUM_OPTIONS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="session")
+def relay(coturn_server: Coturn) -> dict[str, str]:
+    """A server's variables for a relay that takes what the server mints."""
+    return {"TURN_SECRET": coturn_server.secrets[0], "TURN_URLS": coturn_server.url("tcp")}
+
+
+@pytest.fixture(scope="session")
+def shared_system(redis_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What two processes of one server have in common."""
+    database = shutil.copy(database_template(), tmp_path_factory.mktemp("system") / "db.sqlite3")
+    return {"REDIS_URL": redis_database(), "DATABASE_URL": f"sqlite:///{database}"}
+
+
+@pytest.fixture(scope="session", params=["memory", "two-on-redis"])
+def site(request: pytest.FixtureRequest, relay: dict[str, str]) -> Iterator[Site]:
+    """One process with its registry in memory, and two that share Redis."""
+    with ExitStack() as stack:
+        if request.param == "memory":
+            here = stack.enter_context(server(env=PAGE_SERVER | relay))
+            yield Site(here, here)
+            return
+        env = PAGE_SERVER | relay | request.getfixturevalue("shared_system")
+        yield Site(*(stack.enter_context(server(env=env)) for _ in range(2)))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(chromium: Browser) -> AsyncIterator[Visit]:
+    """Opens pages; at the end each must have been free of errors in its console and violations of its policy."""
+    people: list[Person] = []
+    async with AsyncExitStack() as stack:
+
+        async def open_page(name: str, where: RunningServer, **options: Any) -> Person:
+            context = await chromium.new_context(permissions=["camera", "microphone"], **options)
+            stack.push_async_callback(context.close)
+            person = Person(f"{name}-{secrets.token_hex(3)}", where, await context.new_page())
+            people.append(person)
+            return person
+
+        yield open_page
+    problems = {person.id: person.problems for person in people if person.problems}
+    assert not problems
