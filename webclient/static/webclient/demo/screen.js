@@ -1,0 +1,148 @@
+/** What is shown, as it follows from the client's state; called whenever something may have changed. */
+
+import { element, avatar, play, show, state, write } from "./page.js";
+import { renderSecurity } from "./security.js";
+import { duration, rate, size } from "./words.js";
+
+const SCREENS = ["welcome", "lobby", "superseded", "call"];
+// Where the next thing to do is: in a new screen the focus would otherwise be nowhere.
+const FOCUS = { welcome: "name", lobby: "peer", superseded: "superseded-title", call: "call-peer" };
+const TONES = { online: "good", connecting: "plain", waiting: "warning", superseded: "warning", closed: "plain", idle: "plain" };
+
+let screen = null;
+
+/** @param {object} demo of demo.js */
+export function render(demo) {
+  const call = ongoing(demo.client);
+  renderSignaling(demo.client?.signaling);
+  renderNotice(demo.notice);
+  renderIncoming(demo, call);
+  if (demo.client) renderLobby(demo);
+  if (call) renderCall(demo, call);
+  change(screenFor(demo.client, call));
+  document.title = title(call);
+}
+
+/** @returns {object | null} the call that is not over */
+export function ongoing(client) {
+  const call = client?.currentCall;
+  return call && call.state !== "ended" ? call : null;
+}
+
+/** Show for how long people talk; once a second. */
+export function renderTime(client) {
+  const connectedAt = ongoing(client)?.connectedAt ?? null;
+  show("call-time", connectedAt !== null);
+  if (connectedAt !== null) write("call-time", duration(Date.now() - connectedAt));
+}
+
+function screenFor(client, call) {
+  if (call && call.state !== "incoming") return "call";
+  if (!client) return "welcome";
+  return client.signaling.state === "superseded" ? "superseded" : "lobby";
+}
+
+function change(next) {
+  if (next === screen) return;
+  screen = next;
+  for (const name of SCREENS) show(name, name === next);
+  if (!element("incoming").open) element(FOCUS[next]).focus();
+}
+
+function title(call) {
+  if (!call) return "SecureCall";
+  return call.state === "incoming" ? `${call.peerId} is calling – SecureCall` : `${call.peerId} – SecureCall`;
+}
+
+function renderSignaling(signaling) {
+  show("signaling", Boolean(signaling));
+  if (!signaling) return;
+  element("signaling").dataset.state = signaling.state;
+  element("signaling").dataset.tone = TONES[signaling.state];
+  write("signaling-text", signaling.sentence);
+  write("superseded-text", signaling.sentence);
+  show("retry", signaling.state === "waiting");
+}
+
+function renderNotice(notice) {
+  show("notice", Boolean(notice));
+  write("notice-text", notice?.text ?? "");
+  element("notice").dataset.tone = notice?.tone ?? "plain";
+  show("notice-action", Boolean(notice?.action));
+  write("notice-action", notice?.action?.label ?? "");
+}
+
+function renderLobby({ client, isOpeningMedia }) {
+  const { identity } = client;
+  write("you-name", client.clientId);
+  avatar("you-avatar", client.clientId);
+  write("you-key", identity ? keyStory(identity) : "Getting your key…");
+  write("you-fingerprint", identity?.fingerprint ?? "…");
+  for (const id of ["call-video", "call-audio"]) element(id).disabled = isOpeningMedia;
+  const guest = new URLSearchParams({ name: `${client.clientId.slice(0, 58)}-guest`, call: client.clientId });
+  element("second-tab").href = `?${guest}`;
+}
+
+function keyStory({ isNew, isPublished, replacedAnother }) {
+  if (!isPublished) return "Your key is not in the directory yet.";
+  if (replacedAnother) return "Your key replaced the one of another browser. Those who knew that one will be warned.";
+  return isNew ? "This browser made a key for you just now." : "Your key is kept in this browser.";
+}
+
+function renderIncoming({ client, isOpeningMedia }, call) {
+  const dialog = element("incoming");
+  const isIncoming = call?.state === "incoming";
+  if (isIncoming) {
+    write("incoming-title", `${call.peerId} is calling`);
+    write("incoming-text", call.offers.video ? "Video call" : "Audio call");
+    avatar("incoming-avatar", call.peerId);
+    const key = client.peerKey;
+    state("incoming-key", key?.sentence, key?.status === "changed" ? "bad" : "plain");
+    show("answer-audio", call.offers.video);
+    element("answer").querySelector("use").setAttribute("href", call.offers.video ? "#icon-camera" : "#icon-phone");
+    for (const id of ["answer", "answer-audio"]) element(id).disabled = isOpeningMedia;
+  }
+  if (isIncoming && !dialog.open) dialog.showModal();
+  if (!isIncoming && dialog.open) dialog.close();
+}
+
+function renderCall(demo, call) {
+  const { client, media } = demo;
+  avatar("call-avatar", call.peerId);
+  write("call-peer", call.peerId);
+  write("call-state", call.sentence);
+  renderTime(client);
+  play("remote", client.remoteStream);
+  play("self", media);
+  const stage = element("stage");
+  stage.dataset.remote = demo.seesPeer ? "video" : "none";
+  stage.dataset.self = media?.getVideoTracks().length ? "video" : "none";
+  renderControls(media);
+  renderPath(client.path, call);
+  renderSecurity(demo, call);
+}
+
+function renderControls(media) {
+  const [microphone] = media?.getAudioTracks() ?? [];
+  const isMuted = !microphone?.enabled;
+  toggle("mute", isMuted, isMuted ? "microphone-off" : "microphone");
+  element("mute").disabled = !microphone;
+  const hasCamera = Boolean(media?.getVideoTracks().length);
+  toggle("camera", hasCamera, hasCamera ? "camera" : "camera-off");
+}
+
+function toggle(id, isPressed, icon) {
+  element(id).setAttribute("aria-pressed", String(isPressed));
+  element(id).querySelector("use").setAttribute("href", `#icon-${icon}`);
+}
+
+function renderPath(path, call) {
+  show("path", Boolean(path));
+  const waiting = call.state === "calling" ? "Nothing flows before the call is answered." : "Looking for a path…";
+  write("path-sentence", path?.sentence ?? waiting);
+  if (!path) return;
+  write("path-kind", path.kind === "relayed" ? "Relayed" : "Direct");
+  write("path-round-trip", path.roundTripMs === null ? "…" : `${Math.max(Math.round(path.roundTripMs), 1)} ms`);
+  write("path-sent", size(path.bytesSent) + rate(path.sentBitsPerSecond));
+  write("path-received", size(path.bytesReceived) + rate(path.receivedBitsPerSecond));
+}

@@ -1,0 +1,63 @@
+/** What a call's two keys say: who the peer is, and whether anybody may be in between. */
+
+import { inGroups } from "../securecall.js";
+import { qrPath } from "../qr.js";
+import { element, show, state, write } from "./page.js";
+
+const KEY_TONES = { new: "plain", known: "good", changed: "bad", unpublished: "warning", unavailable: "warning" };
+const MEDIA_TONES = { verified: "good", unsigned: "warning", stripped: "bad", unknown: "warning", forged: "bad" };
+
+/** @param {object} demo of demo.js @param {object} call the call that is shown */
+export function renderSecurity({ client, digits }, call) {
+  const { peerKey, verification } = client;
+  const tone = peerKey?.isVerified ? "good" : KEY_TONES[peerKey?.status];
+  state("key-fact", peerKey?.sentence ?? `Looking up ${call.peerId}’s key…`, tone ?? "plain");
+  state("media-fact", verification?.sentence, MEDIA_TONES[verification?.status] ?? "plain");
+  renderSafetyNumber(digits, peerKey, call.peerId);
+  renderAlarm(peerKey, verification, call.peerId);
+}
+
+function renderSafetyNumber(digits, peerKey, peerId) {
+  const isChanged = peerKey?.status === "changed";
+  show("safety", Boolean(digits) && !isChanged);
+  if (!digits || isChanged) return;
+  const hint = `Read it to ${peerId}, or compare the QR codes. If all 60 digits are the same, nobody is in between.`;
+  write("safety-hint", hint);
+  write("compared", peerKey?.isVerified ? "You have compared it. Undo" : "We compared it: it is the same");
+  const groups = element("safety-groups");
+  if (groups.dataset.digits === digits) return;
+  groups.dataset.digits = digits;
+  groups.replaceChildren(...inGroups(digits).split(" ").map(item));
+  element("qr-path").setAttribute("d", qrPath(digits));
+}
+
+function item(text) {
+  const made = document.createElement("li");
+  made.textContent = text;
+  return made;
+}
+
+function renderAlarm(peerKey, verification, peerId) {
+  const isChanged = peerKey?.status === "changed";
+  const isStripped = verification?.status === "stripped";
+  show("alarm", isChanged || isStripped);
+  show("alarm-keys", isChanged);
+  show("accept-key-form", isChanged);
+  if (isStripped) warn(`This may not be ${peerId}`, verification.sentence);
+  if (!isChanged) return;
+  warn(`${peerId}’s key has changed`, peerKey.sentence);
+  write("alarm-old", peerKey.pinnedFingerprint ?? "none");
+  write("alarm-new", peerKey.fingerprint ?? "withdrawn");
+  write("accept-key-label", `I have asked ${peerId} in another way, and the new key is theirs.`);
+  const sure = element("accept-key-sure");
+  // What was ticked for one key says nothing of the next one.
+  const shown = String(peerKey.publicKey);
+  if (sure.dataset.key !== shown) sure.checked = false;
+  sure.dataset.key = shown;
+  element("accept-key").disabled = !sure.checked;
+}
+
+function warn(title, text) {
+  write("alarm-title", title);
+  write("alarm-text", text);
+}
