@@ -9,9 +9,9 @@ export function size(bytes) {
   return `${unit > 0 && amount < 10 ? amount.toFixed(1) : Math.round(amount)} ${UNITS[unit]}`;
 }
 
-/** @param {number | null} bitsPerSecond @returns {string} such as ", 640 kbit/s"; nothing until it was measured */
+/** @param {number | null} bitsPerSecond @returns {string} such as "640 kbit/s" on a line of its own; nothing until it was measured */
 export function rate(bitsPerSecond) {
-  return bitsPerSecond === null ? "" : `, ${Math.round(bitsPerSecond / 1000)} kbit/s`;
+  return bitsPerSecond === null ? "" : `\n${Math.round(bitsPerSecond / 1000)} kbit/s`;
 }
 
 /** @param {number} ms @returns {string} such as "4:05" or "1:00:00" */
