@@ -12,7 +12,8 @@
  * ```
  *
  * Every `sentence` is plain English for the person in front of the screen. Times are milliseconds, sizes bytes.
- * What an application needs: `securecall.js` and `timer-worker.js` beside it; `qr.js` if it shows a QR code.
+ * What an application needs: `securecall.js` with `timer-worker.js` and the folder `securecall` beside it, as they are;
+ * `qr.js` if it shows a QR code.
  * A content security policy of `script-src 'self'; worker-src 'self'; connect-src 'self'` is enough.
  */
 export class SecureCall extends EventTarget {
@@ -89,7 +90,7 @@ export class SecureCall extends EventTarget {
    */
   replaceTrack(kind: "audio" | "video", track: MediaStreamTrack | null): Promise<void>;
 
-  /** Try now instead of waiting for the next attempt to connect; when online, ask whether the connection still lives. */
+  /** Connect now instead of at the next attempt; when online, ask whether the connection still lives. */
   retryNow(): void;
 
   /**
@@ -155,7 +156,7 @@ export interface SecureCallOptions {
   workerUrl?: string | URL;
   /** How often "path" is told during a call; 2,000 by default. */
   pathIntervalMs?: number;
-  /** How often the server hears that this client lives; 25,000 by default, well within a server's usual 60 seconds. */
+  /** How often the server hears that this client lives; 30,000 by default. A server gives up after 60 seconds. */
   heartbeatIntervalMs?: number;
 }
 

@@ -1,0 +1,419 @@
+/**
+ * A browser client for the SecureCall signaling server. What it offers is described in securecall.d.ts.
+ *
+ * This is the module to import; it needs `timer-worker.js` and the folder `securecall/` beside it, and nothing else.
+ *
+ * Beyond the server's protocol two clients with this library agree on the following. Each is additive: a client that
+ * knows only the protocol ignores it.
+ *
+ * - **The identity signs the media.** Descriptions carry, before their first m-line, `a=x-securecall-identity:` and a
+ *   signature (ECDSA P-256 with SHA-256, r and s, base64url) by the key in the directory over the lines
+ *   `securecall-identity-v1`, callId, caller's ID, callee's ID, `caller` or `callee`, and the values of all
+ *   `a=fingerprint` lines, sorted. A relay that swaps fingerprints to listen in cannot sign them.
+ * - **Negotiation goes on after the call is answered.** `a=x-securecall:negotiates` says that a client can. An
+ *   `ICE_CANDIDATE` whose candidate is `{"candidate": "", "sdpMid": "0", "description": {"type", "sdp", "id"}}` carries
+ *   an offer, to restart ICE or to add a track, or the answer with the offer's `id`. Others take it for the end of the
+ *   candidates. When offers meet, the callee gives way.
+ * - **A hang-up takes the media's way too**: `{"type": "bye", "reason"?}` on data channel 255, negotiated in advance.
+ *   It arrives also while a server is away, or when it came back without its memory.
+ *
+ * @typedef {import("./securecall.js").SignalingStatus} SignalingStatus
+ * @typedef {import("./securecall.js").CallStatus} CallStatus
+ * @typedef {import("./securecall.js").PathStatus} PathStatus
+ * @typedef {import("./securecall.js").Identity} Identity
+ * @typedef {import("./securecall.js").PeerKey} PeerKey
+ * @typedef {import("./securecall.js").Verification} Verification
+ * @typedef {import("./securecall.js").ErrorCode} ErrorCode
+ * @typedef {import("./securecall.js").EndReason} EndReason
+ * @typedef {import("./securecall.js").SecureCallOptions} SecureCallOptions
+ */
+
+import { base64url } from "./securecall/bytes.js";
+import { Call, peerEnded } from "./securecall/call.js";
+import { Connection } from "./securecall/connection.js";
+import { ERROR_SENTENCES, SecureCallError } from "./securecall/errors.js";
+import { IceServers } from "./securecall/ice-servers.js";
+import { Keys } from "./securecall/keys.js";
+import { safetyNumber } from "./securecall/safety-number.js";
+import { Timers } from "./securecall/timers.js";
+
+export { SecureCallError } from "./securecall/errors.js";
+export { fingerprint, inGroups, safetyNumber } from "./securecall/safety-number.js";
+
+const CLIENT_ID = /^[a-zA-Z0-9_-]{1,64}$/;
+// The protocol's.
+const HEARTBEAT_MS = 30_000;
+
+/** @implements {Pick<import("./securecall.js").SecureCall, keyof import("./securecall.js").SecureCall>} */
+export class SecureCall extends EventTarget {
+  #connection;
+  #keys;
+  #timers;
+  #iceServers;
+  #surroundings;
+  /** @type {Call | null} */
+  #call = null;
+  /** @type {PeerKey | null} */
+  #peerKey = null;
+  /** @type {Map<string, Call>} calls that are over, to know what still comes for them */
+  #past = new Map();
+
+  /**
+   * @param {string | URL} url
+   * @param {SecureCallOptions} options
+   */
+  constructor(url, options) {
+    super();
+    const { clientId, heartbeatIntervalMs: heartbeatMs = HEARTBEAT_MS } = options;
+    checkClientId(clientId);
+    this.clientId = clientId;
+    this.#timers = new Timers(options.workerUrl ?? new URL("./timer-worker.js", import.meta.url));
+    this.#connection = new Connection(webSocketUrl(url), clientId, heartbeatMs, this.#timers, {
+      changed: (status) => this.#signalingChanged(status),
+      registered: (payload) => this.#registered(payload),
+      received: (type, payload) => this.#received(type, payload),
+      refused: (error, isRepeated) => this.#refused(error, isRepeated),
+    });
+    this.#iceServers = new IceServers(this.#connection);
+    this.#keys = new Keys(this.#connection, clientId, {
+      identity: (identity) => this.#tell("identity", identity),
+      error: (error) => this.#tell("error", error),
+    });
+    this.#surroundings = {
+      clientId,
+      connection: this.#connection,
+      keys: this.#keys,
+      timers: this.#timers,
+      iceServers: this.#iceServers,
+      options,
+      tell: this.#tell.bind(this),
+      judged: this.#judged.bind(this),
+    };
+  }
+
+  get url() {
+    return this.#connection.url;
+  }
+
+  get signaling() {
+    return this.#connection.status;
+  }
+
+  get currentCall() {
+    return this.#call?.status ?? null;
+  }
+
+  get path() {
+    return this.#call?.path ?? null;
+  }
+
+  get remoteStream() {
+    const stream = this.#call?.remoteStream;
+    return stream?.getTracks().length ? stream : null;
+  }
+
+  get identity() {
+    return this.#keys.identity;
+  }
+
+  get peerKey() {
+    return this.#peerKey;
+  }
+
+  get verification() {
+    return this.#call?.verification ?? null;
+  }
+
+  get peerConnection() {
+    return this.#ongoing?.rtc ?? null;
+  }
+
+  async connect() {
+    const { state } = this.signaling;
+    if (state === "online") return;
+    if (["idle", "superseded", "closed"].includes(state)) this.#keys.doubt();
+    const registered = new Promise((/** @type {(value: void) => void} */ resolve, reject) => {
+      const settle = () => {
+        const { state: now, sentence } = this.signaling;
+        if (now === "connecting" || now === "waiting") return;
+        this.removeEventListener("signaling", settle);
+        if (now === "superseded" || now === "closed") reject(new SecureCallError(now, sentence));
+        else resolve();
+      };
+      try {
+        this.#connection.start();
+      } catch {
+        // A page that came by https may not connect without encryption.
+        reject(new SecureCallError("invalid-url", `This page may not connect to ${this.url}; use a wss: address.`));
+      }
+      this.addEventListener("signaling", settle);
+    });
+    await registered;
+  }
+
+  disconnect() {
+    this.hangUp();
+    this.#connection.stop();
+    this.#timers.stop();
+  }
+
+  /**
+   * @param {string} targetId
+   * @param {MediaStream | null} [stream]
+   */
+  async call(targetId, stream = null) {
+    checkClientId(targetId);
+    if (targetId === this.clientId) throw new SecureCallError("invalid-client-id", "You cannot call yourself.");
+    if (this.#ongoing) throw new SecureCallError("busy", "You are in a call already. Hang up first.");
+    if (!this.#connection.isOnline) {
+      throw new SecureCallError("offline", "There is no connection to the server. Try again when it is back.");
+    }
+    const call = this.#begin(new Call(this.#surroundings, targetId, newCallId()));
+    await call.place(stream);
+    return call.callId;
+  }
+
+  /** @param {MediaStream | null} [stream] */
+  async accept(stream = null) {
+    if (this.#call?.status.state !== "incoming") throw new SecureCallError("no-call", "Nobody is calling.");
+    await this.#call.accept(stream);
+  }
+
+  /** @param {string} [reason] */
+  reject(reason) {
+    if (this.#call?.status.state !== "incoming") return;
+    this.#call.finish("rejected", "you", { say: true, rejectWith: reason?.slice(0, 64) });
+  }
+
+  hangUp() {
+    const call = this.#ongoing;
+    if (!call) return;
+    const { state } = call.status;
+    if (state === "incoming") this.reject();
+    else call.finish(state === "calling" ? "cancelled" : "hung-up", "you", { say: true });
+  }
+
+  /**
+   * @param {"audio" | "video"} kind
+   * @param {MediaStreamTrack | null} track
+   */
+  async replaceTrack(kind, track) {
+    if (!this.#ongoing) throw new SecureCallError("no-call", "There is no call to send this in.");
+    await this.#ongoing.replaceTrack(kind, track);
+  }
+
+  retryNow() {
+    this.#connection.retryNow();
+  }
+
+  /** @param {string} [peerId] */
+  async lookUpPeerKey(peerId) {
+    const peerKey = await this.#keys.judge(this.#peerOr(peerId));
+    this.#judged(peerKey);
+    return peerKey;
+  }
+
+  /**
+   * @param {string} [peerId]
+   * @param {string | null} [publicKey]
+   */
+  async acceptPeerKey(peerId, publicKey) {
+    const peerKey = await this.#keys.accept(this.#peerOr(peerId), publicKey);
+    this.#judged(peerKey);
+    return peerKey;
+  }
+
+  /**
+   * @param {boolean} isVerified
+   * @param {string} [peerId]
+   */
+  async setPeerVerified(isVerified, peerId) {
+    const id = this.#peerOr(peerId);
+    const shown = this.#peerKey?.peerId === id ? this.#peerKey : await this.#keys.judge(id);
+    const peerKey = await this.#keys.setVerified(shown, isVerified);
+    this.#judged(peerKey);
+    return peerKey;
+  }
+
+  /** @param {string} [peerId] */
+  async safetyNumber(peerId) {
+    const id = this.#peerOr(peerId);
+    return this.#safetyNumberFor(this.#peerKey?.peerId === id ? this.#peerKey : await this.#keys.judge(id));
+  }
+
+  replaceIdentity() {
+    return this.#keys.replace();
+  }
+
+  /** The call that is not over, if there is one. */
+  get #ongoing() {
+    return this.#call?.isOver ? null : this.#call;
+  }
+
+  /** @param {string | undefined} peerId */
+  #peerOr(peerId) {
+    const id = peerId ?? this.#call?.peerId;
+    if (id === undefined) throw new SecureCallError("no-call", "There is no call; say whose key you mean.");
+    if (!this.#connection.isOnline) throw new SecureCallError("offline", "There is no connection to the server.");
+    return id;
+  }
+
+  /** @param {PeerKey} peerKey */
+  async #safetyNumberFor({ peerId, publicKey }) {
+    const own = this.identity?.publicKey;
+    if (publicKey === null || own === undefined) return null;
+    return safetyNumber({ clientId: this.clientId, publicKey: own }, { clientId: peerId, publicKey });
+  }
+
+  /** @param {PeerKey} peerKey */
+  async #judged(peerKey) {
+    const isCurrent = this.#call?.peerId === peerKey.peerId;
+    if (isCurrent) this.#peerKey = peerKey;
+    this.#tell("peerkey", peerKey);
+    if (!isCurrent) return;
+    const digits = await this.#safetyNumberFor(peerKey);
+    if (digits && this.#peerKey === peerKey) this.#tell("safetynumber", { peerId: peerKey.peerId, digits });
+  }
+
+  /**
+   * @param {Call} call
+   * @param {boolean} [rings]
+   */
+  #begin(call, rings = true) {
+    this.#call = call;
+    this.#peerKey = null;
+    this.#past.set(call.callId, call);
+    if (this.#past.size > 32) this.#past.delete(this.#past.keys().next().value ?? "");
+    call.announce(rings);
+    return call;
+  }
+
+  /** @param {SignalingStatus} status */
+  #signalingChanged(status) {
+    this.#tell("signaling", status);
+    if (status.state === "superseded") this.#call?.finish("superseded", "server", { say: true });
+  }
+
+  /** @param {any} payload of REGISTERED */
+  #registered({ iceServers }) {
+    this.#iceServers.use(iceServers);
+    this.#keys.publish();
+    this.#call?.online();
+  }
+
+  /**
+   * @param {string} type
+   * @param {any} payload
+   */
+  #received(type, payload) {
+    if (type === "INCOMING_CALL") {
+      this.#incoming(payload);
+      return;
+    }
+    const call = this.#past.get(payload.callId);
+    if (!call) return;
+    if (call.isOver) {
+      if (type === "CALL_ENDED") call.closedByServer();
+    } else if (type === "CALL_ACCEPTED") call.accepted(payload);
+    else if (type === "ICE_CANDIDATE") call.candidate(payload.candidate);
+    else if (type === "CALL_ENDED") call.finish(...peerEnded(call.status.state, payload.reason));
+    else if (type === "CALL_REJECTED" && payload.reason === "busy") call.finish("busy", "peer");
+    else if (type === "CALL_REJECTED") call.finish(...peerEnded("calling", payload.reason));
+  }
+
+  /** @param {any} payload of INCOMING_CALL */
+  #incoming(payload) {
+    const { callId, callerId: peerId } = payload;
+    const known = this.#past.get(callId);
+    // Placed again, because its caller did not know whether the server still had it.
+    if (known && !known.isOver) return;
+    const call = this.#ongoing;
+    const isSamePeer = call?.peerId === peerId;
+    if (known) this.#rejectBusy(callId);
+    else if (!call) this.#begin(new Call(this.#surroundings, peerId, callId, payload));
+    else if (isSamePeer && call.status.state === "calling") this.#meet(call, payload);
+    else if (isSamePeer && call.status.state === "reconnecting") {
+      // Whoever calls anew has lost the old call.
+      call.finish("peer-disconnected", "peer", { say: true });
+      this.#begin(new Call(this.#surroundings, peerId, callId, payload));
+    } else {
+      this.#rejectBusy(callId);
+      this.#tell("missedcall", { callId, peerId, at: Date.now() });
+    }
+  }
+
+  /** @param {string} callId */
+  #rejectBusy(callId) {
+    this.#connection.post("CALL_REJECT", { callId, reason: "busy" }, callId);
+  }
+
+  /**
+   * Both called each other. Both want to talk, so nobody has to answer: the call with the smaller ID wins on
+   * both sides, without another word.
+   *
+   * @param {Call} own
+   * @param {any} payload of INCOMING_CALL
+   */
+  #meet(own, payload) {
+    const { callId, callerId } = payload;
+    if (own.callId < callId) {
+      this.#rejectBusy(callId);
+      return;
+    }
+    own.finish("cancelled", "you", { say: true, isQuiet: true });
+    const call = this.#begin(new Call(this.#surroundings, callerId, callId, payload), false);
+    // How that goes is told by events.
+    call.accept(own.stream).catch(() => undefined);
+  }
+
+  /**
+   * @param {{code: ErrorCode, request?: string, callId?: string}} error
+   * @param {boolean} isRepeated
+   */
+  #refused({ code, request, callId }, isRepeated) {
+    const call = callId === undefined ? undefined : this.#past.get(callId);
+    if (call) {
+      if (!call.isOver) call.refused(code, request, isRepeated);
+      return;
+    }
+    // An end that arrived twice, or after the peer's.
+    if (code === "CALL_NOT_FOUND") return;
+    this.#tell("error", new SecureCallError(code, ERROR_SENTENCES[code] ?? code, { request, callId }));
+  }
+
+  /**
+   * @param {string} type
+   * @param {unknown} detail
+   */
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** @param {unknown} clientId */
+function checkClientId(clientId) {
+  if (typeof clientId === "string" && CLIENT_ID.test(clientId)) return;
+  const sentence = "A name has 1 to 64 letters, digits, hyphens or underscores, without spaces.";
+  throw new SecureCallError("invalid-client-id", sentence);
+}
+
+/**
+ * @param {string | URL} url
+ * @returns {string}
+ */
+function webSocketUrl(url) {
+  try {
+    const absolute = new URL(url, location.href);
+    absolute.protocol = absolute.protocol.replace(/^http/, "ws");
+    absolute.hash = "";
+    if (/^wss?:$/.test(absolute.protocol)) return absolute.href;
+  } catch {
+    // Told below.
+  }
+  throw new SecureCallError("invalid-url", `${url} is not the address of a server; it looks like wss://host/signal.`);
+}
+
+/** 128 random bits, in the alphabet that the protocol has for call IDs. */
+function newCallId() {
+  return base64url(crypto.getRandomValues(new Uint8Array(16)).buffer);
+}

@@ -1,0 +1,738 @@
+/**
+ * One call, from its first ring to its end.
+ *
+ * @typedef {import("../securecall.js").CallStatus} CallStatus
+ * @typedef {import("../securecall.js").EndReason} EndReason
+ * @typedef {import("../securecall.js").ErrorCode} ErrorCode
+ * @typedef {import("../securecall.js").PathStatus} PathStatus
+ * @typedef {import("../securecall.js").PeerKey} PeerKey
+ * @typedef {import("../securecall.js").SecureCallOptions} SecureCallOptions
+ * @typedef {import("../securecall.js").Verification} Verification
+ * @typedef {import("./connection.js").Connection} Connection
+ * @typedef {import("./ice-servers.js").IceServers} IceServers
+ * @typedef {import("./keys.js").Keys} Keys
+ * @typedef {import("./timers.js").Timers} Timers
+ */
+
+import {
+  IDENTITY_ATTRIBUTE, NEGOTIATES_ATTRIBUTE, attributeValues, fingerprintsIn, offersToSend, readCandidate, signedText,
+  withAttributes,
+} from "./description.js";
+import { ERROR_SENTENCES, SecureCallError } from "./errors.js";
+import { pathIn } from "./path.js";
+import { CALL_SENTENCES, END_SENTENCES, VERIFICATION_SENTENCES } from "./sentences.js";
+
+// Longer than the server lets it ring (60 s), and answers by then.
+const RING_MS = 75_000;
+const CONNECT_MS = 30_000;
+// As long as the server holds a call (30 s), and the longest wait for a connection to it, nearly.
+const MEND_MS = 45_000;
+const RESTART_EVERY_MS = 8_000;
+// "disconnected" often mends by itself. The callee waits longer, so that offers seldom meet.
+const RESTART_AFTER_MS = { caller: 1_000, callee: 2_500 };
+// A callee that the server does not find right after both lost it may be on its way back.
+const FIND_AGAIN_MS = 2_000;
+const FIND_AGAIN_TIMES = 15;
+const PUBLISH_MS = 3_000;
+const BYE_MS = 500;
+const BYE_ALONE_MS = 3_000;
+const PATH_MS = 2_000;
+
+const CONTROL_CHANNEL = { negotiated: true, id: 255 };
+
+/**
+ * What a call needs of the client.
+ *
+ * @typedef {object} Surroundings
+ * @property {string} clientId
+ * @property {Connection} connection
+ * @property {Keys} keys
+ * @property {Timers} timers
+ * @property {IceServers} iceServers
+ * @property {SecureCallOptions} options
+ * @property {(type: string, detail: unknown) => void} tell
+ * @property {(peerKey: PeerKey) => void} judged
+ */
+
+/** One call, from its first ring to its end. */
+export class Call {
+  /** @type {CallStatus} */
+  status;
+  /** @type {RTCPeerConnection | null} */
+  rtc = null;
+  /** @type {MediaStream | null} */
+  stream = null;
+  remoteStream = new MediaStream();
+  /** @type {PathStatus | null} */
+  path = null;
+  /** @type {Verification | null} */
+  verification = null;
+  /** @type {Promise<PeerKey | null>} */
+  peerKey;
+  /** One step at a time: everything that touches the peer connection waits for what came before. */
+  #steps = Promise.resolve();
+  /** @type {RTCIceCandidateInit[]} candidates that came before the description that they belong to */
+  #early = [];
+  #isDescribed = false;
+  #peerFingerprints = "";
+  #peerNegotiates = false;
+  /** @type {string[]} */
+  #attributes = [];
+  /** @type {string[]} the candidates sent so far */
+  #candidates = [];
+  #isPlaced = false;
+  #isForgotten = false;
+  #needsNegotiation = false;
+  #offerId = 0;
+  #findings = 0;
+  #relayRefused = false;
+  /** @type {RTCDataChannel | null} */
+  #control = null;
+  /** @type {Map<string, number>} */
+  #timers = new Map();
+  #pathTimer = 0;
+  /** @type {import("./path.js").SeenPath | null} */
+  #pathSeen = null;
+  #surroundings;
+  /** @type {any} */
+  #incoming;
+
+  /**
+   * @param {Surroundings} surroundings
+   * @param {string} peerId
+   * @param {string} callId
+   * @param {any} [incoming] the payload of INCOMING_CALL
+   */
+  constructor(surroundings, peerId, callId, incoming) {
+    this.#surroundings = surroundings;
+    this.#incoming = incoming;
+    this.clientId = surroundings.clientId;
+    const sdp = incoming?.sdpOffer ?? "";
+    this.status = Object.freeze({
+      state: incoming ? "incoming" : "calling",
+      sentence: "",
+      callId,
+      peerId,
+      role: incoming ? "callee" : "caller",
+      since: Date.now(),
+      connectedAt: null,
+      offers: { audio: offersToSend(sdp, "audio"), video: offersToSend(sdp, "video") },
+    });
+    this.peerKey = surroundings.keys.judge(peerId).catch(() => null);
+  }
+
+  get callId() {
+    return this.status.callId;
+  }
+
+  get peerId() {
+    return this.status.peerId;
+  }
+
+  get role() {
+    return this.status.role;
+  }
+
+  get isOver() {
+    return this.status.state === "ended";
+  }
+
+  /**
+   * Begin: the caller's `place` follows, or the callee's `accept`.
+   *
+   * @param {boolean} [rings] whether anybody has to be told
+   */
+  announce(rings = true) {
+    if (rings) this.#change(this.status.state);
+    const silent = this.role === "caller" ? "peer" : "you";
+    this.#after("ring", RING_MS, () => this.finish("no-answer", silent, { say: true }));
+    this.peerKey.then((peerKey) => peerKey && !this.isOver && this.#surroundings.judged(peerKey));
+    if (this.role === "callee") this.#step(() => this.#verify(this.#incoming.sdpOffer));
+  }
+
+  /**
+   * @param {MediaStream | null} stream
+   * @returns {Promise<void>} when the offer is on its way
+   */
+  place(stream) {
+    this.stream = stream;
+    return this.#step(async () => {
+      await this.#surroundings.iceServers.refreshIfOld();
+      const rtc = this.#connect();
+      this.#openControl(rtc);
+      // Also what is not sent can be received: the callee may have a camera that the caller lacks.
+      for (const kind of stream ? ["audio", "video"] : []) {
+        const [track] = stream?.getTracks().filter((it) => it.kind === kind) ?? [];
+        const streams = stream ? [stream] : [];
+        rtc.addTransceiver(track ?? kind, { direction: track ? "sendrecv" : "recvonly", streams });
+      }
+      this.#surroundings.tell("peerconnection", { callId: this.callId, peerConnection: rtc });
+      await rtc.setLocalDescription();
+      await this.#sign(rtc);
+      if (this.isOver) return;
+      this.#post("CALL_INITIATE", () => this.#initiation(rtc));
+      this.#placed(rtc);
+    });
+  }
+
+  /**
+   * @param {MediaStream | null} stream
+   * @throws {SecureCallError} `no-call`
+   */
+  async accept(stream) {
+    this.stream = stream;
+    this.#clear("ring");
+    this.#change("connecting");
+    this.#after("connect", CONNECT_MS, () => this.#noPath());
+    const { sdpOffer, iceServers } = this.#incoming;
+    await this.#step(async () => {
+      this.#surroundings.iceServers.use(iceServers);
+      await this.#surroundings.iceServers.refreshIfOld();
+      const rtc = this.#connect();
+      if (/^m=application /m.test(sdpOffer)) this.#openControl(rtc);
+      await rtc.setRemoteDescription({ type: "offer", sdp: sdpOffer });
+      this.#describedBy(sdpOffer);
+      this.#attach(rtc, stream);
+      this.#surroundings.tell("peerconnection", { callId: this.callId, peerConnection: rtc });
+      await rtc.setLocalDescription();
+      await this.#sign(rtc);
+      if (this.isOver) return;
+      this.#post("CALL_ACCEPT", () => ({ callId: this.callId, sdpAnswer: this.#localSdp(rtc) }));
+      this.#placed(rtc);
+      await this.#settle(rtc);
+    });
+    if (this.isOver && !this.#isPlaced) throw new SecureCallError("no-call", this.status.sentence);
+  }
+
+  /** @param {any} payload of CALL_ACCEPTED */
+  accepted({ sdpAnswer, iceServers }) {
+    this.#step(async () => {
+      if (this.status.state !== "calling" || !this.rtc) return;
+      this.#clear("ring");
+      this.#clear("find");
+      await this.#verify(sdpAnswer);
+      if (this.isOver) return;
+      this.#change("connecting");
+      this.#after("connect", CONNECT_MS, () => this.#noPath());
+      this.#surroundings.iceServers.use(iceServers);
+      this.#configure();
+      await this.rtc.setRemoteDescription({ type: "answer", sdp: sdpAnswer });
+      this.#describedBy(sdpAnswer);
+      // A client that could not take them while it rang, because it has no queue, has them now.
+      if (!this.#peerNegotiates) for (const candidate of this.#candidates) this.#postCandidate(candidate);
+      await this.#settle(this.rtc);
+    });
+  }
+
+  /** @param {any} candidate */
+  candidate(candidate) {
+    this.#step(async () => {
+      const init = readCandidate(candidate);
+      if (init.description) await this.#negotiated(init.description);
+      else if (this.#isDescribed) await this.#add(init);
+      else this.#early.push(init);
+    });
+  }
+
+  /**
+   * The server refused one of this call's messages.
+   *
+   * @param {ErrorCode} code
+   * @param {string | undefined} request
+   * @param {boolean} isRepeated
+   */
+  refused(code, request, isRepeated) {
+    const { state } = this.status;
+    if (request === "CALL_INITIATE" && state === "calling") this.#notPlaced(code, isRepeated);
+    else if (request === "CALL_ACCEPT" && !isRepeated) this.finish("gone", "peer");
+    else if (request === "ICE_CANDIDATE" && code === "CALL_NOT_FOUND" && state !== "calling") {
+      // The server came back without its memory. Media needs no server; but nothing can be mended any more.
+      this.#isForgotten = true;
+      if (state === "reconnecting") this.#noPath();
+    }
+  }
+
+  /** Registered, perhaps again. */
+  online() {
+    this.#configure();
+    const { state } = this.status;
+    // A server that came back without its memory does not ring there any more. One that knows the call says so.
+    if (state === "calling" && this.#isPlaced && this.rtc) this.#placeAgain(this.rtc);
+    if (state === "reconnecting") this.#mend(0);
+  }
+
+  /**
+   * @param {"audio" | "video"} kind
+   * @param {MediaStreamTrack | null} track
+   */
+  async replaceTrack(kind, track) {
+    const rtc = this.rtc;
+    if (!rtc) throw new SecureCallError("no-call", "There is no call to send this in.");
+    const transceiver = rtc.getTransceivers().find((it) => it.receiver.track.kind === kind && it.mid !== null);
+    if (!transceiver) {
+      if (track) rtc.addTransceiver(track, { direction: "sendrecv", streams: this.stream ? [this.stream] : [] });
+      return;
+    }
+    await transceiver.sender.replaceTrack(track);
+    if (track && this.stream) transceiver.sender.setStreams(this.stream);
+    // The peer learns from it whether anything is to be seen or heard.
+    const direction = track ? "sendrecv" : "recvonly";
+    if (transceiver.direction !== direction) transceiver.direction = direction;
+  }
+
+  /**
+   * @param {EndReason} reason
+   * @param {"you" | "peer" | "server"} endedBy
+   * @param {{say?: boolean, peerReason?: string, words?: string, rejectWith?: string, isQuiet?: boolean}} [how] `say`:
+   *   tell the peer; `isQuiet`: not the application
+   */
+  finish(reason, endedBy, { say = false, peerReason, words, rejectWith, isQuiet = false } = {}) {
+    if (this.isOver) return;
+    const isIncoming = this.status.state === "incoming";
+    for (const name of [...this.#timers.keys()]) this.#clear(name);
+    clearInterval(this.#pathTimer);
+    this.#surroundings.connection.forget(this.callId);
+    const given = rejectWith ?? (SAID_REASONS.includes(reason) ? reason : undefined);
+    // One that was never placed is unknown to the server.
+    if (say && (this.role === "callee" || this.#isPlaced)) {
+      this.#post(isIncoming ? "CALL_REJECT" : "CALL_END", { callId: this.callId, ...(given && { reason: given }) });
+    }
+    this.#leave(say ? given ?? "" : null);
+    this.path = null;
+    const sentence = words ?? END_SENTENCES[reason](this.peerId, endedBy, this.role);
+    this.#change("ended", { sentence, reason, endedBy, ...(peerReason && { peerReason }) }, isQuiet);
+  }
+
+  // - The peer connection -
+
+  #connect() {
+    const rtc = (this.rtc = new RTCPeerConnection(this.#configuration()));
+    rtc.onicecandidate = ({ candidate }) => this.#gathered(candidate);
+    rtc.onicecandidateerror = (event) => this.#noteRelay(event);
+    rtc.onconnectionstatechange = () => this.#connectionChanged(rtc);
+    rtc.onnegotiationneeded = () => this.#negotiationNeeded();
+    const everyMs = this.#surroundings.options.pathIntervalMs ?? PATH_MS;
+    this.#pathTimer = setInterval(() => this.#lookAtPath(rtc), everyMs);
+    return rtc;
+  }
+
+  /** @returns {RTCConfiguration} */
+  #configuration() {
+    const given = this.#surroundings.options.rtcConfiguration ?? {};
+    const iceServers = [...this.#surroundings.iceServers.list, ...(given.iceServers ?? [])];
+    // One path for everything, so that a candidate needs to say no more than its line.
+    return { bundlePolicy: "max-bundle", ...given, iceServers };
+  }
+
+  /** The next ICE restart uses the newest credentials. */
+  #configure() {
+    if (!this.rtc || this.isOver) return;
+    this.rtc.setConfiguration(this.#configuration());
+    const delayMs = this.#surroundings.iceServers.refreshInMs;
+    if (delayMs === null) return;
+    this.#after("credentials", delayMs, async () => {
+      await this.#surroundings.iceServers.refresh();
+      this.#configure();
+    });
+  }
+
+  /** @param {RTCPeerConnection} rtc */
+  #openControl(rtc) {
+    const channel = (this.#control = rtc.createDataChannel("securecall-control", CONTROL_CHANNEL));
+    channel.onmessage = ({ data }) => this.#controlled(String(data));
+  }
+
+  /** @param {string} text */
+  #controlled(text) {
+    /** @type {any} */
+    let message = null;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      // Nothing that this version knows.
+    }
+    if (message?.type !== "bye") return;
+    this.finish(...peerEnded("connected", message.reason));
+    // A server that did not hear of it would keep the call.
+    this.#surroundings.timers.after(BYE_ALONE_MS, () => {
+      if (!this.#isForgotten) this.#post("CALL_END", { callId: this.callId });
+    });
+  }
+
+  /** CALL_ENDED for a call that is over here: the server has heard of it. */
+  closedByServer() {
+    this.#isForgotten = true;
+  }
+
+  /**
+   * The callee's tracks go where the offer has room for them.
+   *
+   * @param {RTCPeerConnection} rtc
+   * @param {MediaStream | null} stream
+   */
+  #attach(rtc, stream) {
+    if (!stream) return;
+    for (const track of stream.getTracks()) {
+      // Answers in the transceiver of the offer if there is one, and needs a negotiation afterwards if not.
+      rtc.addTrack(track, stream);
+    }
+  }
+
+  /** @param {RTCPeerConnection} rtc */
+  async #sign(rtc) {
+    const { keys } = this.#surroundings;
+    const sdp = /** @type {RTCSessionDescription} */ (rtc.localDescription).sdp;
+    // The peer looks the key up when it sees the signature.
+    await Promise.race([keys.publish(), new Promise((resolve) => setTimeout(resolve, PUBLISH_MS))]);
+    this.#attributes = [NEGOTIATES_ATTRIBUTE, ...(await keys.sign(signedText(this, this.role, sdp)))];
+  }
+
+  /** @param {RTCPeerConnection} rtc */
+  #localSdp(rtc) {
+    return withAttributes(/** @type {RTCSessionDescription} */ (rtc.localDescription).sdp, this.#attributes);
+  }
+
+  /**
+   * @param {string} sdp the peer's description
+   */
+  async #verify(sdp) {
+    const { keys, tell, judged } = this.#surroundings;
+    const role = this.role === "caller" ? "callee" : "caller";
+    const [signature] = attributeValues(sdp, IDENTITY_ATTRIBUTE);
+    const text = signedText(this, role, sdp);
+    let status = await keys.verify(await this.peerKey, this.peerId, text, signature);
+    if (status === "forged") {
+      // Unless the peer published a new key just after it was looked up.
+      const peerKey = await keys.judge(this.peerId);
+      this.peerKey = Promise.resolve(peerKey);
+      if (this.isOver) return;
+      judged(peerKey);
+      status = await keys.verify(peerKey, this.peerId, text, signature);
+    }
+    if (this.isOver) return;
+    const sentence = VERIFICATION_SENTENCES[status](this.peerId);
+    this.verification = Object.freeze({ callId: this.callId, peerId: this.peerId, status, sentence });
+    tell("verification", this.verification);
+    if (status === "forged") this.finish("forged", "you", { say: true });
+  }
+
+  /** @param {string} sdp the peer's first description, which the browser has taken */
+  #describedBy(sdp) {
+    this.#isDescribed = true;
+    this.#peerFingerprints = fingerprintsIn(sdp).join("\n");
+    this.#peerNegotiates = attributeValues(sdp, NEGOTIATES_ATTRIBUTE).length > 0;
+  }
+
+  /** @param {RTCPeerConnection} rtc */
+  async #settle(rtc) {
+    const early = this.#early;
+    this.#early = [];
+    for (const candidate of early) await this.#add(candidate);
+    this.#syncRemoteTracks(rtc);
+  }
+
+  /** @param {RTCPeerConnection} rtc */
+  #syncRemoteTracks(rtc) {
+    const receiving = rtc.getTransceivers().filter(({ currentDirection }) => /recv/.test(currentDirection ?? ""));
+    const tracks = receiving.map(({ receiver }) => receiver.track);
+    const gone = this.remoteStream.getTracks().filter((track) => !tracks.includes(track));
+    const come = tracks.filter((track) => !this.remoteStream.getTracks().includes(track));
+    for (const track of gone) this.remoteStream.removeTrack(track);
+    for (const track of come) this.remoteStream.addTrack(track);
+    if (gone.length + come.length === 0) return;
+    const stream = this.remoteStream;
+    const [hasAudio, hasVideo] = [stream.getAudioTracks().length > 0, stream.getVideoTracks().length > 0];
+    this.#surroundings.tell("remotestream", { callId: this.callId, stream, hasAudio, hasVideo });
+  }
+
+  // - Candidates -
+
+  /** @param {RTCIceCandidate | null} candidate */
+  #gathered(candidate) {
+    if (this.isOver) return;
+    if (candidate?.candidate) this.#candidates.push(candidate.candidate);
+    else if (candidate === null && this.#candidates.length === 0 && this.status.connectedAt === null) {
+      // Not one candidate: nobody has to wait for that to fail.
+      this.#noPath();
+      return;
+    }
+    // What is gathered before the description is sent goes with it.
+    if (this.#isPlaced && candidate?.candidate !== "") this.#postCandidate(candidate?.candidate ?? "");
+  }
+
+  /** @param {RTCPeerConnection} rtc whose description was just sent */
+  #placed(rtc) {
+    this.#isPlaced = true;
+    if (rtc.iceGatheringState === "complete") this.#postCandidate("");
+  }
+
+  /** @param {unknown} candidate a line, `""` for the end of them */
+  #postCandidate(candidate) {
+    this.#post("ICE_CANDIDATE", { callId: this.callId, candidate });
+  }
+
+  /** @param {RTCIceCandidateInit} init */
+  async #add(init) {
+    try {
+      await this.rtc?.addIceCandidate(init);
+    } catch {
+      // One that the browser does not understand, or of an offer that gave way; others are on their way.
+    }
+  }
+
+  /** @param {RTCPeerConnectionIceErrorEvent} event */
+  #noteRelay({ errorCode, url }) {
+    if (![401, 403, 438, 441].includes(errorCode) || this.#relayRefused) return;
+    this.#relayRefused = true;
+    const sentence = "The relay server refused the credentials of the signaling server. Its operator can mend that.";
+    this.#fault("relay-refused", sentence, url);
+  }
+
+  #noPath() {
+    const words = this.#relayRefused
+      ? `No way to ${this.peerId} was found: the relay server refused the credentials. Its operator can mend that.`
+      : undefined;
+    this.finish("media-failed", "you", { say: true, words });
+  }
+
+  // - Placing -
+
+  /**
+   * @param {ErrorCode} code
+   * @param {boolean} isRepeated
+   */
+  #notPlaced(code, isRepeated) {
+    if (code === "TARGET_NOT_FOUND" && isRepeated && this.#findings < FIND_AGAIN_TIMES) {
+      this.#findings += 1;
+      this.#after("find", FIND_AGAIN_MS, () => this.rtc && this.#placeAgain(this.rtc));
+    } else if (code === "TARGET_NOT_FOUND") {
+      this.finish("not-connected", "server");
+    } else if (!(code === "INVALID_MESSAGE" && isRepeated)) {
+      // Repeated, it says that the callId is known: it rings there still.
+      this.#fault(code, ERROR_SENTENCES[code] ?? code, "CALL_INITIATE");
+      this.finish("failed", "server");
+    }
+  }
+
+  /** @param {RTCPeerConnection} rtc */
+  #placeAgain(rtc) {
+    this.#surroundings.connection.postAgain("CALL_INITIATE", () => this.#initiation(rtc), this.callId);
+  }
+
+  /**
+   * @param {RTCPeerConnection} rtc
+   * @returns {Record<string, unknown>} with the candidates that have been gathered by then
+   */
+  #initiation(rtc) {
+    return { targetId: this.peerId, sdpOffer: this.#localSdp(rtc), callId: this.callId };
+  }
+
+  // - Negotiation after the answer -
+
+  #negotiationNeeded() {
+    if (["connected", "reconnecting"].includes(this.status.state)) this.#negotiate(false);
+    else this.#needsNegotiation = this.status.state === "connecting";
+  }
+
+  /** @param {boolean} iceRestart */
+  #negotiate(iceRestart) {
+    this.#step(async () => {
+      const { connection, iceServers } = this.#surroundings;
+      const rtc = this.rtc;
+      // Offline: `online` comes back to it.
+      if (!rtc || !this.#peerNegotiates || this.#isForgotten || !connection.isOnline) return;
+      if (iceRestart) {
+        await iceServers.refresh();
+        this.#configure();
+        this.#candidates = [];
+      }
+      await rtc.setLocalDescription(await rtc.createOffer({ iceRestart }));
+      this.#offerId += 1;
+      this.#postDescription("offer", rtc, this.#offerId);
+    });
+  }
+
+  /**
+   * @param {"offer" | "answer"} type
+   * @param {RTCPeerConnection} rtc
+   * @param {number} id
+   */
+  #postDescription(type, rtc, id) {
+    this.#postCandidate({ candidate: "", sdpMid: "0", description: { type, sdp: this.#localSdp(rtc), id } });
+  }
+
+  /** @param {{type: string, sdp: string, id: number}} description */
+  async #negotiated({ type, sdp, id }) {
+    const rtc = this.rtc;
+    // The media's keys do not change during a call: whoever sends others is not the peer.
+    if (!rtc || !this.#isDescribed || fingerprintsIn(sdp).join("\n") !== this.#peerFingerprints) return;
+    if (type === "answer") {
+      // Not the answer to an offer that gave way, or that a newer one replaced.
+      if (rtc.signalingState !== "have-local-offer" || id !== this.#offerId) return;
+      await rtc.setRemoteDescription({ type, sdp });
+    } else if (type === "offer" && (rtc.signalingState === "stable" || this.role === "callee")) {
+      await this.#surroundings.iceServers.refreshIfOld();
+      this.#configure();
+      await rtc.setRemoteDescription({ type, sdp });
+      await rtc.setLocalDescription();
+      this.#postDescription("answer", rtc, id);
+    }
+    this.#syncRemoteTracks(rtc);
+  }
+
+  // - The path -
+
+  /** @param {RTCPeerConnection} rtc */
+  #connectionChanged(rtc) {
+    const { state } = this.status;
+    if (rtc.connectionState === "connected") this.#connected();
+    else if (!["disconnected", "failed"].includes(rtc.connectionState)) return;
+    else if (state === "connected") {
+      this.#change("reconnecting");
+      this.#after("deadline", MEND_MS, () => this.#noPath());
+      this.#mend(rtc.connectionState === "failed" ? 0 : RESTART_AFTER_MS[this.role]);
+    } else if (rtc.connectionState === "failed") {
+      if (this.#peerNegotiates && !this.#isForgotten) this.#mend(0);
+      else this.#noPath();
+    }
+  }
+
+  #connected() {
+    for (const name of ["connect", "deadline", "restart"]) this.#clear(name);
+    if (this.status.state === "connected") return;
+    this.#change("connected", { connectedAt: this.status.connectedAt ?? Date.now() });
+    this.#configure();
+    if (this.#needsNegotiation) this.#negotiate(false);
+    this.#needsNegotiation = false;
+  }
+
+  /** @param {number} delayMs */
+  #mend(delayMs) {
+    this.#after("restart", delayMs, () => {
+      this.#negotiate(true);
+      this.#mend(RESTART_EVERY_MS);
+    });
+  }
+
+  /** @param {RTCPeerConnection} rtc */
+  async #lookAtPath(rtc) {
+    if (this.status.state !== "connected") return;
+    const path = pathIn(await rtc.getStats(), this.callId, this.#pathSeen);
+    if (!path || this.status.state !== "connected") return;
+    this.#pathSeen = path;
+    this.path = path.status;
+    this.#surroundings.tell("path", this.path);
+  }
+
+  // - Odds and ends -
+
+  /**
+   * @param {string | null} bye the reason to tell the peer, perhaps empty; null to say nothing
+   */
+  #leave(bye) {
+    const rtc = this.rtc;
+    if (!rtc) return;
+    if (bye === null || this.#control?.readyState !== "open") {
+      rtc.close();
+      return;
+    }
+    // Nothing is sent from now on; but a connection that is closed at once would take the message with it.
+    for (const sender of rtc.getSenders()) sender.replaceTrack(null).catch(() => undefined);
+    for (const track of this.remoteStream.getTracks()) track.enabled = false;
+    this.#control.send(JSON.stringify({ type: "bye", ...(bye && { reason: bye }) }));
+    this.#control.onclose = () => rtc.close();
+    setTimeout(() => rtc.close(), BYE_MS);
+  }
+
+  /**
+   * @param {() => Promise<void>} run
+   * @returns {Promise<void>}
+   */
+  #step(run) {
+    this.#steps = this.#steps.then(async () => {
+      if (this.isOver) return;
+      try {
+        await run();
+      } catch (error) {
+        this.#failed(error);
+      }
+    });
+    return this.#steps;
+  }
+
+  /** @param {unknown} error */
+  #failed(error) {
+    // Closed while it was at work.
+    if (this.isOver) return;
+    const sentence = `The browser could not do what the call needs: ${error instanceof Error ? error.message : error}`;
+    this.#fault("media", sentence);
+    // What was agreed on before a negotiation that failed goes on.
+    if (this.status.connectedAt === null) this.finish("failed", "you", { say: true });
+  }
+
+  /**
+   * @param {ErrorCode} code
+   * @param {string} sentence
+   * @param {string} [request]
+   */
+  #fault(code, sentence, request) {
+    this.#surroundings.tell("error", new SecureCallError(code, sentence, { request, callId: this.callId }));
+  }
+
+  /**
+   * @param {string} type
+   * @param {Record<string, unknown> | (() => Record<string, unknown>)} payload
+   */
+  #post(type, payload) {
+    this.#surroundings.connection.post(type, payload, this.callId);
+  }
+
+  /**
+   * @param {CallStatus["state"]} state
+   * @param {Partial<CallStatus>} [more]
+   * @param {boolean} [isQuiet]
+   */
+  #change(state, more = {}, isQuiet = false) {
+    const sentence = CALL_SENTENCES[state]?.(this.peerId) ?? "";
+    this.status = Object.freeze({ ...this.status, state, sentence, since: Date.now(), ...more });
+    if (!isQuiet) this.#surroundings.tell("call", this.status);
+  }
+
+  /**
+   * @param {string} name one timer each
+   * @param {number} delayMs
+   * @param {() => void} run
+   */
+  #after(name, delayMs, run) {
+    this.#clear(name);
+    this.#timers.set(name, this.#surroundings.timers.after(delayMs, run));
+  }
+
+  /** @param {string} name */
+  #clear(name) {
+    const timer = this.#timers.get(name);
+    if (timer !== undefined) this.#surroundings.timers.clear(timer);
+    this.#timers.delete(name);
+  }
+}
+
+// What the peer should know of an end, as the reason of CALL_END.
+/** @type {EndReason[]} */
+const SAID_REASONS = ["media-failed", "forged"];
+
+/**
+ * How a call ended that the peer, or the server, ended.
+ *
+ * @param {CallStatus["state"]} state
+ * @param {unknown} reason as it came
+ * @returns {[EndReason, "peer" | "server", {peerReason?: string}]}
+ */
+export function peerEnded(state, reason) {
+  if (reason === "timeout") return ["no-answer", "server", {}];
+  if (reason === "peer_disconnected") return ["peer-disconnected", "server", {}];
+  if (reason === "operator") return ["operator", "server", {}];
+  const peerReason = typeof reason === "string" ? { peerReason: reason } : {};
+  for (const said of SAID_REASONS) if (reason === said) return [said, "peer", {}];
+  if (state === "calling") return ["rejected", "peer", peerReason];
+  return [state === "incoming" ? "cancelled" : "hung-up", "peer", peerReason];
+}

@@ -1,0 +1,383 @@
+/**
+ * The connection to the server: stays registered, and gets messages across.
+ *
+ * @typedef {import("../securecall.js").SignalingStatus} SignalingStatus
+ * @typedef {import("../securecall.js").ErrorCode} ErrorCode
+ * @typedef {import("./timers.js").Timers} Timers
+ */
+
+import { ERROR_SENTENCES, SecureCallError } from "./errors.js";
+
+// The protocol's: reconnecting after 1 to 30 s, and not when another connection has the ID.
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 30_000;
+const SUPERSEDED = 4409;
+// A connection that we give up. Not 1000 or 1001, which would end the calls at the server.
+const GIVEN_UP = 4408;
+
+const HEARTBEAT_ANSWER_MS = 10_000;
+// Asked when something happened to the network: whoever waits at the screen should not wait long.
+const PROBE_ANSWER_MS = 3_000;
+const REGISTER_MS = 15_000;
+const REQUEST_MS = 10_000;
+
+/**
+ * A message on its way. It stays until the server has surely read it: until a heartbeat that was sent after it is
+ * answered, or until its own answer comes. What is left when a connection is lost is sent again on the next one.
+ *
+ * @typedef {object} Outgoing
+ * @property {string} type
+ * @property {() => Record<string, unknown>} payload made when it is sent
+ * @property {string | undefined} callId
+ * @property {number} heartbeat how many had been sent on this connection before it; Infinity: refused, sent again later
+ * @property {boolean} isSent on any connection
+ * @property {boolean} isRepeated sent more than once
+ * @property {{type: string, matches: (payload: any) => boolean, resolve: (payload: any) => void,
+ *   reject: (error: Error) => void}} [answer]
+ */
+
+/**
+ * How long to wait before attempt number `attempt`, counted from 0: random, so that clients that lost the same server
+ * do not all come back at once, between 1 s and a bound that doubles up to 30 s.
+ *
+ * @param {number} attempt
+ */
+function retryDelayMs(attempt) {
+  const bound = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (attempt + 1));
+  return FIRST_RETRY_MS + Math.random() * (bound - FIRST_RETRY_MS);
+}
+
+/** Stays registered, and gets messages across. */
+export class Connection {
+  /** @type {SignalingStatus} */
+  status = Object.freeze({ state: "idle", sentence: "Not connected to the server.", attempts: 0 });
+  /** @type {WebSocket | null} */
+  #socket = null;
+  /** @type {Outgoing[]} */
+  #outbox = [];
+  #heartbeatsSent = 0;
+  #heartbeatsAnswered = 0;
+  // Grows with every attempt, and only a connection that lives takes it back: a server that accepts and drops its
+  // clients is left alone like one that is away.
+  #step = 0;
+  #pauseMs = 0;
+  #timers;
+  #heartbeatTimer = 0;
+  #answerTimer = 0;
+  #retryTimer = 0;
+  #registerTimer = 0;
+  #listener;
+  #clientId;
+  #heartbeatMs;
+  /** Ends what `start` listens to. */
+  #watching = new AbortController();
+
+  /**
+   * @param {string} url
+   * @param {string} clientId
+   * @param {number} heartbeatMs
+   * @param {Timers} timers
+   * @param {{changed: (status: SignalingStatus) => void, registered: (payload: any) => void,
+   *   received: (type: string, payload: any) => void,
+   *   refused: (error: {code: ErrorCode, request?: string, callId?: string}, isRepeated: boolean) => void}} listener
+   */
+  constructor(url, clientId, heartbeatMs, timers, listener) {
+    this.url = url;
+    this.#clientId = clientId;
+    this.#heartbeatMs = heartbeatMs;
+    this.#timers = timers;
+    this.#listener = listener;
+  }
+
+  get isOnline() {
+    return this.status.state === "online";
+  }
+
+  start() {
+    if (["connecting", "online", "waiting"].includes(this.status.state)) return;
+    this.#step = 0;
+    this.#watching = new AbortController();
+    const { signal } = this.#watching;
+    addEventListener("online", () => this.retryNow(), { signal });
+    document.addEventListener("visibilitychange", () => document.hidden || this.retryNow(), { signal });
+    this.#open(0);
+  }
+
+  /** Leave deliberately; ends the client's calls at the server. */
+  stop() {
+    const socket = this.#detach();
+    socket?.close(1000);
+    this.#finish({ state: "closed", sentence: "You left the server.", attempts: 0 });
+  }
+
+  /** The network may have changed: connect now, or find out whether the connection survived. */
+  retryNow() {
+    if (this.status.state === "waiting") this.#open(this.status.attempts);
+    else if (this.isOnline) this.#beat(PROBE_ANSWER_MS);
+  }
+
+  /**
+   * Get a message across, now or later.
+   *
+   * @param {string} type
+   * @param {Record<string, unknown> | (() => Record<string, unknown>)} payload
+   * @param {string} [callId]
+   */
+  post(type, payload, callId) {
+    const make = typeof payload === "function" ? payload : () => payload;
+    this.#add({ type, payload: make, callId, heartbeat: 0, isSent: false, isRepeated: false });
+  }
+
+  /**
+   * The same for a message that was sent before, unless it is still on its way.
+   *
+   * @param {string} type
+   * @param {() => Record<string, unknown>} payload
+   * @param {string} callId
+   */
+  postAgain(type, payload, callId) {
+    if (this.#outbox.some((message) => message.type === type && message.callId === callId)) return;
+    this.#add({ type, payload, callId, heartbeat: 0, isSent: true, isRepeated: true });
+  }
+
+  /**
+   * Ask something.
+   *
+   * @param {string} type
+   * @param {Record<string, unknown>} payload
+   * @param {string} answerType
+   * @param {(payload: any) => boolean} [matches]
+   * @returns {Promise<any>} the answer's payload
+   * @throws {SecureCallError} The server's refusal, or `offline` when there is no answer in time.
+   */
+  ask(type, payload, answerType, matches = () => true) {
+    return new Promise((resolve, reject) => {
+      const answer = { type: answerType, matches, resolve, reject };
+      /** @type {Outgoing} */
+      const message = {
+        type, payload: () => payload, callId: undefined, heartbeat: 0, isSent: false, isRepeated: false, answer,
+      };
+      this.#timers.after(REQUEST_MS, () => {
+        if (this.#remove(message)) {
+          reject(new SecureCallError("offline", "The server did not answer.", { request: type }));
+        }
+      });
+      this.#add(message);
+    });
+  }
+
+  /**
+   * Send no more of a call's messages that have not arrived yet.
+   *
+   * @param {string} callId
+   */
+  forget(callId) {
+    this.#outbox = this.#outbox.filter((message) => message.callId !== callId);
+  }
+
+  /** @param {Outgoing} message */
+  #add(message) {
+    if (["superseded", "closed"].includes(this.status.state)) {
+      message.answer?.reject(new SecureCallError("closed", this.status.sentence));
+      return;
+    }
+    this.#outbox.push(message);
+    if (this.isOnline) this.#send(message);
+  }
+
+  /** @param {Outgoing} message */
+  #remove(message) {
+    const index = this.#outbox.indexOf(message);
+    if (index >= 0) this.#outbox.splice(index, 1);
+    return index >= 0;
+  }
+
+  /** @param {Outgoing} message */
+  #send(message) {
+    message.heartbeat = this.#heartbeatsSent;
+    message.isRepeated = message.isSent;
+    message.isSent = true;
+    this.#transmit(message.type, message.payload());
+  }
+
+  /**
+   * @param {string} type
+   * @param {Record<string, unknown>} payload
+   */
+  #transmit(type, payload) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ type, payload }));
+  }
+
+  /** @param {number} attempts */
+  #open(attempts) {
+    this.#timers.clear(this.#retryTimer);
+    this.#heartbeatsSent = this.#heartbeatsAnswered = 0;
+    const socket = new WebSocket(this.url);
+    this.#socket = socket;
+    this.#registerTimer = this.#timers.after(REGISTER_MS, () => this.#giveUp());
+    socket.onopen = () => this.#transmit("REGISTER", { clientId: this.#clientId });
+    socket.onmessage = ({ data }) => this.#receive(data);
+    socket.onclose = ({ code }) => this.#closed(code);
+    this.#change({ state: "connecting", sentence: "Connecting to the server …", attempts });
+  }
+
+  #detach() {
+    const socket = this.#socket;
+    this.#socket = null;
+    for (const timer of [this.#heartbeatTimer, this.#answerTimer, this.#retryTimer, this.#registerTimer]) {
+      this.#timers.clear(timer);
+    }
+    if (socket) socket.onopen = socket.onmessage = socket.onclose = null;
+    return socket;
+  }
+
+  /** On a network that is gone a close would wait for the peer's: nobody waits for it. */
+  #giveUp() {
+    this.#detach()?.close(GIVEN_UP, "no answer");
+    this.#wait(undefined);
+  }
+
+  /** @param {number} code */
+  #closed(code) {
+    this.#detach();
+    if (code !== SUPERSEDED) {
+      this.#wait(code);
+      return;
+    }
+    const sentence = "You are registered with this name in another window or device now; this one is not connected.";
+    this.#finish({ state: "superseded", sentence, attempts: 0, closeCode: code });
+  }
+
+  /**
+   * Until `start` is called again.
+   *
+   * @param {SignalingStatus} status
+   */
+  #finish(status) {
+    this.#watching.abort();
+    const outbox = this.#outbox;
+    this.#outbox = [];
+    for (const { answer } of outbox) answer?.reject(new SecureCallError("closed", status.sentence));
+    this.#change(status);
+  }
+
+  /** @param {number | undefined} closeCode */
+  #wait(closeCode) {
+    const loss = this.isOnline ? "The connection to the server was lost" : "The server cannot be reached";
+    const trouble = navigator.onLine ? loss : "This device has no network";
+    const delayMs = Math.max(retryDelayMs(this.#step), this.#pauseMs);
+    this.#step += 1;
+    this.#pauseMs = 0;
+    this.#retryTimer = this.#timers.after(delayMs, () => this.#open(this.status.attempts));
+    this.#change({
+      state: "waiting",
+      sentence: `${trouble}; it is tried again soon.`,
+      attempts: this.status.attempts + 1,
+      retryAt: Date.now() + delayMs,
+      retryInMs: delayMs,
+      closeCode,
+    });
+  }
+
+  /** @param {number} answerMs */
+  #beat(answerMs) {
+    this.#timers.clear(this.#heartbeatTimer);
+    this.#heartbeatTimer = this.#timers.after(this.#heartbeatMs, () => this.#beat(HEARTBEAT_ANSWER_MS));
+    this.#heartbeatsSent += 1;
+    this.#transmit("HEARTBEAT", {});
+    this.#timers.clear(this.#answerTimer);
+    this.#answerTimer = this.#timers.after(answerMs, () => this.#giveUp());
+  }
+
+  /** @param {unknown} data */
+  #receive(data) {
+    let message;
+    try {
+      message = JSON.parse(String(data));
+    } catch {
+      // Nothing that this library could do something about.
+      return;
+    }
+    const { type, payload } = message ?? {};
+    if (typeof payload !== "object" || payload === null) return;
+    if (type === "REGISTERED") this.#registered(payload);
+    else if (type === "HEARTBEAT_ACK") this.#heartbeatAnswered();
+    else if (type === "ERROR") this.#refused(payload);
+    else this.#received(type, payload);
+  }
+
+  /** @param {any} payload */
+  #registered(payload) {
+    if (this.isOnline) return;
+    this.#timers.clear(this.#registerTimer);
+    // From now on messages are sent at once; these are not.
+    const waiting = [...this.#outbox];
+    this.#change({ state: "online", sentence: "Connected to the server.", attempts: 0 });
+    this.#heartbeatTimer = this.#timers.after(this.#heartbeatMs, () => this.#beat(HEARTBEAT_ANSWER_MS));
+    this.#listener.registered(payload);
+    for (const message of waiting) if (this.#outbox.includes(message)) this.#send(message);
+  }
+
+  #heartbeatAnswered() {
+    this.#step = 0;
+    this.#heartbeatsAnswered += 1;
+    if (this.#heartbeatsAnswered === this.#heartbeatsSent) this.#timers.clear(this.#answerTimer);
+    // The server reads in order: what was sent before this heartbeat has arrived.
+    this.#outbox = this.#outbox.filter(({ answer, heartbeat }) => answer || heartbeat >= this.#heartbeatsAnswered);
+  }
+
+  /**
+   * @param {string} type
+   * @param {any} payload
+   */
+  #received(type, payload) {
+    const asked = this.#outbox.find(({ answer }) => answer?.type === type && answer.matches(payload));
+    if (asked) {
+      this.#remove(asked);
+      asked.answer?.resolve(payload);
+    } else {
+      this.#listener.received(type, payload);
+    }
+  }
+
+  /** @param {{code: ErrorCode, request?: string, callId?: string, retryAfterMs?: number}} error */
+  #refused(error) {
+    const { code, request, callId, retryAfterMs = 1_000 } = error;
+    const sent = this.#outbox.filter((it) => it.type === request && it.callId === callId && it.isSent);
+    // Which candidate was refused is not said; the others do no harm a second time. Anything else is answered in order.
+    const refused = request === "ICE_CANDIDATE" ? sent : sent.slice(0, 1);
+    if (code === "RATE_LIMITED") {
+      this.#repeat(refused, request, retryAfterMs);
+      return;
+    }
+    for (const message of refused) this.#remove(message);
+    const [first] = refused;
+    if (first?.answer) first.answer.reject(new SecureCallError(code, ERROR_SENTENCES[code] ?? code, error));
+    else this.#listener.refused(error, first?.isRepeated ?? false);
+  }
+
+  /**
+   * @param {Outgoing[]} messages
+   * @param {string | undefined} request
+   * @param {number} delayMs
+   */
+  #repeat(messages, request, delayMs) {
+    const socket = this.#socket;
+    // Refused before anything was asked: too many connections from here, and a close follows.
+    if (request === undefined) this.#pauseMs = delayMs;
+    for (const message of messages) Object.assign(message, { heartbeat: Infinity, isSent: false });
+    this.#timers.after(delayMs, () => {
+      if (socket !== this.#socket) return;
+      if (request === "REGISTER") this.#transmit("REGISTER", { clientId: this.#clientId });
+      for (const message of messages) {
+        if (message.heartbeat === Infinity && this.#outbox.includes(message)) this.#send(message);
+      }
+    });
+  }
+
+  /** @param {SignalingStatus} status */
+  #change(status) {
+    this.status = Object.freeze(status);
+    this.#listener.changed(this.status);
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * What can go wrong, as an application sees it.
+ *
+ * @typedef {import("../securecall.js").ErrorCode} ErrorCode
+ */
+
+/**
+ * What to tell people about the server's codes; its own message is for developers.
+ *
+ * @type {Record<string, string>}
+ */
+export const ERROR_SENTENCES = {
+  INVALID_MESSAGE: "The server did not understand this. Reload the page, and try again.",
+  NOT_REGISTERED: "The server does not know you yet. Try again in a moment.",
+  TARGET_NOT_FOUND: "The person you called is not online.",
+  CALL_NOT_FOUND: "This call is over.",
+  RATE_LIMITED: "That was too much at once. It is tried again in a moment.",
+};
+
+export class SecureCallError extends Error {
+  /**
+   * @param {ErrorCode} code
+   * @param {string} message
+   * @param {{request?: string, callId?: string}} [details]
+   */
+  constructor(code, message, { request, callId } = {}) {
+    super(message);
+    this.name = "SecureCallError";
+    this.code = code;
+    this.request = request;
+    this.callId = callId;
+  }
+}

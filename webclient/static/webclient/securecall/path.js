@@ -1,0 +1,51 @@
+/**
+ * Where the media of a call goes, from the browser's statistics (W3C webrtc-stats).
+ *
+ * @typedef {import("../securecall.js").PathStatus} PathStatus
+ * @typedef {{status: PathStatus, seenAt: number}} SeenPath
+ */
+
+/**
+ * @param {RTCStatsReport} report
+ * @param {string} callId
+ * @param {SeenPath | null} before for the rates
+ * @returns {SeenPath | null} null while no candidate pair is selected
+ */
+export function pathIn(report, callId, before) {
+  /** @type {any[]} */
+  const stats = [...report.values()];
+  const transport = stats.find(({ type, selectedCandidatePairId: id }) => type === "transport" && id);
+  const pair = report.get(transport?.selectedCandidatePairId);
+  const local = report.get(pair?.localCandidateId);
+  const remote = report.get(pair?.remoteCandidateId);
+  if (!local || !remote) return null;
+  const isRelayed = [local, remote].some(({ candidateType }) => candidateType === "relay");
+  const roundTripMs = pair.currentRoundTripTime === undefined ? null : Math.round(pair.currentRoundTripTime * 1000);
+  const seconds = before ? (transport.timestamp - before.seenAt) / 1000 : 0;
+  const { bytesSent, bytesReceived } = transport;
+  /** @type {PathStatus} */
+  const status = {
+    callId,
+    kind: isRelayed ? "relayed" : "direct",
+    localType: local.candidateType,
+    remoteType: remote.candidateType,
+    protocol: local.relayProtocol ?? local.protocol,
+    roundTripMs,
+    bytesSent,
+    bytesReceived,
+    sentBitsPerSecond: before && bitsPerSecond(bytesSent - before.status.bytesSent, seconds),
+    receivedBitsPerSecond: before && bitsPerSecond(bytesReceived - before.status.bytesReceived, seconds),
+    sentence:
+      (isRelayed ? "Through a relay server" : "Directly to the other device") +
+      (roundTripMs === null ? "." : `, ${roundTripMs} ms there and back.`),
+  };
+  return { status: Object.freeze(status), seenAt: transport.timestamp };
+}
+
+/**
+ * @param {number} bytes
+ * @param {number} seconds
+ */
+function bitsPerSecond(bytes, seconds) {
+  return seconds > 0 ? Math.round((bytes * 8) / seconds) : null;
+}

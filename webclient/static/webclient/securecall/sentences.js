@@ -1,0 +1,52 @@
+/**
+ * What people are told, in plain English.
+ */
+
+/** @type {Record<string, (peer: string, by: "you" | "peer" | "server", role: "caller" | "callee") => string>} */
+export const END_SENTENCES = {
+  "hung-up": (peer, by) => (by === "you" ? "You hung up." : `${peer} hung up.`),
+  cancelled: (peer, by) => (by === "you" ? "You stopped calling." : `${peer} stopped calling.`),
+  rejected: (peer, by) => (by === "you" ? `You declined the call from ${peer}.` : `${peer} declined the call.`),
+  busy: (peer, by) => (by === "you" ? `You were busy when ${peer} called.` : `${peer} is in another call.`),
+  "no-answer": (peer, _by, role) => (role === "callee" ? `You did not answer ${peer}.` : `${peer} did not answer.`),
+  "not-connected": (peer) => `${peer} is not online. Try again later.`,
+  "peer-disconnected": (peer) => `${peer} lost the connection and did not come back.`,
+  "media-failed": (peer) => `No way to ${peer} was found through the network. Try again, or try another network.`,
+  superseded: () => "The call ended here because your name was registered in another window or device.",
+  forged: (peer, by) =>
+    by === "peer"
+      ? `${peer}'s app stopped the call: it was not signed by your key. Somebody may be in between, trying to listen.`
+      : `The call was stopped: it was not signed by ${peer}'s key. Somebody may be in between, trying to listen.`,
+  gone: (peer) => `The call from ${peer} was over before it was answered.`,
+  operator: () => "The operator of the server ended the call.",
+  failed: () => "The call could not be made.",
+};
+
+/** @type {Record<string, (peer: string) => string>} */
+export const CALL_SENTENCES = {
+  calling: (peer) => `Calling ${peer} …`,
+  incoming: (peer) => `${peer} is calling.`,
+  connecting: (peer) => `Connecting to ${peer} …`,
+  connected: (peer) => `In a call with ${peer}.`,
+  reconnecting: (peer) => `The way to ${peer} broke; looking for another one …`,
+};
+
+/** @type {Record<string, (peer: string) => string>} */
+export const KEY_SENTENCES = {
+  new: (peer) => `This is the first time you see ${peer}'s key. Compare the safety number to be sure.`,
+  known: (peer) => `${peer} has the same key as before.`,
+  changed: (peer) =>
+    `${peer}'s key has changed. Either ${peer} uses a new browser or device, or somebody pretends to be ${peer}. ` +
+    "Compare the safety number before you trust it.",
+  unpublished: (peer) => `${peer} has not published a key, so nobody can tell whether it is really ${peer}.`,
+  unavailable: () => "The directory of keys cannot be asked right now.",
+};
+
+/** @type {Record<string, (peer: string) => string>} */
+export const VERIFICATION_SENTENCES = {
+  verified: (peer) => `This call's encryption is signed by ${peer}'s key.`,
+  unsigned: (peer) => `${peer}'s app does not sign its calls; the safety number does not cover this one.`,
+  stripped: (peer) => `This call is not signed, though ${peer} has signed calls before. Somebody may be in between.`,
+  unknown: (peer) => `This call is signed, but there is no key of ${peer} to check it with.`,
+  forged: (peer) => END_SENTENCES.forged(peer, "you", "caller"),
+};

@@ -1,0 +1,18 @@
+/**
+ * Timers for securecall.js. Browsers fire the timers of hidden pages once a minute, too late for a heartbeat; those of
+ * workers go on.
+ *
+ * `{id, delayMs}` sets a timer, which posts its `id`; `{id, delayMs: null}` clears it.
+ */
+const timers = new Map();
+
+self.addEventListener("message", ({ data: { id, delayMs } }) => {
+  clearTimeout(timers.get(id));
+  timers.delete(id);
+  if (delayMs === null) return;
+  const fire = () => {
+    timers.delete(id);
+    self.postMessage(id);
+  };
+  timers.set(id, setTimeout(fire, delayMs));
+});

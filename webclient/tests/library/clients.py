@@ -1,0 +1,105 @@
+"""Somebody who uses the library without the page: the JavaScript of an application, driven from a test."""
+
+import asyncio
+import json
+from typing import Any
+
+from playwright.async_api import Page
+
+from tests.servers import RunningServer
+
+EVENT_SECONDS = 20
+
+# What an application does first, and a record of everything that the library tells it.
+START = """
+async ({ clientId, options }) => {
+  Object.assign(window, await import("/static/webclient/securecall.js"));
+  window.client = new SecureCall("/signal", { clientId, pathIntervalMs: 100, ...options });
+  window.events = [];
+  window.news = new EventTarget();
+  const types = [
+    "signaling", "call", "missedcall", "remotestream", "path", "identity", "peerkey", "verification", "safetynumber",
+    "error",
+  ];
+  for (const type of types) {
+    client.addEventListener(type, ({ detail }) => {
+      const { message } = detail;
+      events.push({ type, ...detail, ...(message && { message }), stream: undefined });
+      news.dispatchEvent(new Event("event"));
+    });
+  }
+  window.media = (constraints) => navigator.mediaDevices.getUserMedia(constraints);
+}
+"""
+
+# The first event from `seen` on that has these fields, and where it stands.
+FIND = """
+([type, fields, seen]) => new Promise((resolve) => {
+  const look = () => {
+    const at = events.findIndex((event, i) => i >= seen && event.type === type
+      && Object.entries(fields).every(([key, value]) => JSON.stringify(event[key]) === JSON.stringify(value)));
+    if (at >= 0) resolve([at, events[at]]);
+    else news.addEventListener("event", look, { once: true });
+  };
+  look();
+})
+"""
+
+
+class ClientPage:
+    """A document of the server's origin, in which `client` is a `SecureCall`."""
+
+    def __init__(self, client_id: str, where: RunningServer, page: Page) -> None:
+        self.id = client_id
+        self.where = where
+        self.page = page
+        self._seen: dict[str, int] = {}
+
+    async def starts(self, **options: Any) -> "ClientPage":
+        """Load the library and make a client, without connecting; `options` are those of `SecureCall`."""
+        await self.page.goto(f"{self.where.http_url}/health")
+        await self.page.evaluate(START, {"clientId": self.id, "options": options})
+        self._seen = {}
+        return self
+
+    async def connects(self) -> "ClientPage":
+        """Register, and wait for the key to be in the directory."""
+        await self.does("client.connect()")
+        await self.expects("identity", isPublished=True)
+        return self
+
+    async def does(self, script: str, argument: Any = None) -> Any:
+        """Evaluate JavaScript: an expression, or a function of `argument`."""
+        async with asyncio.timeout(EVENT_SECONDS):
+            return await self.page.evaluate(script, argument)
+
+    async def expects(self, event_type: str, **fields: Any) -> dict[str, Any]:
+        """Wait for the next event of this type that has these fields; earlier ones of the type are passed over."""
+        seen = self._seen.get(event_type, 0)
+        try:
+            async with asyncio.timeout(EVENT_SECONDS):
+                at, event = await self.page.evaluate(FIND, [event_type, fields, seen])
+        except TimeoutError:
+            happened = json.dumps(await self.page.evaluate("events.filter(({type}) => type !== 'path')"), indent=1)
+            message = f"{self.id} saw no {event_type} {fields}, only {happened}"
+            raise AssertionError(message) from None
+        self._seen[event_type] = at + 1
+        return dict(event)
+
+    async def calls(self, peer: "ClientPage", media: str = "{audio: true}") -> str:
+        """Call somebody and let it ring there."""
+        call_id: str = await self.does(f"media({media}).then((stream) => client.call('{peer.id}', stream))")
+        await peer.expects("call", state="incoming", callId=call_id)
+        return call_id
+
+    async def accepts(self, media: str = "{audio: true}") -> None:
+        """Answer what rings."""
+        await self.does(f"media({media}).then((stream) => client.accept(stream))")
+
+    async def talks_to(self, peer: "ClientPage", media: str = "{audio: true}") -> str:
+        """Call somebody who answers, until both are connected."""
+        call_id = await self.calls(peer, media)
+        await peer.accepts(media)
+        await self.expects("call", state="connected")
+        await peer.expects("call", state="connected")
+        return call_id

@@ -1,0 +1,53 @@
+"""A server for the library's tests, and clients in browser profiles of their own."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from typing import Any, Protocol
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from tests.servers import RunningServer, server
+from tests.services import Coturn
+from webclient.tests.conftest import PAGE_SERVER
+from webclient.tests.library.clients import ClientPage
+
+
+class OpenClient(Protocol):
+    """Makes a client of the library in a browser profile of its own, connected unless told otherwise."""
+
+    async def __call__(
+        self, name: str, where: RunningServer | None = None, *, connected: bool = True, **options: Any
+    ) -> ClientPage:
+        """`name` is for the reader; the ID is new for each test. Options are those of `SecureCall`."""
+
+
+@pytest.fixture(scope="session")
+def library_server(coturn_server: Coturn) -> Iterator[RunningServer]:
+    """One process, in memory, with a relay."""
+    relay = {"TURN_SECRET": coturn_server.secrets[0], "TURN_URLS": coturn_server.url("udp")}
+    with server(env={**PAGE_SERVER, **relay}) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_client(chromium: Browser, library_server: RunningServer) -> AsyncIterator[OpenClient]:
+    """Opens documents with nothing but the library; at the end none must have thrown."""
+    exceptions: list[str] = []
+    async with AsyncExitStack() as stack:
+
+        async def open_document(
+            name: str, where: RunningServer | None = None, *, connected: bool = True, **options: Any
+        ) -> ClientPage:
+            context = await chromium.new_context(permissions=["camera", "microphone"])
+            stack.push_async_callback(context.close)
+            page = await context.new_page()
+            page.on("pageerror", lambda error: exceptions.append(f"{name}: {error}"))
+            person = ClientPage(f"{name}-{secrets.token_hex(3)}", where or library_server, page)
+            await person.starts(**options)
+            return await person.connects() if connected else person
+
+        yield open_document
+    assert not exceptions
