@@ -3,7 +3,7 @@
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,13 +14,12 @@ from playwright.async_api import Browser, async_playwright
 from tests.servers import RunningServer, database_template, server
 from tests.services import Coturn, NotInstalledError, skip_or_fail
 from tests.services.process import executable
-from webclient.tests.people import Person
+from webclient.tests.people import KEEP_PEER_CONNECTIONS, Person
 
 CHROMIUM_OPTIONS = [
     "--no-sandbox",  # which a container without user namespaces, or root, does not offer
-    # A microphone that beeps and a camera that counts, given without a question.
+    # A microphone that beeps and a camera that counts; who may use them is said for each person.
     "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
     # Both ends of a call are on this machine.
     "--allow-loopback-in-peer-connection",
     "--autoplay-policy=no-user-gesture-required",
@@ -41,6 +40,9 @@ class Site:
 
     here: RunningServer
     there: RunningServer
+
+
+REGISTRIES = ("memory", "two-on-redis")
 
 
 class Visit(Protocol):
@@ -70,22 +72,68 @@ def relay(coturn_server: Coturn) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def shared_system(redis_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What two processes of one server have in common."""
-    database = shutil.copy(database_template(), tmp_path_factory.mktemp("system") / "db.sqlite3")
-    return {"REDIS_URL": redis_database(), "DATABASE_URL": f"sqlite:///{database}"}
+def own_database(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], dict[str, str]]:
+    """Makes the variables of a new database, which several servers can share and which outlives them."""
+
+    def variables() -> dict[str, str]:
+        database = shutil.copy(database_template(), tmp_path_factory.mktemp("system") / "db.sqlite3")
+        return {"DATABASE_URL": f"sqlite:///{database}"}
+
+    return variables
 
 
-@pytest.fixture(scope="session", params=["memory", "two-on-redis"])
-def site(request: pytest.FixtureRequest, relay: dict[str, str]) -> Iterator[Site]:
-    """One process with its registry in memory, and two that share Redis."""
-    with ExitStack() as stack:
-        if request.param == "memory":
-            here = stack.enter_context(server(env=PAGE_SERVER | relay))
-            yield Site(here, here)
-            return
-        env = PAGE_SERVER | relay | request.getfixturevalue("shared_system")
-        yield Site(*(stack.enter_context(server(env=env)) for _ in range(2)))
+StartSite = Callable[[str, dict[str, str]], AbstractContextManager[Site]]
+
+
+@pytest.fixture(scope="session")
+def start_site(
+    relay: dict[str, str], own_database: Callable[[], dict[str, str]], redis_database: Callable[[], str]
+) -> StartSite:
+    """Starts one process with its registry in memory, or two that share Redis, with some variables of their own."""
+
+    @contextmanager
+    def start(registry: str, variables: dict[str, str]) -> Iterator[Site]:
+        env = PAGE_SERVER | relay | variables
+        with ExitStack() as stack:
+            if registry == "memory":
+                here = stack.enter_context(server(env=env))
+                yield Site(here, here)
+            else:
+                env |= own_database() | {"REDIS_URL": redis_database()}
+                yield Site(*(stack.enter_context(server(env=env)) for _ in range(2)))
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def memory_site(start_site: StartSite) -> Iterator[Site]:
+    """One process with its registry in memory."""
+    with start_site("memory", {}) as started:
+        yield started
+
+
+@pytest.fixture(scope="session", params=REGISTRIES)
+def site(request: pytest.FixtureRequest, start_site: StartSite) -> Iterator[Site]:
+    """Every kind of server that a page may meet."""
+    if request.param == "memory":
+        yield request.getfixturevalue("memory_site")
+        return
+    with start_site(request.param, {}) as started:
+        yield started
+
+
+@pytest.fixture(scope="session", params=REGISTRIES)
+def impatient_site(request: pytest.FixtureRequest, start_site: StartSite) -> Iterator[Site]:
+    """Every kind of server, with timeouts that a test can wait for."""
+    with start_site(request.param, {"RING_TIMEOUT_SECONDS": "3", "HEARTBEAT_TIMEOUT_SECONDS": "2"}) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def server_with_wrong_secret(start_site: StartSite) -> Iterator[RunningServer]:
+    """A server whose secret is not the relay's."""
+    with start_site("memory", {"TURN_SECRET": "not the secret of the relay"}) as started:
+        yield started.here
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -95,8 +143,9 @@ async def visit(chromium: Browser) -> AsyncIterator[Visit]:
     async with AsyncExitStack() as stack:
 
         async def open_page(name: str, where: RunningServer, **options: Any) -> Person:
-            context = await chromium.new_context(permissions=["camera", "microphone"], **options)
+            context = await chromium.new_context(**{"permissions": ["camera", "microphone"]} | options)
             stack.push_async_callback(context.close)
+            await context.add_init_script(KEEP_PEER_CONNECTIONS)
             person = Person(f"{name}-{secrets.token_hex(3)}", where, await context.new_page())
             people.append(person)
             return person

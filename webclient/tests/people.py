@@ -1,10 +1,59 @@
 """Somebody with the page open in a browser of their own."""
 
+import asyncio
 import re
+from typing import Self
 
-from playwright.async_api import ConsoleMessage, Page
+from playwright.async_api import ConsoleMessage, Locator, Page, WebSocket, expect
 
 from tests.servers import RunningServer
+
+SOUND_SECONDS = 15
+# Chromium, a server and a relay share two cores with whatever else runs.
+expect.set_options(timeout=15_000)
+
+# Runs in the page before its own scripts: the statistics of a call are asked of its peer connection.
+KEEP_PEER_CONNECTIONS = """
+const Original = RTCPeerConnection;
+window.peerConnections = [];
+window.RTCPeerConnection = class extends Original {
+  constructor(...options) {
+    super(...options);
+    window.peerConnections.push(this);
+  }
+};
+"""
+
+# Listens to what the peer sends: resolves at the first sound, or after so many milliseconds of silence.
+LISTEN = """
+async (silenceMs) => {
+  const context = new AudioContext();
+  await context.resume();
+  const analyser = context.createAnalyser();
+  context.createMediaStreamSource(document.getElementById("remote").srcObject).connect(analyser);
+  const samples = new Float32Array(analyser.fftSize);
+  let lastSound = performance.now();
+  for (;;) {
+    analyser.getFloatTimeDomainData(samples);
+    const isLoud = samples.some((sample) => Math.abs(sample) > 0.01);
+    if (isLoud && silenceMs === null) break;
+    if (isLoud) lastSound = performance.now();
+    if (silenceMs !== null && performance.now() - lastSound > silenceMs) break;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  await context.close();
+}
+"""
+
+# The types of the candidates that the current call uses, on this side and on the other.
+CANDIDATE_TYPES = """
+async () => {
+  const stats = await window.peerConnections.at(-1).getStats();
+  const transport = [...stats.values()].find(({ type }) => type === "transport");
+  const pair = stats.get(transport.selectedCandidatePairId);
+  return [stats.get(pair.localCandidateId).candidateType, stats.get(pair.remoteCandidateId).candidateType];
+}
+"""
 
 
 class Person:
@@ -28,7 +77,110 @@ class Person:
         if message.type in {"error", "warning"} and not any(re.search(p, message.text) for p in self._expected):
             self.problems.append(message.text)
 
-    async def opens(self, path: str = "/demo/") -> "Person":
+    # --- What the page shows ---
+
+    def button(self, name: str) -> Locator:
+        """The button with this name."""
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    async def clicks(self, name: str) -> None:
+        """Press the button with this name."""
+        await self.button(name).click()
+
+    async def sees(self, text: str) -> None:
+        """Wait for a text."""
+        await expect(self.page.get_by_text(text).locator("visible=true").first).to_be_visible()
+
+    async def sees_no_more(self, text: str) -> None:
+        """Wait until a text is gone."""
+        await expect(self.page.get_by_text(text).locator("visible=true")).to_have_count(0)
+
+    async def is_told(self, text: str) -> None:
+        """Wait for a notice, which a screen reader reads out."""
+        await expect(self.page.locator("#notice-text")).to_contain_text(text)
+
+    # --- Coming and going ---
+
+    async def opens(self, path: str = "/demo/") -> Self:
         """Load a page of the site."""
         await self.page.goto(self.where.http_url + path)
         return self
+
+    async def enters(self) -> Self:
+        """Choose the name, and wait until the server and the directory know it."""
+        await self.opens()
+        await self.page.get_by_label("Your name").fill(self.id)
+        await self.clicks("Continue")
+        await self.is_online()
+        return self
+
+    async def is_online(self) -> None:
+        """Wait until the server knows this client and its key."""
+        await self.sees("Connected to the server.")
+        await expect(self.page.locator("#you-key")).to_have_text(re.compile("browser"))
+
+    # --- Calls ---
+
+    async def calls(self, peer_id: str, how: str = "Video call") -> None:
+        """Call whoever has this ID."""
+        await self.page.get_by_label("Their name").fill(peer_id)
+        await self.clicks(how)
+
+    def ringing(self, caller: "Person") -> Locator:
+        """The dialog that says who calls."""
+        return self.page.get_by_role("alertdialog", name=f"{caller.id} is calling")
+
+    async def rings(self, caller: "Person") -> None:
+        """Wait for a call."""
+        await expect(self.ringing(caller)).to_be_visible()
+
+    async def talks_to(self, callee: "Person", how: str = "Video call") -> None:
+        """Call somebody who answers, until both are connected."""
+        await self.calls(callee.id, how)
+        await callee.rings(self)
+        await callee.clicks("Answer")
+        await self.sees(f"In a call with {callee.id}.")
+        await callee.sees(f"In a call with {self.id}.")
+
+    async def hears_something(self) -> None:
+        """Wait for a sound from the other side."""
+        async with asyncio.timeout(SOUND_SECONDS):
+            await self.page.evaluate(LISTEN, None)
+
+    async def hears_nothing(self, seconds: float = 1.5) -> None:
+        """Wait until there was silence for longer than the pause between two beeps of the fake microphone."""
+        async with asyncio.timeout(SOUND_SECONDS):
+            await self.page.evaluate(LISTEN, seconds * 1000)
+
+    async def candidate_types(self) -> list[str]:
+        """RFC 8445's types of the candidates in use: this side's and the other's."""
+        types: list[str] = await self.page.evaluate(CANDIDATE_TYPES)
+        return types
+
+    async def safety_number(self) -> list[str]:
+        """The groups of digits that are shown for the current call."""
+        groups = self.page.get_by_role("list", name="Safety number").get_by_role("listitem")
+        await expect(groups).to_have_count(12)
+        return await groups.all_inner_texts()
+
+
+class Heartbeats:
+    """Counts what a page sends to stay registered; made before the page connects."""
+
+    def __init__(self, person: Person) -> None:
+        self._sent = asyncio.Semaphore(0)
+        person.page.on("websocket", self._opened)
+
+    def _opened(self, websocket: WebSocket) -> None:
+        websocket.on("framesent", self._frame_sent)
+
+    def _frame_sent(self, frame: str | bytes) -> None:
+        if "HEARTBEAT" in str(frame):
+            self._sent.release()
+
+    async def sends(self, count: int) -> None:
+        """Wait for so many heartbeats from now on."""
+        while not self._sent.locked():
+            await self._sent.acquire()
+        for _ in range(count):
+            await self._sent.acquire()

@@ -3,7 +3,7 @@
 import { SecureCall } from "./securecall.js";
 import { explain, openCamera, openMedia } from "./demo/media.js";
 import { element } from "./demo/page.js";
-import { ongoing, render, renderTime } from "./demo/screen.js";
+import { mayShowPicture, ongoing, render, renderTime } from "./demo/screen.js";
 
 const NAME_RULE = "A name has 1 to 64 letters, digits, hyphens or underscores, without spaces.";
 const ENDED_TONES = { "hung-up": "plain", cancelled: "plain", "media-failed": "bad", forged: "bad", failed: "bad" };
@@ -215,7 +215,7 @@ onClick("retry", () => demo.client?.retryNow());
 onClick("come-back", () => demo.client?.connect().catch(() => {}));
 onClick("leave", leave);
 onClick("leave-superseded", leave);
-onClick("answer", () => answer(demo.client?.currentCall?.offers.video ?? false));
+onClick("answer", () => answer(mayShowPicture(demo.client.currentCall)));
 onClick("answer-audio", () => answer(false));
 onClick("decline", () => demo.client?.reject());
 onClick("hang-up", () => demo.client?.hangUp());

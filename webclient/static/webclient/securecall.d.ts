@@ -149,7 +149,7 @@ export interface SecureCallOptions {
   clientId: string;
   /**
    * Goes into every peer connection, such as `{iceTransportPolicy: "relay"}`, which hides the address from the peer.
-   * Its `iceServers` are used beside those of the server.
+   * Its `iceServers` are used beside those of the server. Read when a call begins, so it may be changed between calls.
    */
   rtcConfiguration?: RTCConfiguration;
   /** Where `timer-worker.js` is, if not beside this module; it must come from the page's own origin. */

@@ -29,6 +29,16 @@ export function ongoing(client) {
   return call && call.state !== "ended" ? call : null;
 }
 
+/** @returns {boolean} whether the callee may answer with a picture: not in an audio call */
+export function mayShowPicture({ offers }) {
+  return offers.video || !offers.audio;
+}
+
+function kindOf({ offers }) {
+  if (offers.video) return "Video call";
+  return offers.audio ? "Audio call" : "A call from somebody without microphone and camera";
+}
+
 /** Show for how long people talk; once a second. */
 export function renderTime(client) {
   const connectedAt = ongoing(client)?.connectedAt ?? null;
@@ -94,12 +104,12 @@ function renderIncoming({ client, isOpeningMedia }, call) {
   const isIncoming = call?.state === "incoming";
   if (isIncoming) {
     write("incoming-title", `${call.peerId} is calling`);
-    write("incoming-text", call.offers.video ? "Video call" : "Audio call");
+    write("incoming-text", kindOf(call));
     avatar("incoming-avatar", call.peerId);
     const key = client.peerKey;
     state("incoming-key", key?.sentence, key?.status === "changed" ? "bad" : "plain");
-    show("answer-audio", call.offers.video);
-    element("answer").querySelector("use").setAttribute("href", call.offers.video ? "#icon-camera" : "#icon-phone");
+    show("answer-audio", mayShowPicture(call));
+    element("answer").querySelector("use").setAttribute("href", mayShowPicture(call) ? "#icon-camera" : "#icon-phone");
     for (const id of ["answer", "answer-audio"]) element(id).disabled = isOpeningMedia;
   }
   if (isIncoming && !dialog.open) dialog.showModal();

@@ -18,9 +18,9 @@ export function renderSecurity({ client, digits }, call) {
 }
 
 function renderSafetyNumber(digits, peerKey, peerId) {
-  const isChanged = peerKey?.status === "changed";
-  show("safety", Boolean(digits) && !isChanged);
-  if (!digits || isChanged) return;
+  show("safety", Boolean(digits));
+  show("compared", peerKey?.status !== "changed");
+  if (!digits) return;
   const hint = `Read it to ${peerId}, or compare the QR codes. If all 60 digits are the same, nobody is in between.`;
   write("safety-hint", hint);
   write("compared", peerKey?.isVerified ? "You have compared it. Undo" : "We compared it: it is the same");
@@ -48,7 +48,7 @@ function renderAlarm(peerKey, verification, peerId) {
   warn(`${peerId}’s key has changed`, peerKey.sentence);
   write("alarm-old", peerKey.pinnedFingerprint ?? "none");
   write("alarm-new", peerKey.fingerprint ?? "withdrawn");
-  write("accept-key-label", `I have asked ${peerId} in another way, and the new key is theirs.`);
+  write("accept-key-label", `I have compared the safety number with ${peerId}, and it is the same.`);
   const sure = element("accept-key-sure");
   // What was ticked for one key says nothing of the next one.
   const shown = String(peerKey.publicKey);

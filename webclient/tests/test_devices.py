@@ -1,0 +1,31 @@
+"""Machines without a camera or a microphone, or whose owners give neither to the page."""
+
+import pytest
+from playwright.async_api import expect
+
+from webclient.tests.conftest import Site, Visit
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_without_a_camera_the_call_has_sound(memory_site: Site, visit: Visit) -> None:
+    alice = await (await visit("alice", memory_site.here, permissions=["microphone"])).enters()
+    bob = await (await visit("bob", memory_site.here)).enters()
+
+    await alice.talks_to(bob)
+
+    await alice.is_told("No camera: the other person hears you, but does not see you.")
+    await bob.hears_something()
+    await expect(bob.page.locator("#stage")).to_have_attribute("data-remote", "none")
+
+
+async def test_without_anything_one_can_still_see_and_hear(memory_site: Site, visit: Visit) -> None:
+    alice = await (await visit("alice", memory_site.here, permissions=["geolocation"])).enters()
+    bob = await (await visit("bob", memory_site.here)).enters()
+
+    await alice.talks_to(bob)
+
+    await alice.is_told("No camera and no microphone: you can see and hear")
+    await alice.hears_something()
+    await expect(alice.page.locator("#stage")).to_have_attribute("data-remote", "video")
+    await expect(alice.button("Mute")).to_be_disabled()

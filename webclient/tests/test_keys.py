@@ -1,0 +1,33 @@
+"""Who the other person is."""
+
+import pytest
+from playwright.async_api import expect
+
+from webclient.tests.conftest import Site, Visit
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_changed_key_is_shown_until_it_is_accepted(site: Site, visit: Visit) -> None:
+    alice, bob = await (await visit("alice", site.here)).enters(), await (await visit("bob", site.there)).enters()
+    await alice.talks_to(bob, "Audio call")
+    await alice.clicks("We compared it: it is the same")
+    await expect(alice.button("You have compared it. Undo")).to_be_visible()
+    await bob.clicks("Hang up")
+    await bob.page.context.close()
+
+    # The same name in another browser, which has another key.
+    other = await visit("bob", site.there)
+    other.id = bob.id
+    await other.enters()
+    await other.sees("Your key replaced the one of another browser.")
+    await other.talks_to(alice, "Audio call")
+
+    warning = alice.page.get_by_role("alert").filter(has_text="key has changed")
+    await expect(warning).to_be_visible()
+    await expect(alice.button("Accept the new key")).to_be_disabled()
+    assert await alice.safety_number() == await other.safety_number()
+    await alice.page.get_by_label(f"I have compared the safety number with {bob.id}").check()
+    await alice.clicks("Accept the new key")
+    await expect(warning).to_be_hidden()
+    await alice.sees(f"{bob.id} has the same key as before.")

@@ -1,0 +1,38 @@
+"""The way that voice and picture take."""
+
+import pytest
+
+from tests.servers import RunningServer
+from webclient.tests.conftest import Site, Visit
+from webclient.tests.people import Person
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def enters_hidden(visit: Visit, name: str, where: RunningServer) -> Person:
+    """Somebody who does not want to show where they are."""
+    person = await (await visit(name, where)).enters()
+    await person.page.get_by_label("Always relay").check()
+    return person
+
+
+async def test_relay_carries_the_call_with_the_servers_credentials(site: Site, visit: Visit) -> None:
+    alice, bob = await enters_hidden(visit, "alice", site.here), await enters_hidden(visit, "bob", site.there)
+
+    await alice.talks_to(bob)
+
+    for person in (alice, bob):
+        await person.hears_something()
+        await person.sees("Relayed")
+        assert await person.candidate_types() == ["relay", "relay"]
+
+
+async def test_relay_that_refuses_the_credentials_is_told(
+    server_with_wrong_secret: RunningServer, visit: Visit
+) -> None:
+    alice = await enters_hidden(visit, "alice", server_with_wrong_secret)
+    bob = await (await visit("bob", server_with_wrong_secret)).enters()
+
+    await alice.calls(bob.id, "Audio call")
+
+    await alice.is_told("relay")

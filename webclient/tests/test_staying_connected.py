@@ -1,0 +1,113 @@
+"""Connections to the server come and go; people stay."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import expect
+
+from tests.servers import RunningServer, server
+from tests.services.process import free_port
+from webclient.tests.conftest import PAGE_SERVER, Site, Visit
+from webclient.tests.people import Heartbeats, Person
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_tab_whose_timers_stand_still_stays_registered(impatient_site: Site, visit: Visit) -> None:
+    alice = await visit("alice", impatient_site.here)
+    heartbeats = Heartbeats(alice)
+    # Six minutes in the background: the page's clock jumps, and then none of its timers fires again.
+    await alice.page.clock.install()
+    await alice.enters()
+    await alice.page.clock.fast_forward("06:00")
+    await alice.page.clock.pause_at("2100-01-01")
+    # Twice as many as fit into the server's timeout: without them it would have closed the connection by now.
+    await heartbeats.sends(5)
+
+    bob = await (await visit("bob", impatient_site.there)).enters()
+    await bob.calls(alice.id)
+
+    await alice.rings(bob)
+    await alice.sees("Connected to the server.")
+
+
+async def test_second_tab_supersedes_the_first_one(site: Site, visit: Visit) -> None:
+    first = await (await visit("alice", site.here)).enters()
+    second = await visit("alice", site.there)
+    second.id = first.id
+    await second.enters()
+
+    await expect(first.page.get_by_role("heading", name="You are somewhere else now")).to_be_focused()
+    bob = await (await visit("bob", site.here)).enters()
+    await bob.talks_to(second, "Audio call")
+    # By now the first one would have come back, as after any other close.
+    await expect(first.button("Use it here instead")).to_be_visible()
+
+    await second.clicks("Hang up")
+    await second.is_told("You hung up.")
+    await first.clicks("Use it here instead")
+    await first.is_online()
+    await expect(second.page.get_by_role("heading", name="You are somewhere else now")).to_be_visible()
+
+
+class Restartable:
+    """Servers that come back at their old addresses."""
+
+    def __init__(self, environments: list[dict[str, str]]) -> None:
+        self._places = [(environment, free_port()) for environment in environments]
+        self._stack = ExitStack()
+        self.servers = [self._start(*place) for place in self._places]
+
+    def _start(self, environment: dict[str, str], port: int) -> RunningServer:
+        return self._stack.enter_context(server(env=environment, options=("--port", str(port))))
+
+    def stop(self) -> None:
+        """End all servers, as a deploy does."""
+        assert [running.stop() for running in self.servers] == [0] * len(self.servers)
+
+    def start(self) -> None:
+        """Start all servers again."""
+        self.servers = [self._start(*place) for place in self._places]
+
+    def close(self) -> None:
+        """End what still runs."""
+        self._stack.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session", params=["memory", "two-on-redis"])
+async def restartable(
+    request: pytest.FixtureRequest, own_database: Callable[[], dict[str, str]]
+) -> AsyncIterator[Restartable]:
+    env = PAGE_SERVER | own_database()
+    if request.param == "memory":
+        environments = [env]
+    else:
+        environments = [env | {"REDIS_URL": request.getfixturevalue("redis_database")()}] * 2
+    restartable = await asyncio.to_thread(Restartable, environments)
+    yield restartable
+    await asyncio.to_thread(restartable.close)
+
+
+async def test_call_outlives_a_restart_of_the_server(restartable: Restartable, visit: Visit) -> None:
+    here, there = restartable.servers[0], restartable.servers[-1]
+    alice, bob = await (await visit("alice", here)).enters(), await (await visit("bob", there)).enters()
+    people: tuple[Person, ...] = (alice, bob)
+    for person in people:
+        person.expects_problem("WebSocket connection to .* failed: Error in connection establishment")
+    await alice.talks_to(bob)
+
+    await asyncio.to_thread(restartable.stop)
+    for person in people:
+        await expect(person.button("Try now")).to_be_visible()
+        await person.hears_something()
+    await asyncio.to_thread(restartable.start)
+
+    for person in people:
+        await person.clicks("Try now")
+        await person.sees("Connected to the server.")
+        await person.hears_something()
+    await alice.clicks("Hang up")
+    await bob.is_told(f"{alice.id} hung up.")
