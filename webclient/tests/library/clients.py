@@ -6,8 +6,6 @@ from typing import Any
 
 from playwright.async_api import Page
 
-from tests.servers import RunningServer
-
 EVENT_SECONDS = 20
 
 # What an application does first, and a record of everything that the library tells it.
@@ -49,15 +47,15 @@ FIND = """
 class ClientPage:
     """A document of the server's origin, in which `client` is a `SecureCall`."""
 
-    def __init__(self, client_id: str, where: RunningServer, page: Page) -> None:
+    def __init__(self, client_id: str, port: int, page: Page) -> None:
         self.id = client_id
-        self.where = where
+        self.port = port
         self.page = page
         self._seen: dict[str, int] = {}
 
     async def starts(self, **options: Any) -> "ClientPage":
         """Load the library and make a client, without connecting; `options` are those of `SecureCall`."""
-        await self.page.goto(f"{self.where.http_url}/health")
+        await self.page.goto(f"http://127.0.0.1:{self.port}/health")
         await self.page.evaluate(START, {"clientId": self.id, "options": options})
         self._seen = {}
         return self

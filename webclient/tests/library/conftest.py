@@ -19,9 +19,12 @@ class OpenClient(Protocol):
     """Makes a client of the library in a browser profile of its own, connected unless told otherwise."""
 
     async def __call__(
-        self, name: str, where: RunningServer | None = None, *, connected: bool = True, **options: Any
+        self, name: str, port: int | None = None, *, connected: bool = True, **options: Any
     ) -> ClientPage:
-        """`name` is for the reader; the ID is new for each test. Options are those of `SecureCall`."""
+        """`name` is for the reader; the ID is new for each test.
+
+        `port` is where the server is, if not the shared one. Options are those of `SecureCall`.
+        """
 
 
 @pytest.fixture(scope="session")
@@ -39,13 +42,13 @@ async def open_client(chromium: Browser, library_server: RunningServer) -> Async
     async with AsyncExitStack() as stack:
 
         async def open_document(
-            name: str, where: RunningServer | None = None, *, connected: bool = True, **options: Any
+            name: str, port: int | None = None, *, connected: bool = True, **options: Any
         ) -> ClientPage:
             context = await chromium.new_context(permissions=["camera", "microphone"])
             stack.push_async_callback(context.close)
             page = await context.new_page()
             page.on("pageerror", lambda error: exceptions.append(f"{name}: {error}"))
-            person = ClientPage(f"{name}-{secrets.token_hex(3)}", where or library_server, page)
+            person = ClientPage(f"{name}-{secrets.token_hex(3)}", port or library_server.port, page)
             await person.starts(**options)
             return await person.connects() if connected else person
 

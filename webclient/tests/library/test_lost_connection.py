@@ -1,0 +1,117 @@
+"""When the way to the server breaks."""
+
+import pytest
+
+from tests.people import ANSWER, Person
+from tests.servers import RunningServer
+from webclient.tests.library.clients import ClientPage
+from webclient.tests.library.conftest import OpenClient
+from webclient.tests.library.network import Line
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LONGEST_WAITS_MS = [2_000, 4_000, 8_000, 16_000, 30_000, 30_000]
+
+
+async def rings_at(alice: ClientPage, bob: Person) -> str:
+    """Alice calls somebody who knows only the protocol."""
+    await alice.does(f"client.call('{bob.id}')")
+    call_id: str = (await bob.expects("INCOMING_CALL", callerId=alice.id))["callId"]
+    return call_id
+
+
+async def until(bob: Person, message_type: str, call_id: str) -> dict[str, object]:
+    """Pass over candidates until this message comes."""
+    while (message := await bob.next_message())["type"] == "ICE_CANDIDATE":
+        continue
+    assert message["type"] == message_type
+    assert message["payload"]["callId"] == call_id
+    return dict(message["payload"])
+
+
+async def test_waits_grow_to_thirty_seconds_and_are_random(
+    open_client: OpenClient, library_server: RunningServer
+) -> None:
+    async with Line.to(library_server.port) as line:
+        alice = await open_client("alice", line.port)
+        await alice.does("Math.random = () => 0.999999")
+        line.cut()
+        for longest in LONGEST_WAITS_MS:
+            waiting = await alice.expects("signaling", state="waiting")
+            assert round(waiting["retryInMs"]) == longest
+            await alice.does("client.retryNow()")
+        await alice.does("Math.random = () => 0")
+        await alice.expects("signaling", state="waiting")
+        await alice.does("client.retryNow()")
+        assert (await alice.expects("signaling", state="waiting"))["retryInMs"] == 1_000
+        line.mend()
+        await alice.expects("signaling", state="online", attempts=0)
+
+
+async def test_hang_up_made_offline_arrives(open_client: OpenClient, library_server: RunningServer) -> None:
+    async with Line.to(library_server.port) as line, Person(library_server.ws_url, "offline-bob") as bob:
+        await bob.registers()
+        alice = await open_client("alice", line.port)
+        call_id = await rings_at(alice, bob)
+        line.cut()
+        await alice.expects("signaling", state="waiting")
+        await alice.does("client.hangUp()")
+        await alice.expects("call", state="ended", reason="cancelled")
+        line.mend()
+        await until(bob, "CALL_ENDED", call_id)
+
+
+async def test_hang_up_that_was_sent_into_the_void_arrives(
+    open_client: OpenClient, library_server: RunningServer
+) -> None:
+    async with Line.to(library_server.port) as line, Person(library_server.ws_url, "deaf-bob") as bob:
+        await bob.registers()
+        alice = await open_client("alice", line.port)
+        call_id = await rings_at(alice, bob)
+        line.go_deaf()
+        await alice.does("client.hangUp()")
+        # What the browser does by itself when the network changes or the tab is shown again.
+        await alice.does("dispatchEvent(new Event('online'))")
+        await alice.expects("signaling", state="waiting")
+        line.mend()
+        await alice.does("client.retryNow()")
+        await until(bob, "CALL_ENDED", call_id)
+
+
+async def test_answer_that_came_while_offline_is_taken(open_client: OpenClient, library_server: RunningServer) -> None:
+    async with Line.to(library_server.port) as line:
+        alice, bob = await open_client("alice", line.port), await open_client("bob")
+        call_id = await alice.calls(bob)
+        line.cut()
+        await alice.expects("signaling", state="waiting")
+        await bob.accepts()
+        line.mend()
+        await alice.does("client.retryNow()")
+        await alice.expects("call", state="connected", callId=call_id)
+        await bob.expects("call", state="connected", callId=call_id)
+
+
+async def test_call_goes_on_while_the_server_is_away(open_client: OpenClient, library_server: RunningServer) -> None:
+    async with Line.to(library_server.port) as line:
+        alice, bob = await open_client("alice", line.port), await open_client("bob")
+        await alice.talks_to(bob)
+        line.cut()
+        await alice.expects("signaling", state="waiting")
+        # The hang-up takes the media's way.
+        await alice.does("client.hangUp()")
+        await bob.expects("call", state="ended", reason="hung-up", endedBy="peer")
+
+
+async def test_deliberate_disconnect_does_not_come_back(open_client: OpenClient, library_server: RunningServer) -> None:
+    async with Person(library_server.ws_url, "left-bob") as bob:
+        await bob.registers()
+        alice = await open_client("alice")
+        call_id = await rings_at(alice, bob)
+        await bob.send("CALL_ACCEPT", callId=call_id, sdpAnswer=ANSWER)
+        await alice.does("client.disconnect()")
+        await alice.expects("signaling", state="closed")
+        await until(bob, "CALL_ENDED", call_id)
+        await alice.does("client.retryNow()")
+        assert await alice.does("client.signaling.state") == "closed"
+        await alice.does("client.connect()")
+        await alice.expects("signaling", state="online")
