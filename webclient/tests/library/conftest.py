@@ -1,15 +1,17 @@
 """A server for the library's tests, and clients in browser profiles of their own."""
 
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.servers import RunningServer, server
+from tests.servers import RunningServer, database_template, server
 from tests.services import Coturn
 from webclient.tests.conftest import PAGE_SERVER
 from webclient.tests.library.clients import ClientPage
@@ -28,10 +30,16 @@ class OpenClient(Protocol):
 
 
 @pytest.fixture(scope="session")
-def library_server(coturn_server: Coturn) -> Iterator[RunningServer]:
+def library_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The server's SQLite file, for what an operator does to it."""
+    return Path(shutil.copy(database_template(), tmp_path_factory.mktemp("library") / "db.sqlite3"))
+
+
+@pytest.fixture(scope="session")
+def library_server(coturn_server: Coturn, library_database: Path) -> Iterator[RunningServer]:
     """One process, in memory, with a relay."""
     relay = {"TURN_SECRET": coturn_server.secrets[0], "TURN_URLS": coturn_server.url("udp")}
-    with server(env={**PAGE_SERVER, **relay}) as running:
+    with server(env={**PAGE_SERVER, **relay, "DATABASE_URL": f"sqlite:///{library_database}"}) as running:
         yield running
 
 
