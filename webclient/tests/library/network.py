@@ -44,6 +44,11 @@ class Line:
         self.cut()
         self._is_cut = self._is_deaf = False
 
+    def lead_to(self, target: int) -> None:
+        """Break all connections, and forward new ones to another port."""
+        self._target = target
+        self.mend()
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_cut:
             writer.transport.abort()

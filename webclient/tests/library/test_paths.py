@@ -1,8 +1,11 @@
 """How media finds its way, and finds another one."""
 
+import secrets
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
-from tests.servers import server
+from tests.servers import RunningServer, server
 from tests.services import Coturn
 from tests.webrtc import Peer
 from webclient.tests.conftest import PAGE_SERVER
@@ -32,3 +35,44 @@ async def test_broken_path_is_replaced(open_client: OpenClient, coturn_server: C
             await alice.expects("path", kind="relayed")
             await alice.does("client.hangUp()")
             await bob.expects("call", state="ended", reason="hung-up")
+
+
+async def test_credentials_are_renewed_during_a_call(open_client: OpenClient, coturn_server: Coturn) -> None:
+    relay = {"TURN_SECRET": coturn_server.secrets[0], "TURN_URLS": coturn_server.url("udp"), "TURN_TTL_SECONDS": "60"}
+    with server(env={**PAGE_SERVER, **relay}) as running:
+        alice, bob = await open_client("alice", running.port), await open_client("bob", running.port)
+        # As if most of the minute was over.
+        await alice.page.clock.set_fixed_time(datetime.now(UTC) + timedelta(seconds=56))
+        await alice.talks_to(bob)
+        expiry = "Number(client.peerConnection.getConfiguration().iceServers[0].username.split(':')[0])"
+        first = await alice.does(expiry)
+        await alice.page.wait_for_function(f"{expiry} > {first}")
+
+
+async def test_refused_credentials_are_told_at_once(open_client: OpenClient, coturn_server: Coturn) -> None:
+    relay = {"TURN_SECRET": "a secret that the relay does not share", "TURN_URLS": coturn_server.url("tcp")}
+    with server(env={**PAGE_SERVER, **relay}) as running:
+        alice = await open_client("alice", running.port, **RELAY_ONLY)
+        bob = await open_client("bob", running.port, **RELAY_ONLY)
+        await alice.does(f"media({{audio: true}}).then((stream) => client.call('{bob.id}', stream))")
+        await alice.expects("error", code="relay-refused")
+        ended = await alice.expects("call", state="ended", reason="media-failed")
+        assert "refused the credentials" in ended["sentence"]
+        await bob.expects("call", state="ended", reason="media-failed", endedBy="peer")
+
+
+async def test_client_that_knows_only_the_reference_is_called(
+    open_client: OpenClient, library_server: RunningServer
+) -> None:
+    """Another implementation, through the relay, which gets nothing but the reference's messages."""
+    alice = await open_client("alice", **RELAY_ONLY)
+    async with Peer(library_server.ws_url, f"peer-{secrets.token_hex(3)}") as bob:
+        await alice.does(f"media({{audio: true}}).then((stream) => client.call('{bob.id}', stream))")
+        candidates = await bob.picks_up()
+        await bob.trickles(candidates)
+        await alice.expects("verification", status="unsigned")
+        await alice.expects("call", state="connected")
+        await alice.expects("path", kind="relayed")
+        await bob.hears(5)
+        await alice.does("client.hangUp()")
+        await alice.expects("call", state="ended")

@@ -1,8 +1,16 @@
 """The library in two browsers: what the demo page does not show of it."""
 
-import pytest
+import asyncio
+import secrets
 
+import pytest
+from aiortc import RTCPeerConnection, RTCSessionDescription
+
+from tests.people import Person
+from tests.servers import RunningServer, server
+from webclient.tests.conftest import PAGE_SERVER
 from webclient.tests.library.conftest import OpenClient
+from webclient.tests.library.network import Line
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -19,3 +27,168 @@ async def test_call_is_signed_direct_and_hung_up(open_client: OpenClient) -> Non
     await alice.does("client.hangUp()")
     await alice.expects("call", state="ended", reason="hung-up", endedBy="you")
     await bob.expects("call", state="ended", reason="hung-up", endedBy="peer")
+
+
+async def test_both_call_each_other_and_talk(open_client: OpenClient) -> None:
+    alice, bob = await open_client("alice"), await open_client("bob")
+    # As if both pressed the button before the other's call came: neither hears of the other's until it has placed its own.
+    call = "media({audio: true}).then((stream) => client.call('%s', stream))"
+    await asyncio.gather(alice.does(call % bob.id), bob.does(call % alice.id))
+    ours = await alice.expects("call", state="connected")
+    theirs = await bob.expects("call", state="connected")
+    assert ours["callId"] == theirs["callId"]
+    assert {ours["role"], theirs["role"]} == {"caller", "callee"}
+    for person in (alice, bob):
+        states = await person.does("events.filter(({ type }) => type === 'call').map(({ state }) => state)")
+        assert "ended" not in states
+        assert "incoming" not in states
+
+
+async def test_third_person_is_told_that_the_callee_is_busy(open_client: OpenClient) -> None:
+    alice, bob, carol = await open_client("alice"), await open_client("bob"), await open_client("carol")
+    await alice.talks_to(bob)
+    await carol.does(f"client.call('{bob.id}')")
+    await carol.expects("call", state="ended", reason="busy", endedBy="peer")
+    await bob.expects("missedcall", peerId=carol.id)
+    assert await bob.does("client.currentCall.state") == "connected"
+
+
+async def test_camera_switched_on_later_is_seen_and_switched_off_is_not(open_client: OpenClient) -> None:
+    alice, bob = await open_client("alice"), await open_client("bob")
+    await alice.talks_to(bob)
+    await alice.expects("remotestream", hasAudio=True, hasVideo=False)
+    await bob.does("media({video: true}).then((stream) => client.replaceTrack('video', stream.getVideoTracks()[0]))")
+    await alice.expects("remotestream", hasAudio=True, hasVideo=True)
+    await alice.does("""async () => {
+      const video = Object.assign(document.createElement("video"), { srcObject: client.remoteStream, muted: true });
+      await video.play();
+      await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+    }""")
+    await bob.does("client.replaceTrack('video', null)")
+    await alice.expects("remotestream", hasAudio=True, hasVideo=False)
+
+
+async def test_call_without_media_carries_data(open_client: OpenClient) -> None:
+    alice, bob = await open_client("alice"), await open_client("bob")
+    await alice.does("""client.addEventListener("peerconnection", ({ detail }) => {
+      const channel = detail.peerConnection.createDataChannel("chat");
+      channel.onopen = () => channel.send("hello");
+    })""")
+    await bob.does("""client.addEventListener("peerconnection", ({ detail }) => {
+      detail.peerConnection.ondatachannel = ({ channel }) => { channel.onmessage = ({ data }) => { window.said = data; }; };
+    })""")
+    await alice.does(f"client.call('{bob.id}')")
+    await bob.expects("call", state="incoming", offers={"audio": False, "video": False})
+    await bob.does("client.accept()")
+    await bob.expects("call", state="connected")
+    await bob.page.wait_for_function("window.said === 'hello'")
+
+
+async def test_candidates_that_come_before_the_answer_are_kept(
+    open_client: OpenClient, library_server: RunningServer
+) -> None:
+    """aiortc as a callee that sends its candidates first, which the protocol allows."""
+    alice = await open_client("alice")
+    async with Person(library_server.ws_url, f"early-{secrets.token_hex(3)}") as bob:
+        await bob.registers()
+        await alice.does(f"media({{audio: true}}).then((stream) => client.call('{bob.id}', stream))")
+        incoming = await bob.expects("INCOMING_CALL")
+        rtc = RTCPeerConnection()
+        try:
+            await rtc.setRemoteDescription(RTCSessionDescription(incoming["sdpOffer"], "offer"))
+            await rtc.setLocalDescription(await rtc.createAnswer())
+            lines = rtc.localDescription.sdp.splitlines(keepends=True)
+            candidates = [line for line in lines if line.startswith("a=candidate:")]
+            answer = "".join(line for line in lines if not line.startswith(("a=candidate:", "a=end-of-candidates")))
+            for candidate in candidates:
+                await bob.send("ICE_CANDIDATE", callId=incoming["callId"], candidate=candidate[2:].strip())
+            await bob.send("CALL_ACCEPT", callId=incoming["callId"], sdpAnswer=answer)
+            await alice.expects("call", state="connecting")
+            # Known from signaling, not found out by the other's connectivity checks ("prflx").
+            await alice.page.wait_for_function(
+                """async (count) => {
+              const stats = [...(await client.peerConnection.getStats()).values()];
+              const known = stats.filter(({ type, candidateType }) => type === "remote-candidate" && candidateType === "host");
+              return known.length === count;
+            }""",
+                arg=len(candidates),
+            )
+        finally:
+            await rtc.close()
+
+
+async def test_server_that_slows_the_client_down_loses_nothing(open_client: OpenClient) -> None:
+    limits = {"LIMIT_MESSAGE_BURST": "3", "LIMIT_MESSAGES_PER_SECOND": "4"}
+    with server(env={**PAGE_SERVER, **limits}) as slow:
+        alice, bob = await open_client("alice", slow.port), await open_client("bob", slow.port)
+        await alice.talks_to(bob, "{audio: true, video: true}")
+        await alice.does("client.hangUp()")
+        await bob.expects("call", state="ended", reason="hung-up")
+        await bob.talks_to(alice)
+
+
+async def test_server_that_forgot_the_call_leaves_it_alone(open_client: OpenClient) -> None:
+    """A restart of a server that keeps calls in memory."""
+    with server(env=PAGE_SERVER) as first:
+        async with Line.to(first.port) as line:
+            alice, bob = await open_client("alice", line.port), await open_client("bob", line.port)
+            await alice.talks_to(bob)
+            with server(env=PAGE_SERVER) as second:
+                line.lead_to(second.port)
+                for person in (alice, bob):
+                    await person.expects("signaling", state="waiting")
+                    await person.does("client.retryNow()")
+                    await person.expects("signaling", state="online")
+                await alice.expects("path", kind="direct")
+                assert await alice.does("client.currentCall.state") == "connected"
+                await alice.does("client.hangUp()")
+                await bob.expects("call", state="ended", reason="hung-up", endedBy="peer")
+
+
+async def test_ringing_goes_on_at_a_server_that_forgot_the_call(open_client: OpenClient) -> None:
+    with server(env=PAGE_SERVER) as first:
+        async with Line.to(first.port) as line:
+            alice, bob = await open_client("alice", line.port), await open_client("bob", line.port)
+            call_id = await alice.calls(bob)
+            with server(env=PAGE_SERVER) as second:
+                line.lead_to(second.port)
+                # The caller is back first, and does not find the callee at once.
+                await alice.does("client.retryNow()")
+                await alice.expects("signaling", state="online")
+                await bob.expects("signaling", state="online")
+                await alice.does("new Promise((resolve) => setTimeout(resolve, 2500))")
+                await bob.accepts()
+                await alice.expects("call", state="connected", callId=call_id)
+
+
+async def test_superseded_client_ends_its_call_and_stays_away(
+    open_client: OpenClient, library_server: RunningServer
+) -> None:
+    alice, bob = await open_client("alice"), await open_client("bob")
+    await alice.talks_to(bob)
+    async with Person(library_server.ws_url, alice.id) as newer:
+        await newer.registers()
+        await alice.expects("signaling", state="superseded", closeCode=4409)
+        await alice.expects("call", state="ended", reason="superseded")
+        await bob.expects("call", state="ended", reason="hung-up", endedBy="peer")
+        await alice.does("client.retryNow()")
+        assert await alice.does("client.signaling.state") == "superseded"
+
+
+async def test_mistakes_are_told_in_sentences(open_client: OpenClient) -> None:
+    alice = await open_client("alice", connected=False)
+    caught = "({ code, message }) => `${code}: ${message}`"
+    mistakes = {
+        "client.call('bob')": "offline: There is no connection to the server. Try again when it is back.",
+        "client.call('bob and alice')": "invalid-client-id: A name has 1 to 64 letters, digits, hyphens or underscores,"
+        " without spaces.",
+        f"client.call('{alice.id}')": "invalid-client-id: You cannot call yourself.",
+        "client.accept()": "no-call: Nobody is calling.",
+        "client.replaceTrack('audio', null)": "no-call: There is no call to send this in.",
+    }
+    for script, sentence in mistakes.items():
+        assert await alice.does(f"{script}.catch({caught})") == sentence
+    await alice.connects()
+    await alice.does("client.call('nobody-at-all')")
+    ended = await alice.expects("call", state="ended", reason="not-connected")
+    assert ended["sentence"] == "nobody-at-all is not online. Try again later."
