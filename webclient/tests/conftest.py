@@ -14,12 +14,14 @@ from playwright.async_api import Browser, async_playwright
 from tests.servers import RunningServer, database_template, server
 from tests.services import Coturn, NotInstalledError, skip_or_fail
 from tests.services.process import executable
+from webclient.tests.gallery import IS_DRAWN, Gallery
 from webclient.tests.people import KEEP_PEER_CONNECTIONS, Person
+from webclient.tests.portrait import write_portrait
 
 CHROMIUM_OPTIONS = [
     "--no-sandbox",  # which a container without user namespaces, or root, does not offer
     # A microphone that beeps and a camera that counts; who may use them is said for each person.
-    "--use-fake-device-for-media-stream",
+    "--use-fake-device-for-media-stream=fps=10",
     # Both ends of a call are on this machine.
     "--allow-loopback-in-peer-connection",
     "--autoplay-policy=no-user-gesture-required",
@@ -52,15 +54,29 @@ class Visit(Protocol):
         """`name` is for the reader; the ID is new for each test. Options are those of Playwright's `new_context`."""
 
 
+@pytest.fixture(scope="session")
+def gallery() -> Gallery:
+    """Looks at the states of the page."""
+    return Gallery()
+
+
+@pytest.fixture(scope="session")
+def camera_options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What the fake camera shows."""
+    if not IS_DRAWN:
+        return []
+    return [f"--use-file-for-fake-video-capture={write_portrait(tmp_path_factory.mktemp('camera') / 'portrait.y4m')}"]
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def chromium() -> AsyncIterator[Browser]:
+async def chromium(camera_options: list[str]) -> AsyncIterator[Browser]:
     """The distribution's Chromium; Playwright brings its driver, not its own browsers."""
     try:
         program = executable("chromium", "chromium")
     except NotInstalledError as missing:
         skip_or_fail(missing)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=CHROMIUM_OPTIONS)
+        browser = await playwright.chromium.launch(executable_path=program, args=[*CHROMIUM_OPTIONS, *camera_options])
         yield browser
         await browser.close()
 
@@ -146,7 +162,9 @@ async def visit(chromium: Browser) -> AsyncIterator[Visit]:
             context = await chromium.new_context(**{"permissions": ["camera", "microphone"]} | options)
             stack.push_async_callback(context.close)
             await context.add_init_script(KEEP_PEER_CONNECTIONS)
-            person = Person(f"{name}-{secrets.token_hex(3)}", where, await context.new_page())
+            # In a picture a name is a name.
+            client_id = name if IS_DRAWN else f"{name}-{secrets.token_hex(3)}"
+            person = Person(client_id, where, await context.new_page())
             people.append(person)
             return person
 

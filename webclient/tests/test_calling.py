@@ -4,6 +4,7 @@ import pytest
 from playwright.async_api import expect
 
 from webclient.tests.conftest import Site, Visit
+from webclient.tests.gallery import Gallery
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -54,7 +55,7 @@ async def test_camera_can_be_switched_on_in_an_audio_call_and_off_again(site: Si
     await bob.hears_something()
 
 
-async def test_call_is_declined(site: Site, visit: Visit) -> None:
+async def test_call_is_declined(site: Site, visit: Visit, gallery: Gallery) -> None:
     alice, bob = await (await visit("alice", site.here)).enters(), await (await visit("bob", site.there)).enters()
     await alice.calls(bob.id)
     await bob.rings(alice)
@@ -62,8 +63,9 @@ async def test_call_is_declined(site: Site, visit: Visit) -> None:
     await bob.clicks("Decline")
 
     await alice.is_told(f"{bob.id} declined the call.")
-    await expect(alice.button(f"Call {bob.id} again")).to_be_visible()
+    await expect(alice.button("Call again")).to_be_visible()
     await expect(bob.ringing(alice)).to_be_hidden()
+    await gallery.shows(alice, "declined")
 
 
 async def test_call_is_cancelled_while_it_rings(site: Site, visit: Visit) -> None:
@@ -77,15 +79,16 @@ async def test_call_is_cancelled_while_it_rings(site: Site, visit: Visit) -> Non
     await expect(bob.ringing(alice)).to_be_hidden()
 
 
-async def test_call_to_somebody_who_is_away(site: Site, visit: Visit) -> None:
+async def test_call_to_somebody_who_is_away(site: Site, visit: Visit, gallery: Gallery) -> None:
     alice = await (await visit("alice", site.here)).enters()
 
     await alice.calls("nobody-of-this-name")
 
     await alice.is_told("nobody-of-this-name is not online. Try again later.")
+    await gallery.shows(alice, "not-online")
 
 
-async def test_call_to_somebody_who_is_busy(site: Site, visit: Visit) -> None:
+async def test_call_to_somebody_who_is_busy(site: Site, visit: Visit, gallery: Gallery) -> None:
     alice, bob = await (await visit("alice", site.here)).enters(), await (await visit("bob", site.there)).enters()
     carol = await (await visit("carol", site.there)).enters()
     await alice.talks_to(bob, "Audio call")
@@ -94,9 +97,10 @@ async def test_call_to_somebody_who_is_busy(site: Site, visit: Visit) -> None:
 
     await carol.is_told(f"{bob.id} is in another call.")
     await bob.is_told(f"{carol.id} called while you were in this call.")
+    await gallery.shows(carol, "busy")
 
 
-async def test_nobody_answers(impatient_site: Site, visit: Visit) -> None:
+async def test_nobody_answers(impatient_site: Site, visit: Visit, gallery: Gallery) -> None:
     alice = await (await visit("alice", impatient_site.here)).enters()
     bob = await (await visit("bob", impatient_site.there)).enters()
     await alice.calls(bob.id)
@@ -104,6 +108,7 @@ async def test_nobody_answers(impatient_site: Site, visit: Visit) -> None:
 
     await alice.is_told(f"{bob.id} did not answer.")
     await bob.is_told(f"You did not answer {alice.id}.")
+    await gallery.shows(alice, "no-answer")
 
 
 async def test_link_enters_and_calls_at_once(site: Site, visit: Visit) -> None:

@@ -4,6 +4,7 @@ import pytest
 from playwright.async_api import expect
 
 from webclient.tests.conftest import Site, Visit
+from webclient.tests.gallery import Gallery
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -19,7 +20,7 @@ async def test_without_a_camera_the_call_has_sound(memory_site: Site, visit: Vis
     await expect(bob.page.locator("#stage")).to_have_attribute("data-remote", "none")
 
 
-async def test_without_anything_one_can_still_see_and_hear(memory_site: Site, visit: Visit) -> None:
+async def test_without_anything_one_can_still_see_and_hear(memory_site: Site, visit: Visit, gallery: Gallery) -> None:
     alice = await (await visit("alice", memory_site.here, permissions=["geolocation"])).enters()
     bob = await (await visit("bob", memory_site.here)).enters()
 
@@ -29,3 +30,4 @@ async def test_without_anything_one_can_still_see_and_hear(memory_site: Site, vi
     await alice.hears_something()
     await expect(alice.page.locator("#stage")).to_have_attribute("data-remote", "video")
     await expect(alice.button("Mute")).to_be_disabled()
+    await gallery.shows(alice, "without-microphone-and-camera")

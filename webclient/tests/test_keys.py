@@ -4,15 +4,16 @@ import pytest
 from playwright.async_api import expect
 
 from webclient.tests.conftest import Site, Visit
+from webclient.tests.gallery import Gallery
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_changed_key_is_shown_until_it_is_accepted(site: Site, visit: Visit) -> None:
+async def test_changed_key_is_shown_until_it_is_accepted(site: Site, visit: Visit, gallery: Gallery) -> None:
     alice, bob = await (await visit("alice", site.here)).enters(), await (await visit("bob", site.there)).enters()
     await alice.talks_to(bob, "Audio call")
     await alice.clicks("We compared it: it is the same")
-    await expect(alice.button("You have compared it. Undo")).to_be_visible()
+    await alice.sees(f"You have compared the safety number with {bob.id}.")
     await bob.clicks("Hang up")
     await bob.page.context.close()
 
@@ -23,10 +24,11 @@ async def test_changed_key_is_shown_until_it_is_accepted(site: Site, visit: Visi
     await other.sees("Your key replaced the one of another browser.")
     await other.talks_to(alice, "Audio call")
 
-    warning = alice.page.get_by_role("alert").filter(has_text="key has changed")
+    warning = alice.page.get_by_role("alert").filter(has_text=f"This may not be {bob.id}")
     await expect(warning).to_be_visible()
     await expect(alice.button("Accept the new key")).to_be_disabled()
     assert await alice.safety_number() == await other.safety_number()
+    await gallery.shows(alice, "key-changed")
     await alice.page.get_by_label(f"I have compared the safety number with {bob.id}").check()
     await alice.clicks("Accept the new key")
     await expect(warning).to_be_hidden()

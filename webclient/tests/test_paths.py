@@ -4,6 +4,7 @@ import pytest
 
 from tests.servers import RunningServer
 from webclient.tests.conftest import Site, Visit
+from webclient.tests.gallery import Gallery
 from webclient.tests.people import Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -16,7 +17,7 @@ async def enters_hidden(visit: Visit, name: str, where: RunningServer) -> Person
     return person
 
 
-async def test_relay_carries_the_call_with_the_servers_credentials(site: Site, visit: Visit) -> None:
+async def test_relay_carries_the_call_with_the_servers_credentials(site: Site, visit: Visit, gallery: Gallery) -> None:
     alice, bob = await enters_hidden(visit, "alice", site.here), await enters_hidden(visit, "bob", site.there)
 
     await alice.talks_to(bob)
@@ -25,10 +26,11 @@ async def test_relay_carries_the_call_with_the_servers_credentials(site: Site, v
         await person.hears_something()
         await person.sees("Relayed")
         assert await person.candidate_types() == ["relay", "relay"]
+    await gallery.shows(alice, "relayed-call")
 
 
 async def test_relay_that_refuses_the_credentials_is_told(
-    server_with_wrong_secret: RunningServer, visit: Visit
+    server_with_wrong_secret: RunningServer, visit: Visit, gallery: Gallery
 ) -> None:
     alice = await enters_hidden(visit, "alice", server_with_wrong_secret)
     bob = await (await visit("bob", server_with_wrong_secret)).enters()
@@ -36,3 +38,4 @@ async def test_relay_that_refuses_the_credentials_is_told(
     await alice.calls(bob.id, "Audio call")
 
     await alice.is_told("relay")
+    await gallery.shows(alice, "relay-refused")

@@ -11,6 +11,7 @@ from playwright.async_api import expect
 from tests.servers import RunningServer, server
 from tests.services.process import free_port
 from webclient.tests.conftest import PAGE_SERVER, Site, Visit
+from webclient.tests.gallery import Gallery
 from webclient.tests.people import Heartbeats, Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -34,7 +35,7 @@ async def test_tab_whose_timers_stand_still_stays_registered(impatient_site: Sit
     await alice.sees("Connected to the server.")
 
 
-async def test_second_tab_supersedes_the_first_one(site: Site, visit: Visit) -> None:
+async def test_second_tab_supersedes_the_first_one(site: Site, visit: Visit, gallery: Gallery) -> None:
     first = await (await visit("alice", site.here)).enters()
     second = await visit("alice", site.there)
     second.id = first.id
@@ -45,6 +46,7 @@ async def test_second_tab_supersedes_the_first_one(site: Site, visit: Visit) -> 
     await bob.talks_to(second, "Audio call")
     # By now the first one would have come back, as after any other close.
     await expect(first.button("Use it here instead")).to_be_visible()
+    await gallery.shows(first, "superseded")
 
     await second.clicks("Hang up")
     await second.is_told("You hung up.")
@@ -91,7 +93,7 @@ async def restartable(
     await asyncio.to_thread(restartable.close)
 
 
-async def test_call_outlives_a_restart_of_the_server(restartable: Restartable, visit: Visit) -> None:
+async def test_call_outlives_a_restart_of_the_server(restartable: Restartable, visit: Visit, gallery: Gallery) -> None:
     here, there = restartable.servers[0], restartable.servers[-1]
     alice, bob = await (await visit("alice", here)).enters(), await (await visit("bob", there)).enters()
     people: tuple[Person, ...] = (alice, bob)
@@ -103,6 +105,7 @@ async def test_call_outlives_a_restart_of_the_server(restartable: Restartable, v
     for person in people:
         await expect(person.button("Try now")).to_be_visible()
         await person.hears_something()
+    await gallery.shows(alice, "server-away")
     await asyncio.to_thread(restartable.start)
 
     for person in people:

@@ -116,7 +116,7 @@ function callChanged(call) {
 function ended({ reason, sentence, peerId, offers }) {
   releaseMedia();
   demo.seesPeer = false;
-  const again = { label: `Call ${peerId} again`, run: () => placeCall(peerId, offers.video) };
+  const again = { label: "Call again", run: () => placeCall(peerId, offers.video) };
   demo.notice = { text: sentence, tone: ENDED_TONES[reason] ?? "warning" };
   if (WORTH_REPEATING.has(reason)) demo.notice.action = again;
 }

@@ -1,7 +1,7 @@
 /** Microphone and camera, or as much of them as there is. */
 
 const PROBLEMS = {
-  NotAllowedError: "The browser was not allowed to use it. Allow it in the address bar to use it in the next call.",
+  NotAllowedError: "Allow it in the browser’s address bar, and it works in the next call.",
   NotFoundError: "This device has none.",
   NotReadableError: "Another program may be using it.",
 };

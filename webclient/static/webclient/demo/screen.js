@@ -65,7 +65,7 @@ function title(call) {
 }
 
 function renderSignaling(signaling) {
-  show("signaling", Boolean(signaling));
+  show("signaling", Boolean(signaling) && signaling.state !== "superseded");
   if (!signaling) return;
   element("signaling").dataset.state = signaling.state;
   element("signaling").dataset.tone = TONES[signaling.state];

@@ -11,10 +11,16 @@ const MEDIA_TONES = { verified: "good", unsigned: "warning", stripped: "bad", un
 export function renderSecurity({ client, digits }, call) {
   const { peerKey, verification } = client;
   const tone = peerKey?.isVerified ? "good" : KEY_TONES[peerKey?.status];
-  state("key-fact", peerKey?.sentence ?? `Looking up ${call.peerId}’s key…`, tone ?? "plain");
+  state("key-fact", keyStory(peerKey, call.peerId), tone ?? "plain");
   state("media-fact", verification?.sentence, MEDIA_TONES[verification?.status] ?? "plain");
   renderSafetyNumber(digits, peerKey, call.peerId);
   renderAlarm(peerKey, verification, call.peerId);
+}
+
+function keyStory(peerKey, peerId) {
+  if (!peerKey) return `Looking up ${peerId}’s key…`;
+  if (peerKey.status === "changed") return "The key is not the one you knew; see above.";
+  return peerKey.isVerified ? `You have compared the safety number with ${peerId}.` : peerKey.sentence;
 }
 
 function renderSafetyNumber(digits, peerKey, peerId) {
@@ -23,7 +29,7 @@ function renderSafetyNumber(digits, peerKey, peerId) {
   if (!digits) return;
   const hint = `Read it to ${peerId}, or compare the QR codes. If all 60 digits are the same, nobody is in between.`;
   write("safety-hint", hint);
-  write("compared", peerKey?.isVerified ? "You have compared it. Undo" : "We compared it: it is the same");
+  write("compared", peerKey?.isVerified ? "We have not compared it after all" : "We compared it: it is the same");
   const groups = element("safety-groups");
   if (groups.dataset.digits === digits) return;
   groups.dataset.digits = digits;
@@ -45,7 +51,7 @@ function renderAlarm(peerKey, verification, peerId) {
   show("accept-key-form", isChanged);
   if (isStripped) warn(`This may not be ${peerId}`, verification.sentence);
   if (!isChanged) return;
-  warn(`${peerId}’s key has changed`, peerKey.sentence);
+  warn(`This may not be ${peerId}`, peerKey.sentence);
   write("alarm-old", peerKey.pinnedFingerprint ?? "none");
   write("alarm-new", peerKey.fingerprint ?? "withdrawn");
   write("accept-key-label", `I have compared the safety number with ${peerId}, and it is the same.`);

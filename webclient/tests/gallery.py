@@ -1,0 +1,50 @@
+"""How the page looks in every state: checked always, drawn into docs/screenshots/ when SCREENSHOTS=1."""
+
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import Literal
+
+from axe_playwright_python.async_playwright import Axe
+from PIL import Image
+from playwright.async_api import ViewportSize
+
+from tests.servers import ROOT
+from webclient.tests.people import Person
+
+IS_DRAWN = os.environ.get("SCREENSHOTS") == "1"
+DIRECTORY = ROOT / "docs" / "screenshots"
+
+ColorScheme = Literal["dark", "light"]
+# The narrowest phones in use, and a small laptop; each colour scheme on one of them.
+DEVICES: dict[str, tuple[ViewportSize, ColorScheme]] = {
+    "phone-dark": ({"width": 360, "height": 740}, "dark"),
+    "desktop-light": ({"width": 1280, "height": 800}, "light"),
+}
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+class Gallery:
+    """Looks once at each state, on each device."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    async def shows(self, person: Person, state: str) -> None:
+        """Demand that what this person sees fits the screen and that axe-core finds nothing to complain of."""
+        if state in self._seen:
+            return
+        self._seen.add(state)
+        for device, (viewport, color_scheme) in DEVICES.items():
+            await person.page.set_viewport_size(viewport)
+            await person.page.emulate_media(color_scheme=color_scheme, reduced_motion="reduce")
+            assert await person.page.evaluate(OVERFLOW) == 0, f"{state} is wider than the {device}"
+            results = await Axe().run(person.page)
+            assert results.violations_count == 0, f"{state} on {device}: {results.generate_report()}"
+            if IS_DRAWN:
+                await self._draw(person, DIRECTORY / f"{state}-{device}.png")
+
+    async def _draw(self, person: Person, path: Path) -> None:
+        picture = await person.page.screenshot(full_page=True, animations="disabled", caret="hide")
+        # A palette makes a third of it; the page has few colours.
+        Image.open(BytesIO(picture)).convert("RGB").quantize(256).save(path, optimize=True)
