@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench bench-quick clean
+.PHONY: help run test screenshots lint format bench bench-quick clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -15,6 +15,10 @@ run: .venv/runtime.stamp ## Start the server on 127.0.0.1:$PORT (8000) with SQLi
 test: .venv/development.stamp ## Run all tests; ARGS="-k name" goes to pytest
 	@scripts/install-services
 	@$(PYTHON) -m tests.services $(ARGS)
+
+screenshots: .venv/development.stamp ## Draw docs/screenshots/ anew, while the tests of the page look at it
+	@scripts/install-services
+	SCREENSHOTS=1 $(PYTHON) -m pytest -q webclient/tests --ignore webclient/tests/library
 
 # Types and migrations are read from the settings, which ask for a key otherwise.
 lint: export DEBUG := 1

@@ -5,6 +5,7 @@ from playwright.async_api import expect
 
 from webclient.tests.conftest import Site, Visit
 from webclient.tests.gallery import Gallery
+from webclient.tests.people import Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -119,3 +120,17 @@ async def test_link_enters_and_calls_at_once(site: Site, visit: Visit) -> None:
     await alice.rings(bob)
     # A reload would enter as the same person, but not call again.
     await expect(bob.page).to_have_url(f"{bob.where.http_url}/demo/?name={bob.id}")
+
+
+async def test_somebody_alone_calls_themselves_from_a_second_tab(memory_site: Site, visit: Visit) -> None:
+    alice = await (await visit("alice", memory_site.here)).enters()
+
+    async with alice.page.context.expect_page() as opening:
+        await alice.page.get_by_role("link", name="Call yourself from a second tab").click()
+    guest = Person(f"{alice.id}-guest", memory_site.here, await opening.value)
+
+    await alice.rings(guest)
+    await alice.clicks("Answer")
+    await guest.sees(f"In a call with {alice.id}.")
+    await alice.hears_something()
+    assert guest.problems == []

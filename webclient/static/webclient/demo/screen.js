@@ -1,6 +1,7 @@
 /** What is shown, as it follows from the client's state; called whenever something may have changed. */
 
 import { element, avatar, play, show, state, write } from "./page.js";
+import { ring } from "./ringing.js";
 import { renderSecurity } from "./security.js";
 import { duration, rate, size } from "./words.js";
 
@@ -112,6 +113,7 @@ function renderIncoming({ client, isOpeningMedia }, call) {
     element("answer").querySelector("use").setAttribute("href", mayShowPicture(call) ? "#icon-camera" : "#icon-phone");
     for (const id of ["answer", "answer-audio"]) element(id).disabled = isOpeningMedia;
   }
+  ring(isIncoming);
   if (isIncoming && !dialog.open) dialog.showModal();
   if (!isIncoming && dialog.open) dialog.close();
 }
