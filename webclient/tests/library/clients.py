@@ -84,6 +84,14 @@ class ClientPage:
         self._seen[event_type] = at + 1
         return dict(event)
 
+    async def until(self, condition: str) -> None:
+        """Wait for a JavaScript expression, or the promise that it is, to be true."""
+        # Playwright's own waiting evaluates a string in the page, which its policy forbids.
+        await self.does(f"""new Promise((resolve) => {{
+          const look = async () => {{ if (await ({condition})) resolve(); else setTimeout(look, 20); }};
+          look();
+        }})""")
+
     async def calls(self, peer: "ClientPage", media: str = "{audio: true}") -> str:
         """Call somebody and let it ring there."""
         call_id: str = await self.does(f"media({media}).then((stream) => client.call('{peer.id}', stream))")

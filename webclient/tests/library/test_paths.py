@@ -1,5 +1,6 @@
 """How media finds its way, and finds another one."""
 
+import asyncio
 import secrets
 from datetime import UTC, datetime, timedelta
 
@@ -46,7 +47,7 @@ async def test_credentials_are_renewed_during_a_call(open_client: OpenClient, co
         await alice.talks_to(bob)
         expiry = "Number(client.peerConnection.getConfiguration().iceServers[0].username.split(':')[0])"
         first = await alice.does(expiry)
-        await alice.page.wait_for_function(f"{expiry} > {first}")
+        await alice.until(f"{expiry} > {first}")
 
 
 async def test_refused_credentials_are_told_at_once(open_client: OpenClient, coturn_server: Coturn) -> None:
@@ -69,7 +70,7 @@ async def test_client_that_knows_only_the_reference_is_called(
     async with Peer(library_server.ws_url, f"peer-{secrets.token_hex(3)}") as bob:
         await alice.does(f"media({{audio: true}}).then((stream) => client.call('{bob.id}', stream))")
         candidates = await bob.picks_up()
-        await bob.trickles(candidates)
+        await asyncio.gather(bob.trickles(candidates), bob.takes_candidates())
         await alice.expects("verification", status="unsigned")
         await alice.expects("call", state="connected")
         await alice.expects("path", kind="relayed")

@@ -81,7 +81,7 @@ async def test_call_without_media_carries_data(open_client: OpenClient) -> None:
     await bob.expects("call", state="incoming", offers={"audio": False, "video": False})
     await bob.does("client.accept()")
     await bob.expects("call", state="connected")
-    await bob.page.wait_for_function("window.said === 'hello'")
+    await bob.until("window.said === 'hello'")
 
 
 async def test_candidates_that_come_before_the_answer_are_kept(
@@ -98,21 +98,16 @@ async def test_candidates_that_come_before_the_answer_are_kept(
             await rtc.setRemoteDescription(RTCSessionDescription(incoming["sdpOffer"], "offer"))
             await rtc.setLocalDescription(await rtc.createAnswer())
             lines = rtc.localDescription.sdp.splitlines(keepends=True)
-            candidates = [line for line in lines if line.startswith("a=candidate:")]
+            candidates = {line for line in lines if line.startswith("a=candidate:")}
             answer = "".join(line for line in lines if not line.startswith(("a=candidate:", "a=end-of-candidates")))
             for candidate in candidates:
                 await bob.send("ICE_CANDIDATE", callId=incoming["callId"], candidate=candidate[2:].strip())
             await bob.send("CALL_ACCEPT", callId=incoming["callId"], sdpAnswer=answer)
             await alice.expects("call", state="connecting")
             # Known from signaling, not found out by the other's connectivity checks ("prflx").
-            await alice.page.wait_for_function(
-                """async (count) => {
-              const stats = [...(await client.peerConnection.getStats()).values()];
-              const known = stats.filter(({ type, candidateType }) => type === "remote-candidate" && candidateType === "host");
-              return known.length === count;
-            }""",
-                arg=len(candidates),
-            )
+            known = "({ type, candidateType }) => type === 'remote-candidate' && candidateType === 'host'"
+            stats = f"client.peerConnection.getStats().then((stats) => [...stats.values()].filter({known}).length)"
+            await alice.until(f"{stats}.then((count) => count === {len(candidates)})")
         finally:
             await rtc.close()
 
