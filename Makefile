@@ -28,6 +28,7 @@ lint: .venv/development.stamp ## Check style, types, the floors and the migratio
 	$(PYTHON) -m mypy .
 	.venv/bin/lint-imports
 	$(PYTHON) manage.py makemigrations --check --dry-run --skip-checks
+	@scripts/check-javascript
 
 format: .venv/development.stamp ## Put the code into the form that `lint` asks for
 	$(PYTHON) -m ruff check --fix .

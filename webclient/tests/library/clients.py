@@ -92,6 +92,13 @@ class ClientPage:
           look();
         }})""")
 
+    async def unexpected_errors(self) -> list[dict[str, Any]]:
+        """What the library complained of and no test expected."""
+        errors: list[dict[str, Any]] = await self.does(
+            "(seen) => events.slice(seen).filter(({ type }) => type === 'error')", self._seen.get("error", 0)
+        )
+        return errors
+
     async def calls(self, peer: "ClientPage", media: str = "{audio: true}") -> str:
         """Call somebody and let it ring there."""
         call_id: str = await self.does(f"media({media}).then((stream) => client.call('{peer.id}', stream))")

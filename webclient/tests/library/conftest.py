@@ -45,8 +45,9 @@ def library_server(coturn_server: Coturn, library_database: Path) -> Iterator[Ru
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_client(chromium: Browser, library_server: RunningServer) -> AsyncIterator[OpenClient]:
-    """Opens documents with nothing but the library; at the end none must have thrown."""
-    exceptions: list[str] = []
+    """Opens documents with nothing but the library; at the end none must have thrown, or complained unexpectedly."""
+    problems: list[str] = []
+    people: list[ClientPage] = []
     async with AsyncExitStack() as stack:
 
         async def open_document(
@@ -55,10 +56,12 @@ async def open_client(chromium: Browser, library_server: RunningServer) -> Async
             context = await chromium.new_context(permissions=["camera", "microphone"])
             stack.push_async_callback(context.close)
             page = await context.new_page()
-            page.on("pageerror", lambda error: exceptions.append(f"{name}: {error}"))
+            page.on("pageerror", lambda error: problems.append(f"{name}: {error}"))
             person = ClientPage(f"{name}-{secrets.token_hex(3)}", port or library_server.port, page)
             await person.starts(**options)
+            people.append(person)
             return await person.connects() if connected else person
 
         yield open_document
-    assert not exceptions
+        problems += [f"{person.id}: {error}" for person in people for error in await person.unexpected_errors()]
+    assert not problems

@@ -135,5 +135,5 @@ class _Outside(asyncio.DatagramProtocol):
         self._gateway = gateway
         self._addr = addr
 
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+    def datagram_received(self, data: bytes, _server: tuple[str, int]) -> None:
         self._gateway.answer(data, self._addr)

@@ -55,7 +55,7 @@ class Signer(Person):
         await self.expects("PKD_RESULT", publicKey=self.public_key)
 
     def signed(self, offer: str, call_id: str, callee: str) -> str:
-        text = "\n".join(["securecall-identity-v1", call_id, self.id, callee, "caller", FINGERPRINT])
+        text = f"securecall-identity-v1\n{call_id}\n{self.id}\n{callee}\ncaller\n{FINGERPRINT}"
         r, s = decode_dss_signature(self.private_key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
         signature = encoded(r.to_bytes(32) + s.to_bytes(32))
         return offer.replace("m=audio", f"a=x-securecall-identity:{signature}\r\nm=audio")

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from webclient.tests.library.network import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-RELAY_ONLY = {"rtcConfiguration": {"iceTransportPolicy": "relay"}}
+RELAY_ONLY: dict[str, Any] = {"rtcConfiguration": {"iceTransportPolicy": "relay"}}
 
 
 async def test_broken_path_is_replaced(open_client: OpenClient, coturn_server: Coturn) -> None:

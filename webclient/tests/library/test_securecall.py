@@ -31,7 +31,7 @@ async def test_call_is_signed_direct_and_hung_up(open_client: OpenClient) -> Non
 
 async def test_both_call_each_other_and_talk(open_client: OpenClient) -> None:
     alice, bob = await open_client("alice"), await open_client("bob")
-    # As if both pressed the button before the other's call came: neither hears of the other's until it has placed its own.
+    # Both press the button before the other's call has come.
     call = "media({audio: true}).then((stream) => client.call('%s', stream))"
     await asyncio.gather(alice.does(call % bob.id), bob.does(call % alice.id))
     ours = await alice.expects("call", state="connected")
@@ -75,7 +75,9 @@ async def test_call_without_media_carries_data(open_client: OpenClient) -> None:
       channel.onopen = () => channel.send("hello");
     })""")
     await bob.does("""client.addEventListener("peerconnection", ({ detail }) => {
-      detail.peerConnection.ondatachannel = ({ channel }) => { channel.onmessage = ({ data }) => { window.said = data; }; };
+      detail.peerConnection.ondatachannel = ({ channel }) => {
+        channel.onmessage = ({ data }) => { window.said = data; };
+      };
     })""")
     await alice.does(f"client.call('{bob.id}')")
     await bob.expects("call", state="incoming", offers={"audio": False, "video": False})

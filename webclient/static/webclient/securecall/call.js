@@ -564,8 +564,9 @@ export class Call {
   /** @param {{type: string, sdp: string, id: number}} description */
   async #negotiated({ type, sdp, id }) {
     const rtc = this.rtc;
+    if (!rtc || !this.#isDescribed || typeof sdp !== "string") return;
     // The media's keys do not change during a call: whoever sends others is not the peer.
-    if (!rtc || !this.#isDescribed || fingerprintsIn(sdp).join("\n") !== this.#peerFingerprints) return;
+    if (fingerprintsIn(sdp).join("\n") !== this.#peerFingerprints) return;
     if (type === "answer") {
       // Not the answer to an offer that gave way, or that a newer one replaced.
       if (rtc.signalingState !== "have-local-offer" || id !== this.#offerId) return;

@@ -81,9 +81,10 @@ export class Keys {
     return this.#publishing;
   }
 
-  /** Look into the directory again at the next `publish`: another browser may have published meanwhile. */
+  /** Look again at the next `publish`: another tab or browser may have made or published a key meanwhile. */
   doubt() {
     this.#publishing = null;
+    this.#kept = null;
   }
 
   /** @returns {Promise<Identity>} */
@@ -92,7 +93,7 @@ export class Keys {
     const made = this.#kept;
     await this.#store.update("identities", this.#place, () => made);
     await this.#announce({ isNew: true, isPublished: false, replacedAnother: false });
-    this.doubt();
+    this.#publishing = null;
     await this.publish();
     return /** @type {Identity} */ (this.identity);
   }
@@ -114,7 +115,9 @@ export class Keys {
     const made = await newIdentity();
     const kept = await this.#store.update("identities", this.#place, (before) => before ?? made);
     this.#kept = /** @type {KeptIdentity} */ (kept);
-    await this.#announce({ isNew: this.#kept === made, isPublished: false, replacedAnother: false });
+    if (this.#kept.publicKey !== this.identity?.publicKey) {
+      await this.#announce({ isNew: this.#kept === made, isPublished: false, replacedAnother: false });
+    }
     return this.#kept;
   }
 
