@@ -12,7 +12,8 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from signaling.protocol.errors import InvalidMessageError, ProtocolError
+from signaling.protocol.calls import CALL_ID
+from signaling.protocol.errors import ErrorCode, InvalidMessageError, ProtocolError
 
 MAX_FRAME_BYTES = 65_536
 # How deep the decoder goes depends on Python's version; this does not, and is less.
@@ -25,6 +26,10 @@ ClientId = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}\Z")]
 Reason = Annotated[str, Meta(max_length=64)]
 # Control characters have no place in a key and would not survive every database.
 PublicKey = Annotated[str, Meta(min_length=1, max_length=8192, pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z")]
+# What a JSON schema says of these, `decode_payload` and the handlers check, who have a better sentence for it.
+CallId = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{CALL_ID.pattern}\Z"})]
+SessionDescription = Annotated[Raw, Meta(extra_json_schema={"type": "string", "minLength": 1})]
+Candidate = Annotated[Raw, Meta(extra_json_schema={"type": ["string", "object"]})]
 
 
 class ClientMessage(Struct, rename="camel", gc=False):
@@ -54,8 +59,8 @@ class CallInitiate(ClientMessage):
         "its callId is optional, a string."
     )
     target_id: ClientId
-    sdp_offer: Raw
-    call_id: str | UnsetType = UNSET
+    sdp_offer: SessionDescription
+    call_id: CallId | UnsetType = UNSET
 
 
 class CallAccept(ClientMessage):
@@ -63,7 +68,7 @@ class CallAccept(ClientMessage):
 
     usage = "CALL_ACCEPT needs a callId (a string) and an sdpAnswer (a string that is not empty)."
     call_id: str
-    sdp_answer: Raw
+    sdp_answer: SessionDescription
 
 
 class CallReject(ClientMessage):
@@ -87,7 +92,7 @@ class IceCandidate(ClientMessage):
 
     usage = "ICE_CANDIDATE needs a callId (a string) and a candidate (a string or an object)."
     call_id: str
-    candidate: Raw
+    candidate: Candidate
 
 
 class PkdRegister(ClientMessage):
@@ -124,7 +129,18 @@ CLIENT_MESSAGES: dict[str, type[ClientMessage]] = {
     "TURN_CREDENTIALS": TurnCredentials,
 }
 
-IceServers = list[dict[str, str]]
+# The W3C's RTCIceServer, one URL each; a STUN server needs neither username nor credential.
+IceServer = Annotated[
+    dict[str, str],
+    Meta(
+        extra_json_schema={
+            "properties": {name: {"type": "string"} for name in ("urls", "username", "credential")},
+            "required": ["urls"],
+        }
+    ),
+]
+IceServers = list[IceServer]
+Echo = Annotated[str, Meta(max_length=MAX_ECHO_CHARACTERS)]
 
 
 class ServerMessage(Struct, rename="camel", omit_defaults=True, gc=False):
@@ -138,7 +154,7 @@ class ServerMessage(Struct, rename="camel", omit_defaults=True, gc=False):
 class Registered(ServerMessage):
     """Registration confirmed."""
 
-    client_id: str
+    client_id: ClientId
     ice_servers: IceServers
 
 
@@ -149,46 +165,46 @@ class HeartbeatAck(ServerMessage):
 class IncomingCall(ServerMessage):
     """Somebody calls this client."""
 
-    call_id: str
-    caller_id: str
-    sdp_offer: Raw
+    call_id: CallId
+    caller_id: ClientId
+    sdp_offer: SessionDescription
     ice_servers: IceServers
 
 
 class CallAccepted(ServerMessage):
     """The callee accepted."""
 
-    call_id: str
-    sdp_answer: Raw
+    call_id: CallId
+    sdp_answer: SessionDescription
     ice_servers: IceServers
 
 
 class CallRejected(ServerMessage):
     """The callee rejected."""
 
-    call_id: str
-    reason: str | UnsetType = UNSET
+    call_id: CallId
+    reason: Reason | UnsetType = UNSET
 
 
 class CallEnded(ServerMessage):
     """The peer, or the server, ended the call."""
 
-    call_id: str
-    reason: str | UnsetType = UNSET
+    call_id: CallId
+    reason: Reason | UnsetType = UNSET
 
 
 class PeerIceCandidate(ServerMessage):
     """A candidate from the peer."""
 
-    call_id: str
-    candidate: Raw
+    call_id: CallId
+    candidate: Candidate
 
 
 class PkdResult(ServerMessage):
     """A client's public key; `null` when it has none, or a revoked one."""
 
-    client_id: str
-    public_key: str | None
+    client_id: ClientId
+    public_key: PublicKey | None
 
 
 class FreshTurnCredentials(ServerMessage):
@@ -201,11 +217,11 @@ class FreshTurnCredentials(ServerMessage):
 class Error(ServerMessage):
     """What was wrong with a request, and what to do."""
 
-    code: str
+    code: ErrorCode
     message: str
-    request: str | UnsetType = UNSET
-    call_id: str | UnsetType = UNSET
-    retry_after_ms: int | UnsetType = UNSET
+    request: Echo | UnsetType = UNSET
+    call_id: Echo | UnsetType = UNSET
+    retry_after_ms: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
 
 
 SERVER_MESSAGES: dict[type[ServerMessage], str] = {
@@ -275,7 +291,7 @@ def error_for(error: ProtocolError, request: str | UnsetType = UNSET, call_id: s
     """Describe `error` to the client that caused it, with the type and the call that its request named."""
     retry_after = error.retry_after_seconds
     return Error(
-        code=error.code.value,
+        code=error.code,
         message=error.sentence,
         request=request,
         call_id=call_id,

@@ -355,7 +355,7 @@ SAID: list[tuple[ServerMessage, dict[str, Any]]] = [
     (PkdResult("alice", None), {"clientId": "alice", "publicKey": None}),
     (PkdResult("alice", "\u00e9\u2028"), {"clientId": "alice", "publicKey": "\u00e9\u2028"}),
     (FreshTurnCredentials([], 7), {"iceServers": [], "expiresAt": 7}),
-    (Error("RATE_LIMITED", "Wait."), {"code": "RATE_LIMITED", "message": "Wait."}),
+    (Error(ErrorCode.RATE_LIMITED, "Wait."), {"code": "RATE_LIMITED", "message": "Wait."}),
 ]
 
 
