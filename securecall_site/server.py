@@ -28,6 +28,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
 from securecall_site import checks
+from securecall_site.http_request import bind_requests
 from securecall_site.websocket import SignalingProtocol
 from signaling import node
 
@@ -68,6 +69,7 @@ class GracefulServer(Server):  # type: ignore[misc]
     def _get_ready(self) -> None:
         """Prepare what `run` has built, before the first connection is accepted."""
         SignalingProtocol.settle(self.ws_factory)
+        bind_requests(self.http_factory)
         for number in (signal.SIGTERM, signal.SIGINT):
             twisted_loop.add_signal_handler(number, self._begin_drain)
         globalLogPublisher.addObserver(log_failure)  # type: ignore[arg-type]  # Twisted's is a zope interface
