@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test screenshots lint format bench bench-quick clean
+.PHONY: help run test screenshots lint format audit bench bench-quick clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -33,6 +33,10 @@ lint: .venv/development.stamp ## Check style, types, the floors and the migratio
 format: .venv/development.stamp ## Put the code into the form that `lint` asks for
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
+
+# Not a part of `lint`, which works without a network. `--strict`: what could not be looked up is no "none found".
+audit: .venv/development.stamp ## Ask PyPI for known vulnerabilities of everything installed
+	.venv/bin/pip-audit --strict --local --progress-spinner off
 
 bench: .venv/development.stamp ## Measure the server
 	$(PYTHON) -m bench
