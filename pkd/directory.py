@@ -22,6 +22,7 @@ from pkd.models import (
     KeyChange,
     PublicKey,
 )
+from signaling.counters import FOUND, MISSING, UNCHANGED, counters
 from signaling.protocol import messages
 
 
@@ -43,7 +44,8 @@ async def publish(client_id: str, public_key: str) -> None:
     Raises `KeyRevokedError`, `DirectoryUnavailableError`, or `ValueError` for what is no client ID or no key.
     """
     with _unavailable_when_the_database_is():
-        await database_sync_to_async(store)(client_id, public_key)
+        kind = await database_sync_to_async(store)(client_id, public_key)
+    counters.key_publications[UNCHANGED if kind is None else kind.value] += 1
 
 
 async def look_up(client_id: str) -> str | None:
@@ -52,18 +54,22 @@ async def look_up(client_id: str) -> str | None:
     Raises `DirectoryUnavailableError`.
     """
     with _unavailable_when_the_database_is():
-        return await database_sync_to_async(current_key)(client_id)
+        public_key = await database_sync_to_async(current_key)(client_id)
+    counters.key_lookups[MISSING if public_key is None else FOUND] += 1
+    return public_key
 
 
-def store(client_id: str, public_key: str) -> None:
-    """Do what `publish` does, in the calling thread."""
+def store(client_id: str, public_key: str) -> KeyChange.Kind | None:
+    """Do what `publish` does, in the calling thread; returns what it was, None where nothing changed."""
     msgspec.convert((client_id, public_key), tuple[messages.ClientId, messages.PublicKey])
     new = fingerprint(public_key)
     # Durable: inside another transaction the return would promise a commit that may never come.
     with transaction.atomic(durable=True):
         key, is_first = _lock_or_create(client_id, public_key, new)
-        if is_first or (key.fingerprint == new and not key.is_revoked):
-            return
+        if is_first:
+            return KeyChange.Kind.PUBLISHED
+        if key.fingerprint == new and not key.is_revoked:
+            return None
         if key.history.filter(kind=KeyChange.Kind.REVOKED, old_fingerprint=new).exists():
             raise KeyRevokedError
         change = KeyChange(
@@ -75,6 +81,7 @@ def store(client_id: str, public_key: str) -> None:
         )
         key.public_key, key.fingerprint, key.revoked_at = public_key, new, None
         _record(change)
+        return KeyChange.Kind.CHANGED
 
 
 def current_key(client_id: str) -> str | None:

@@ -3,9 +3,13 @@
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from msgspec import UNSET, UnsetType
+
+from signaling.counters import counters
 from signaling.events import BATCH, GONE, MESSAGE, RELEASED, SUPERSEDE, Event, changing, group_of, relayed
 from signaling.outbound import Outbound
 from signaling.protocol.calls import Leg, Role, State
@@ -13,6 +17,7 @@ from signaling.protocol.closing import SUPERSEDED, Close
 from signaling.protocol.errors import CallNotFoundError, ProtocolError, UnavailableError
 from signaling.protocol.limits import Allowance
 from signaling.protocol.messages import (
+    SERVER_MESSAGES,
     CallAccepted,
     CallEnded,
     CallRejected,
@@ -50,6 +55,7 @@ class Connection:
         "client_id",
         "legs",
         "owner",
+        "received_at",
     )
 
     def __init__(
@@ -64,6 +70,8 @@ class Connection:
         self.allowance = allowance
         self.client_id: str | None = None
         self.legs: dict[str, Leg] = {}
+        # When the frame that is being handled came: monotonic, in seconds.
+        self.received_at = 0.0
         self._legs_before: dict[str, Leg] = {}
         self._relay = relay
         self._outbound = outbound
@@ -88,17 +96,28 @@ class Connection:
 
     def reply(self, message: ServerMessage) -> None:
         """Send a message to this client."""
+        counters.messages_sent[SERVER_MESSAGES[type(message)]] += 1
         self._outbound.write(message.encode())
+
+    def refuse(self, error: ProtocolError, request: str | UnsetType = UNSET, call_id: str | UnsetType = UNSET) -> None:
+        """Tell this client what was wrong with its request, which named this type and this call."""
+        counters.count_error(error, request)
+        self.reply(error_for(error, request, call_id))
 
     def relay_candidate(self, leg: Leg, message: PeerIceCandidate) -> None:
         """Relay a candidate to the peer, or hold it; tell this client when neither goes."""
         outcome = self._relay.post(leg.peer, relayed(message))
-        if outcome is not None:
-            outcome.add_done_callback(partial(self._report, message.call_id))
+        if outcome is None:
+            counters.hop.observe(time.monotonic() - self.received_at)
+        else:
+            outcome.add_done_callback(partial(self._report, message.call_id, self.received_at))
 
     async def ring(self, leg: Leg, caller: str, message: IncomingCall) -> bool:
         """Let a call ring at the callee; False when it is gone."""
-        return await self._relay.send(leg.peer, changing(message, message.call_id, State.RINGING, caller))
+        is_ringing = await self._relay.send(leg.peer, changing(message, message.call_id, State.RINGING, caller))
+        if is_ringing:
+            counters.hop.observe(time.monotonic() - self.received_at)
+        return is_ringing
 
     async def relay_change(self, leg: Leg, message: CallAccepted | CallRejected | CallEnded) -> None:
         """Relay what happened to a call: it was answered, or it ended.
@@ -107,6 +126,7 @@ class Connection:
         """
         state = State.ACTIVE if isinstance(message, CallAccepted) else None
         await self._relay.deliver_later(leg.peer, changing(message, message.call_id, state, ""))
+        counters.hop.observe(time.monotonic() - self.received_at)
 
     def deliver(self, event: Event) -> None:
         """Take an event from the channel layer."""
@@ -145,6 +165,7 @@ class Connection:
                 self._close(SUPERSEDED)
                 return
             self.client_id = client_id
+            counters.registrations += 1
             self.reply(Registered(client_id, ice_servers(client_id)))
             self.legs = joined.legs
             self._pass_on_all(joined.held)
@@ -217,12 +238,13 @@ class Connection:
             # The client is gone and the consumer has yet to hear of it.
             self._parked = [event]
 
-    def _report(self, call_id: str, outcome: "asyncio.Future[bool]") -> None:
+    def _report(self, call_id: str, received_at: float, outcome: "asyncio.Future[bool]") -> None:
         error = outcome.exception()
         if error is None and outcome.result():
+            counters.hop.observe(time.monotonic() - received_at)
             return
         refusal = error if isinstance(error, ProtocolError) else CallNotFoundError()
-        self.reply(error_for(refusal, "ICE_CANDIDATE", call_id))
+        self.refuse(refusal, "ICE_CANDIDATE", call_id)
 
     async def _claim(self, client_id: str) -> None:
         switch, registry = self._relay.switch, self.registry
@@ -263,6 +285,7 @@ class Connection:
             for event in strays:
                 await self._relay.deliver_later(client_id, event)
             return
+        counters.messages_held += len(strays)
         await self._follow_up(released)
 
     async def _release_late(self, client_id: str, strays: list[Event], *, hold: bool) -> None:

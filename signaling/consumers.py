@@ -12,6 +12,7 @@ from django.conf import settings
 from signaling import node
 from signaling.client_ip import address_of
 from signaling.connection import Connection
+from signaling.counters import TOO_MANY_FROM_ADDRESS, counters
 from signaling.handlers import HANDLERS, NEED_A_TASK
 from signaling.outbound import Outbound
 from signaling.protocol.closing import (
@@ -29,7 +30,7 @@ from signaling.protocol.errors import (
     UnavailableError,
 )
 from signaling.protocol.limits import Allowance
-from signaling.protocol.messages import decode_envelope, decode_payload, error_for, named_in
+from signaling.protocol.messages import decode_envelope, decode_payload, named_in
 from signaling.stepping import start
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
     connected_at: float
     last_seen: float
     tick: int
+    # Until something better is known.
+    ended_by: Close | int = INTERNAL_ERROR
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection until it is closed."""
@@ -102,7 +105,9 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
             elif kind == "websocket.ping":
                 self.seen()
             elif kind == "websocket.disconnect":
-                self.is_clean = self.outbound.close_code(event) in CLEAN_CODES
+                code = self.outbound.close_code(event)
+                self.is_clean = code in CLEAN_CODES
+                self.ended_by = self.ended_by if self.is_shut else code
                 return
 
     async def connect(self) -> None:
@@ -116,8 +121,9 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
             return
         await self.accept()
         if not self.is_admitted:
+            counters.connections_refused[TOO_MANY_FROM_ADDRESS] += 1
             error = RateLimitedError("There are too many connections from your address; wait, then try again.", 60)
-            self.connection.reply(error_for(error))
+            self.connection.refuse(error)
             self.shut(TOO_MANY_CONNECTIONS)
 
     def switch_on(self) -> None:
@@ -142,13 +148,14 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
         if self.connection.is_leaving:
             # It is being superseded or closed: nothing that it says now counts.
             return
-        now = self.last_seen = time.monotonic()
         connection = self.connection
+        now = self.last_seen = connection.received_at = time.monotonic()
         try:
             connection.allowance.take_message(now)
             if text_data is None or bytes_data is not None:
                 raise InvalidMessageError("Send messages in text frames; this one was binary.")
             envelope = decode_envelope(text_data)
+            counters.messages_received[envelope.type] += 1
             if connection.client_id is None and envelope.type not in BEFORE_REGISTER:
                 raise NotRegisteredError
             message = decode_payload(envelope)
@@ -157,7 +164,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
                 await asyncio.sleep(0)
             await HANDLERS[type(message)](connection, message)
         except ProtocolError as error:
-            connection.reply(error_for(error, *named_in(text_data)))
+            connection.refuse(error, *named_in(text_data))
             if isinstance(error, RateLimitedError) and connection.allowance.is_exhausted(now):
                 self.shut(TOO_MANY_REQUESTS)
 
@@ -169,6 +176,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
         """Close the connection from this side; its calls are held."""
         if not self.is_shut:
             self.is_shut = True
+            self.ended_by = close
             self.connection.leave_soon(hold=True)
             self.outbound.close(close)
 

@@ -8,6 +8,7 @@ from msgspec import UNSET
 
 from pkd import directory
 from signaling.connection import Connection
+from signaling.counters import BY_CLIENT, counters
 from signaling.protocol.calls import CALL_ID, Action, Leg, Role, State, new_call_id
 from signaling.protocol.errors import (
     CallNotFoundError,
@@ -88,6 +89,7 @@ async def call_initiate(connection: Connection, message: CallInitiate) -> None:
     if not is_ringing:
         await _withdraw(connection, call_id)
         raise TargetNotFoundError
+    counters.calls_opened += 1
 
 
 async def call_accept(connection: Connection, message: CallAccept) -> None:
@@ -96,6 +98,7 @@ async def call_accept(connection: Connection, message: CallAccept) -> None:
     leg = await connection.registry.advance(call_id, _client_id_of(connection), Action.ANSWER)
     if call_id in connection.legs:
         connection.legs[call_id] = leg
+    counters.calls_answered += 1
     await connection.relay_change(leg, CallAccepted(call_id, message.sdp_answer, ice_servers(leg.peer)))
 
 
@@ -103,6 +106,7 @@ async def call_reject(connection: Connection, message: CallReject) -> None:
     """Reject a ringing call; it is gone."""
     leg = await connection.registry.advance(message.call_id, _client_id_of(connection), Action.REJECT)
     connection.legs.pop(message.call_id, None)
+    counters.calls_rejected += 1
     await connection.relay_change(leg, CallRejected(message.call_id, message.reason))
 
 
@@ -110,6 +114,7 @@ async def call_end(connection: Connection, message: CallEnd) -> None:
     """End a call, ringing or active; it is gone."""
     leg = await connection.registry.advance(message.call_id, _client_id_of(connection), Action.CLOSE)
     connection.legs.pop(message.call_id, None)
+    counters.calls_ended[BY_CLIENT] += 1
     await connection.relay_change(leg, CallEnded(message.call_id, message.reason))
 
 

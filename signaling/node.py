@@ -4,21 +4,28 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import platform
 import time
 import weakref
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Protocol
 
+import msgspec
 from django.conf import settings
 
 from signaling.connection import Connection
+from signaling.counters import counters
 from signaling.layers import RedisSwitch, here
+from signaling.minutes import MINUTES_A_DAY, Minutes
+from signaling.protocol.calls import Role, State
 from signaling.protocol.closing import HEARTBEAT_TIMEOUT, REGISTRATION_TIMEOUT, Close
 from signaling.protocol.errors import UnavailableError
 from signaling.registry import Registry
 from signaling.registry.memory import MemoryRegistry
 from signaling.registry.redis import RedisRegistry
 from signaling.relay import Relay
+from signaling.snapshot import Overview, Snapshot
 from signaling.wheel import Wheel
 
 logger = logging.getLogger(__name__)
@@ -38,6 +45,7 @@ class Member(Protocol):
     connected_at: float
     last_seen: float
     tick: int
+    ended_by: Close | int
 
     def shut(self, close: Close) -> None:
         """Close the connection with a code and a reason."""
@@ -55,6 +63,7 @@ class Node:
             self.registry = MemoryRegistry(settings.LIMITS, settings.TIMEOUTS, time.monotonic)
         self.relay = Relay(self.registry, self.switch)
         self.members: set[Member] = set()
+        self.minutes = Minutes(counters, unix_clock())
         self._wheel: Wheel[Member] = Wheel(TICK_SECONDS, time.monotonic())
         self._task: asyncio.Task[None] | None = None
         self._must_restore = False
@@ -86,19 +95,65 @@ class Node:
     def add(self, member: Member) -> None:
         """Watch over a new connection."""
         self.members.add(member)
+        counters.connections_opened += 1
         self._watch(member)
 
     def discard(self, member: Member) -> None:
         """Forget a connection."""
+        if member in self.members:
+            counters.count_close(member.ended_by)
         self.members.discard(member)
         self._wheel.remove(member, member.tick)
 
+    def snapshot(self) -> Snapshot:
+        """Describe this process as it is now."""
+        connections = [member.connection for member in self.members]
+        legs = Counter(
+            leg.state for connection in connections for leg in connection.legs.values() if leg.role is Role.CALLER
+        )
+        minutes, quarters = self.minutes.series()
+        return Snapshot(
+            process=self.switch.process,
+            host=platform.node(),
+            version=settings.VERSION,
+            started_at=self.minutes.started_at,
+            taken_at=time.time(),
+            redis_is_up=self.switch.link.is_up if isinstance(self.switch, RedisSwitch) else None,
+            connections=len(connections),
+            registered_clients=sum(connection.client_id is not None for connection in connections),
+            calls_ringing=legs[State.RINGING],
+            calls_active=legs[State.ACTIVE],
+            totals=self.minutes.totals(),
+            hour=self.minutes.window(60),
+            day=self.minutes.window(MINUTES_A_DAY),
+            minutes=minutes,
+            quarters=quarters,
+        )
+
+    async def overview(self) -> Overview:
+        """Describe every process: this one now, the others as of their last lease.
+
+        While Redis is away it is this one alone, and its snapshot says so.
+        """
+        own = self.snapshot()
+        if not isinstance(self.registry, RedisRegistry):
+            return Overview([own])
+        try:
+            snapshots = [Snapshot.decode(text) for text in await self.registry.snapshots()]
+        except UnavailableError:
+            return Overview([msgspec.structs.replace(own, redis_is_up=False)])
+        return Overview([own, *(one for one in snapshots if one is not None and one.process != own.process)])
+
     async def _make_rounds(self) -> None:
         for ticks in itertools.count(1):
+            began = time.monotonic()
             await asyncio.sleep(TICK_SECONDS)
-            self._close_idle(time.monotonic())
+            now = time.monotonic()
+            counters.event_loop_lag.observe(max(now - began - TICK_SECONDS, 0))
+            self._close_idle(now)
             try:
                 if ticks % SWEEP_TICKS == 0:
+                    self.minutes.note()
                     await self._restore_if_needed()
                     await self.relay.settle()
                     await self.relay.announce(await self.registry.sweep())
@@ -132,9 +187,12 @@ class Node:
                 self._watch(member)
 
     async def _renew_lease(self) -> None:
-        if isinstance(self.registry, RedisRegistry) and not await self.registry.renew_lease(len(self.members)):
+        if isinstance(self.registry, RedisRegistry) and not await self._lease(self.registry):
             # It was given up for dead, or Redis lost its data: its clients are held, or unknown.
             self._must_restore = True
+
+    async def _lease(self, registry: RedisRegistry) -> bool:
+        return await registry.renew_lease(len(self.members), self.snapshot().encode())
 
     async def _restore_if_needed(self) -> None:
         if self._must_restore and isinstance(self.registry, RedisRegistry):
@@ -157,7 +215,7 @@ class Node:
     async def _announce(self) -> None:
         self._must_restore = True
         if isinstance(self.registry, RedisRegistry):
-            await self.registry.renew_lease(len(self.members))
+            await self._lease(self.registry)
             await self._restore(self.registry)
 
     async def _restore(self, registry: RedisRegistry) -> None:
@@ -181,6 +239,12 @@ async def _restore(registry: RedisRegistry, connection: Connection) -> None:
     joined = await registry.restore(client_id, connection.owner, connection.legs)
     if connection.client_id == client_id:
         connection.rejoin(joined)
+
+
+def unix_clock() -> Callable[[], float]:
+    """Make a clock of unix time, in seconds, that goes on evenly whatever the system's is set to."""
+    offset = time.time() - time.monotonic()
+    return lambda: time.monotonic() + offset
 
 
 _nodes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Node] = weakref.WeakKeyDictionary()
@@ -211,3 +275,8 @@ async def status() -> dict[str, Any]:
         "registeredClients": counts.registered_clients,
         "openCalls": {"ringing": counts.ringing_calls, "active": counts.active_calls},
     }
+
+
+async def snapshots() -> Overview:
+    """Describe every process, for the dashboard: this one first, and the sum of all as `total`."""
+    return await (await current()).overview()

@@ -3,6 +3,8 @@
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from signaling.counters import ORIGIN_NOT_ALLOWED, counters
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -32,6 +34,7 @@ class AllowedOrigins:
         if all(self._allows(value.decode("latin-1")) for value in named):
             await self._application(scope, receive, send)
         else:
+            counters.connections_refused[ORIGIN_NOT_ALLOWED] += 1
             await refuse(scope, receive, send)
 
     def _allows(self, text: str) -> bool:

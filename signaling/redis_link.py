@@ -18,6 +18,7 @@ from typing import Any, cast
 import hiredis
 from redis.asyncio.connection import parse_url
 
+from signaling.counters import counters
 from signaling.protocol.errors import UnavailableError
 
 logger = logging.getLogger(__name__)
@@ -107,6 +108,7 @@ class RedisLink:
                     self._protocol = await self._connect()
                 await self._prepare()
                 self._ready.set()
+                counters.redis_connects += 1
                 if not was_up:
                     logger.warning("Redis is back")
                 was_up, backoff = True, MIN_BACKOFF_SECONDS

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from signaling.counters import counters
 from signaling.events import Event, batched, changing, group_of
 from signaling.layers import Switch
 from signaling.protocol.errors import ProtocolError, RateLimitedError, UnavailableError
@@ -76,6 +77,7 @@ class Relay:
     async def announce(self, ended: list[Ended]) -> None:
         """Tell everybody concerned that these calls ended."""
         for call in ended:
+            counters.calls_ended[call.reason] += 1
             message = CallEnded(call.call_id, call.reason)
             for client_id in call.recipients:
                 await self.deliver_later(client_id, changing(message, call.call_id, None, ""))
@@ -100,13 +102,18 @@ class Relay:
             is_received = await self.switch.group_send(group_of(client_id), event) > 0
             for event, future in batch:
                 try:
-                    _settle(future, is_received or await self.registry.hold(client_id, event))
+                    _settle(future, is_received or await self._hold(client_id, event))
                 except RateLimitedError as error:
                     _settle(future, error)
         finally:
             # Whatever went wrong, nobody waits for ever, and nobody is told that it arrived.
             for _, future in batch:
                 _settle(future, UnavailableError())
+
+    async def _hold(self, client_id: str, event: Event) -> bool:
+        is_held = await self.registry.hold(client_id, event)
+        counters.messages_held += is_held
+        return is_held
 
 
 def _settle(future: asyncio.Future[bool], outcome: "bool | ProtocolError") -> None:

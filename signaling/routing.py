@@ -7,11 +7,19 @@ from django.conf import settings
 from django.urls import path, re_path
 
 from signaling.consumers import SignalConsumer
+from signaling.counters import UNKNOWN_PATH, counters
 from signaling.origin import AllowedOrigins, refuse
+
+
+async def refuse_path(scope: Any, receive: Any, send: Any) -> None:
+    """Refuse an opening handshake at any other path."""
+    counters.connections_refused[UNKNOWN_PATH] += 1
+    await refuse(scope, receive, send)
+
 
 # Django's types know views only.
 signal_application: Any = SignalConsumer.as_asgi()
-refusal: Any = refuse
+refusal: Any = refuse_path
 routes: list[Any] = [
     path("signal", signal_application),
     # Without this an unknown path is an exception, and the client sees 500.

@@ -29,7 +29,7 @@ def all_at_once(*tasks: Callable[[], object]) -> list[BaseException | None]:
         return [future.exception() for future in [threads.submit(run, task) for task in tasks]]
 
 
-def publication(key: str) -> Callable[[], None]:
+def publication(key: str) -> Callable[[], object]:
     return lambda: directory.store("alice", key)
 
 

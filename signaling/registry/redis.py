@@ -183,10 +183,13 @@ class RedisRegistry:
         connections, clients, ringing, calls = await self._run("status")
         return Status(connections, clients, ringing, calls - ringing)
 
-    async def renew_lease(self, connections: int) -> bool:
-        """Say that this process lives; False when it had been given up for dead, or Redis lost its data."""
+    async def renew_lease(self, connections: int, snapshot: bytes = b"") -> bool:
+        """Say that this process lives; False when it had been given up for dead, or Redis lost its data.
+
+        `snapshot` is for `snapshots` of any process, until the next one, or the end of the lease.
+        """
         is_known, epoch = await self._run(
-            "lease", self._switch.process, LEASE_SECONDS * 1000, connections, secrets.token_bytes(8)
+            "lease", self._switch.process, LEASE_SECONDS * 1000, connections, secrets.token_bytes(8), snapshot
         )
         self._note_epoch(epoch)
         return bool(is_known) and not self.has_lost_everything
@@ -198,7 +201,12 @@ class RedisRegistry:
 
     async def end_lease(self) -> None:
         """Say that this process stops; what it still has is held from now on."""
-        await self._run("lease", self._switch.process, -1, 0, secrets.token_bytes(8))
+        await self._run("lease", self._switch.process, -1, 0, secrets.token_bytes(8), "")
+
+    async def snapshots(self) -> list[bytes]:
+        """Return what each process that lives gave with its last lease."""
+        snapshots: list[bytes] = await self._run("snapshots")
+        return snapshots
 
     @property
     def _hold_ms(self) -> int:

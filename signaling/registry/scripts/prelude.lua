@@ -8,6 +8,7 @@
 --   processes       zset  processes by the end of their lease
 --   members:<p>     set   client IDs of a process;   connections  hash  process -> connections
 --   address:<a>     hash  process -> open connections;   addresses:<p>  set  addresses of a process
+--   snapshot:<p>    string  what a process says of itself, JSON; expires with the lease
 --   epoch           string  named anew after every loss of data
 --   arrivals:<a>    list  times of the last new connections, newest first
 -- Keys are made here, from the prefix: one primary holds them all, no cluster.

@@ -1,0 +1,140 @@
+"""What a process tells the others about itself, for the dashboard: counts and the time, never who or from where."""
+
+import itertools
+from collections.abc import Iterable
+from typing import Self
+
+import msgspec
+
+Families = dict[str, dict[str, int]]
+
+
+class Window(msgspec.Struct, frozen=True):
+    """What was counted over the last `seconds`, by family and label as in `counters.py`; "" is no label."""
+
+    seconds: float
+    counts: Families
+
+    def count(self, family: str, label: str | None = None) -> int:
+        """How often it happened; under every label, or one."""
+        counts = self.counts.get(family, {})
+        return sum(counts.values()) if label is None else counts.get(label, 0)
+
+    def per_second(self, family: str, label: str | None = None) -> float:
+        """How often a second it happened on average."""
+        return self.count(family, label) / max(self.seconds, 1)
+
+    def quantile(self, q: float, histogram: str = "hop") -> float | None:
+        """The duration in seconds that the fraction `q` did not exceed, within its bucket; None if there was none.
+
+        As Prometheus' `histogram_quantile`: linear within a bucket, and the last bound for what is longer.
+        """
+        buckets = self.counts.get(histogram, {})
+        rank = q * sum(buckets.values())
+        lower, below = 0.0, 0
+        for label, count in buckets.items():
+            upper = float(label)
+            if count and below + count >= rank:
+                return lower if upper == float("inf") else lower + (upper - lower) * (rank - below) / count
+            lower, below = upper, below + count
+        return None
+
+    @classmethod
+    def sum(cls, windows: Iterable["Window"]) -> "Window":
+        """The counts of all, over the longest."""
+        listed = list(windows)
+        return cls(max(window.seconds for window in listed), _sum(window.counts for window in listed))
+
+
+class Series(msgspec.Struct, frozen=True):
+    """Counts over steps of `step_minutes`, oldest first; step number `end` since 1970 is the first not in it."""
+
+    step_minutes: int
+    end: int
+    points: dict[str, list[int]]
+
+    @classmethod
+    def sum(cls, series: Iterable["Series"]) -> "Series":
+        """The sum of all, step by step, up to the newest."""
+        listed = list(series)
+        end = max(one.end for one in listed)
+        points: dict[str, list[int]] = {}
+        for one in listed:
+            for name, values in one.points.items():
+                total = points.setdefault(name, [0] * len(values))
+                late = end - one.end
+                for place, value in enumerate(values[late:]):
+                    total[place] += value
+        return cls(listed[0].step_minutes, end, points)
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """One process at one moment; times are unix seconds.
+
+    `redis_is_up` is None without Redis. A call counts where its caller is connected.
+    """
+
+    process: str
+    host: str
+    version: str
+    started_at: float
+    taken_at: float
+    redis_is_up: bool | None
+    connections: int
+    registered_clients: int
+    calls_ringing: int
+    calls_active: int
+    totals: Families
+    hour: Window
+    day: Window
+    minutes: Series
+    quarters: Series
+
+    def encode(self) -> bytes:
+        """JSON."""
+        return msgspec.json.encode(self)
+
+    @classmethod
+    def decode(cls, text: bytes) -> Self | None:
+        """Read JSON; None for what a process of another version wrote, if it does not fit."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except msgspec.MsgspecError:
+            return None
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """Every process that lives, this one first, and all of them together."""
+
+    processes: list[Snapshot]
+
+    @property
+    def total(self) -> Snapshot:
+        """The sum; its `process` and `host` are empty, its times those of the first start and of now."""
+        own, snapshots = self.processes[0], self.processes
+        return Snapshot(
+            process="",
+            host="",
+            version=own.version,
+            started_at=min(one.started_at for one in snapshots),
+            taken_at=own.taken_at,
+            redis_is_up=own.redis_is_up,
+            connections=sum(one.connections for one in snapshots),
+            registered_clients=sum(one.registered_clients for one in snapshots),
+            calls_ringing=sum(one.calls_ringing for one in snapshots),
+            calls_active=sum(one.calls_active for one in snapshots),
+            totals=_sum(one.totals for one in snapshots),
+            hour=Window.sum(one.hour for one in snapshots),
+            day=Window.sum(one.day for one in snapshots),
+            minutes=Series.sum(one.minutes for one in snapshots),
+            quarters=Series.sum(one.quarters for one in snapshots),
+        )
+
+
+def _sum(counted: Iterable[Families]) -> Families:
+    total: Families = {}
+    for family, counts in itertools.chain.from_iterable(families.items() for families in counted):
+        labels = total.setdefault(family, {})
+        for label, count in counts.items():
+            labels[label] = labels.get(label, 0) + count
+    return total
