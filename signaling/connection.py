@@ -17,7 +17,6 @@ from signaling.protocol.closing import SUPERSEDED, Close
 from signaling.protocol.errors import CallNotFoundError, ProtocolError, UnavailableError
 from signaling.protocol.limits import Allowance
 from signaling.protocol.messages import (
-    SERVER_MESSAGES,
     CallAccepted,
     CallEnded,
     CallRejected,
@@ -96,7 +95,7 @@ class Connection:
 
     def reply(self, message: ServerMessage) -> None:
         """Send a message to this client."""
-        counters.messages_sent[SERVER_MESSAGES[type(message)]] += 1
+        counters.messages_sent[type(message)] += 1
         self._outbound.write(message.encode())
 
     def refuse(self, error: ProtocolError, request: str | UnsetType = UNSET, call_id: str | UnsetType = UNSET) -> None:
@@ -107,10 +106,10 @@ class Connection:
     def relay_candidate(self, leg: Leg, message: PeerIceCandidate) -> None:
         """Relay a candidate to the peer, or hold it; tell this client when neither goes."""
         outcome = self._relay.post(leg.peer, relayed(message))
-        if outcome is None:
-            counters.hop.observe(time.monotonic() - self.received_at)
-        else:
+        if outcome is not None:
             outcome.add_done_callback(partial(self._report, message.call_id, self.received_at))
+        elif counters.hop.budget:
+            counters.hop.observe(time.monotonic() - self.received_at)
 
     async def ring(self, leg: Leg, caller: str, message: IncomingCall) -> bool:
         """Let a call ring at the callee; False when it is gone."""

@@ -4,14 +4,17 @@ The event loop alone increments them, so there are no locks; threads may read. N
 a call or an address. What a count means to an operator stands in `securecall_site/metrics.py`.
 """
 
+import itertools
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterable
+from typing import TypeAlias
 
 from signaling.protocol import closing
 from signaling.protocol.calls import EndReason
 from signaling.protocol.closing import Close
 from signaling.protocol.errors import ErrorCode, InvalidMessageError, ProtocolError, UnavailableError
-from signaling.protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES
+from signaling.protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES, ServerMessage
 
 # What came in place of a message: not JSON, too long, a binary frame, an unknown type.
 INVALID = "invalid"
@@ -40,24 +43,39 @@ _STANDARD_CLOSES = {
 }
 _OUR_CLOSES = [close for close in vars(closing).values() if isinstance(close, Close)]
 
+# How many hops are timed between two rounds of the node: at most 64 a second. Timing each would cost a busy
+# server a twentieth of what it needs for a message.
+HOPS_A_ROUND = 16
+
 Counts = dict[str, int]
 
 
 class Histogram:
-    """How often a duration fell between two bounds, in seconds, and the sum of all."""
+    """How often a duration fell between two bounds, in seconds, and the sum of all.
 
-    __slots__ = ("bounds", "counts", "sum_seconds")
+    A `budget` says how many more will be counted until somebody sets it again: what is too many to be
+    worth its cost is a sample then, and what is few is complete.
+    """
 
-    def __init__(self, *bounds: float) -> None:
+    __slots__ = ("bounds", "budget", "counts", "sum_seconds")
+
+    def __init__(self, *bounds: float, budget: int) -> None:
+        self.budget = budget
         self.bounds = bounds
         # The last one counts what is longer than every bound.
         self.counts = [0] * (len(bounds) + 1)
         self.sum_seconds = 0.0
 
     def observe(self, seconds: float) -> None:
-        """Count one duration; a bound includes its own value."""
+        """Count one duration, within the budget; a bound includes its own value."""
+        if not self.budget:
+            return
+        self.budget -= 1
         self.counts[bisect_left(self.bounds, seconds)] += 1
         self.sum_seconds += seconds
+
+
+Family: TypeAlias = int | Counts | dict[type[ServerMessage], int] | Histogram
 
 
 class Counters:
@@ -73,7 +91,8 @@ class Counters:
         )
         self.registrations = 0
         self.messages_received: Counts = dict.fromkeys([*CLIENT_MESSAGES, INVALID], 0)
-        self.messages_sent: Counts = dict.fromkeys(SERVER_MESSAGES.values(), 0)
+        # By the message's class, which hashes faster than its name.
+        self.messages_sent: dict[type[ServerMessage], int] = dict.fromkeys(SERVER_MESSAGES, 0)
         self.messages_held = 0
         self.errors_sent: Counts = dict.fromkeys([code.value for code in ErrorCode], 0)
         # Of the errors RATE_LIMITED, those that mean "the database or Redis is away".
@@ -88,9 +107,23 @@ class Counters:
         self.redis_connects = 0
         # From a frame's receipt to its write to the peer, or to Redis' word that it has it.
         self.hop = Histogram(
-            0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
+            0.00005,
+            0.0001,
+            0.00025,
+            0.0005,
+            0.001,
+            0.0025,
+            0.005,
+            0.01,
+            0.025,
+            0.05,
+            0.1,
+            0.25,
+            0.5,
+            1.0,
+            budget=HOPS_A_ROUND,
         )
-        self.event_loop_lag = Histogram(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+        self.event_loop_lag = Histogram(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, budget=1)
 
     def count_error(self, error: ProtocolError, request: object) -> None:
         """Count an `ERROR` to a client; `request` is the type that the refused frame named, if it did."""
@@ -107,7 +140,7 @@ class Counters:
 
     def read(self) -> "array[int]":
         """Read every count at this moment, in the order of `LABELS`."""
-        return array("Q", (count for family in vars(self).values() for _, count in _counts_in(family)))
+        return array("Q", itertools.chain.from_iterable(map(_counts_in, vars(self).values())))
 
 
 def _closed(close: Close | int) -> str:
@@ -116,15 +149,23 @@ def _closed(close: Close | int) -> str:
     return f"{close} {_STANDARD_CLOSES.get(close, OTHER)}"
 
 
-def _counts_in(family: int | Counts | Histogram) -> list[tuple[str, int]]:
+def _labels_of(family: Family) -> list[str]:
     if isinstance(family, Histogram):
-        return [(str(bound), count) for bound, count in zip((*family.bounds, "+Inf"), family.counts, strict=True)]
+        return [*map(str, family.bounds), "+Inf"]
     if isinstance(family, dict):
-        return list(family.items())
-    return [("", family)]
+        return [key if isinstance(key, str) else SERVER_MESSAGES[key] for key in family]
+    return [""]
+
+
+def _counts_in(family: Family) -> Iterable[int]:
+    if isinstance(family, Histogram):
+        return family.counts
+    if isinstance(family, dict):
+        return family.values()
+    return (family,)
 
 
 counters = Counters()
 
 # The family and the label of each count that `read` gives.
-LABELS = [(name, label) for name, family in vars(counters).items() for label, _ in _counts_in(family)]
+LABELS = [(name, label) for name, family in vars(counters).items() for label in _labels_of(family)]

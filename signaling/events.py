@@ -4,7 +4,7 @@ from typing import Any
 
 from signaling.counters import counters
 from signaling.protocol.calls import State
-from signaling.protocol.messages import SERVER_MESSAGES, ServerMessage
+from signaling.protocol.messages import ServerMessage
 
 Event = dict[str, Any]
 
@@ -23,7 +23,7 @@ def group_of(client_id: str) -> str:
 
 def relayed(message: ServerMessage) -> Event:
     """A message for a client; from here on it counts as sent."""
-    counters.messages_sent[SERVER_MESSAGES[type(message)]] += 1
+    counters.messages_sent[type(message)] += 1
     return {"type": MESSAGE, "frame": message.encode()}
 
 

@@ -15,7 +15,7 @@ import msgspec
 from django.conf import settings
 
 from signaling.connection import Connection
-from signaling.counters import counters
+from signaling.counters import HOPS_A_ROUND, counters
 from signaling.layers import RedisSwitch, here
 from signaling.minutes import MINUTES_A_DAY, Minutes
 from signaling.protocol.calls import Role, State
@@ -149,6 +149,7 @@ class Node:
             began = time.monotonic()
             await asyncio.sleep(TICK_SECONDS)
             now = time.monotonic()
+            counters.event_loop_lag.budget, counters.hop.budget = 1, HOPS_A_ROUND
             counters.event_loop_lag.observe(max(now - began - TICK_SECONDS, 0))
             self._close_idle(now)
             try:
