@@ -35,6 +35,7 @@ SETTINGS = (
     "HEARTBEAT_",
     "HOLD_SECONDS",
     "LIMIT_",
+    "METRICS_",
     "PORT",
     "RAILWAY_",
     "REDIS_URL",

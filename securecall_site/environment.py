@@ -11,6 +11,7 @@ FALSE = frozenset({"0", "false", "no", "off"})
 LAST_PORT = 65535
 # More digits than any sensible number; int() itself refuses thousands of them with an exception of its own.
 NUMBER = re.compile(r"[0-9]{1,18}")
+TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{20,}=*")
 NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 HOST = rf"(?:{NAME}|\[[0-9A-Fa-f:.]+\])"
 PORT = r"(?::(?P<port>[0-9]{1,5}))?"
@@ -32,6 +33,16 @@ def text(name: str, default: str = "") -> str:
     value = os.environ.get(name, default).strip()
     if not value.isprintable():
         raise ConfigurationError(name, "must be one line of UTF-8 text")
+    return value
+
+
+def token(name: str) -> str:
+    """A bearer token (RFC 6750, section 2.1) that is too long to guess; or an empty string."""
+    value = text(name)
+    if value and not TOKEN.fullmatch(value):
+        raise ConfigurationError(
+            name, "must be 20 or more letters, digits or any of -._~+/, such as `openssl rand -hex 32` makes"
+        )
     return value
 
 

@@ -5,10 +5,10 @@ from django.middleware import common
 
 
 class CommonMiddleware(common.CommonMiddleware):
-    """Django's, which refuses unknown hosts; a platform's health check comes with a host of its own."""
+    """Django's, which refuses unknown hosts; health checks and scrapes come with hosts of their own."""
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
-        """Let the health check through whatever its Host header says."""
-        if request.path_info == "/health":
+        """Let what no browser asks for through whatever its Host header says."""
+        if request.path_info in {"/health", "/metrics"}:
             return None
         return super().process_request(request)

@@ -52,6 +52,7 @@ TIMEOUTS = Timeouts(
     ring_seconds=env.seconds("RING_TIMEOUT_SECONDS", 60),
     hold_seconds=env.seconds("HOLD_SECONDS", 30),
 )
+METRICS_TOKEN = env.token("METRICS_TOKEN")
 TURN = TurnSettings(
     secrets=tuple(env.words("TURN_SECRET")),
     urls=env.turn_urls("TURN_URLS", "turn:a.relay.metered.ca:443?transport=tcp"),
@@ -197,8 +198,8 @@ CONTENT_SECURITY_POLICY = {
 if not DEBUG:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
-    # The platform's health check speaks plain HTTP.
-    SECURE_REDIRECT_EXEMPT = [r"^health$"]
+    # The platform's health check speaks plain HTTP, and so does who scrapes inside a private network.
+    SECURE_REDIRECT_EXEMPT = [r"^health$", r"^metrics$"]
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True

@@ -4,11 +4,12 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from securecall_site import views
+from securecall_site import metrics, views
 from webclient.views import demo
 
 urlpatterns = [
     path("health", views.health, name="health"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("admin/", admin.site.urls),
     path("api/", include("securecall_site.api")),
 ]

@@ -7,6 +7,8 @@ from typing import Any
 from daphne.server import twisted_loop
 from daphne.ws_protocol import ConnectionDeny, WebSocketProtocol
 
+from signaling.counters import STOPPING, counters
+
 SERVICE_RESTART = 1012
 RESTART_REASON = b"service restart"
 NO_CODE_RECEIVED = 1005  # RFC 6455, section 7.4.1
@@ -124,6 +126,7 @@ class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ship
     def onConnect(self, request: Any) -> Any:  # noqa: N802  # autobahn's name
         """Refuse the opening handshake while the server stops."""
         if self.factory.server_class.is_draining:
+            counters.connections_refused[STOPPING] += 1
             raise ConnectionDeny(code=503, reason="Service restart")
         return super().onConnect(request)
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import platform
 import time
 import weakref
 from collections import Counter
@@ -14,18 +13,18 @@ from typing import Any, Protocol
 import msgspec
 from django.conf import settings
 
+from signaling import census
 from signaling.connection import Connection
 from signaling.counters import HOPS_A_ROUND, counters
 from signaling.layers import RedisSwitch, here
-from signaling.minutes import MINUTES_A_DAY, Minutes
-from signaling.protocol.calls import Role, State
+from signaling.minutes import Minutes
 from signaling.protocol.closing import HEARTBEAT_TIMEOUT, REGISTRATION_TIMEOUT, Close
 from signaling.protocol.errors import UnavailableError
 from signaling.registry import Registry
 from signaling.registry.memory import MemoryRegistry
 from signaling.registry.redis import RedisRegistry
 from signaling.relay import Relay
-from signaling.snapshot import Overview, Snapshot
+from signaling.snapshot import Gauges, Overview, Snapshot
 from signaling.wheel import Wheel
 
 logger = logging.getLogger(__name__)
@@ -105,30 +104,13 @@ class Node:
         self.members.discard(member)
         self._wheel.remove(member, member.tick)
 
+    def gauges(self) -> Gauges:
+        """Count what this process has now."""
+        return census.count(self._connections(), self.switch)
+
     def snapshot(self) -> Snapshot:
         """Describe this process as it is now."""
-        connections = [member.connection for member in self.members]
-        legs = Counter(
-            leg.state for connection in connections for leg in connection.legs.values() if leg.role is Role.CALLER
-        )
-        minutes, quarters = self.minutes.series()
-        return Snapshot(
-            process=self.switch.process,
-            host=platform.node(),
-            version=settings.VERSION,
-            started_at=self.minutes.started_at,
-            taken_at=time.time(),
-            redis_is_up=self.switch.link.is_up if isinstance(self.switch, RedisSwitch) else None,
-            connections=len(connections),
-            registered_clients=sum(connection.client_id is not None for connection in connections),
-            calls_ringing=legs[State.RINGING],
-            calls_active=legs[State.ACTIVE],
-            totals=self.minutes.totals(),
-            hour=self.minutes.window(60),
-            day=self.minutes.window(MINUTES_A_DAY),
-            minutes=minutes,
-            quarters=quarters,
-        )
+        return census.describe(self._connections(), self.switch, self.minutes)
 
     async def overview(self) -> Overview:
         """Describe every process: this one now, the others as of their last lease.
@@ -193,7 +175,9 @@ class Node:
             self._must_restore = True
 
     async def _lease(self, registry: RedisRegistry) -> bool:
-        return await registry.renew_lease(len(self.members), self.snapshot().encode())
+        # Who reads it has it from Redis; the link itself says so only when all that follows a connect is done.
+        snapshot = msgspec.structs.replace(self.snapshot(), redis_is_up=True)
+        return await registry.renew_lease(len(self.members), snapshot.encode())
 
     async def _restore_if_needed(self) -> None:
         if self._must_restore and isinstance(self.registry, RedisRegistry):
@@ -229,8 +213,11 @@ class Node:
             )
         registry.has_lost_everything = self._must_restore = False
 
+    def _connections(self) -> list[Connection]:
+        return [member.connection for member in self.members]
+
     def _registered(self) -> list[Connection]:
-        return [member.connection for member in self.members if member.connection.client_id is not None]
+        return [connection for connection in self._connections() if connection.client_id is not None]
 
 
 async def _restore(registry: RedisRegistry, connection: Connection) -> None:

@@ -68,22 +68,24 @@ class Series(msgspec.Struct, frozen=True):
         return cls(listed[0].step_minutes, end, points)
 
 
-class Snapshot(msgspec.Struct, frozen=True):
-    """One process at one moment; times are unix seconds.
+class Gauges(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is now; `redis_is_up` is None without Redis."""
 
-    `redis_is_up` is None without Redis. A call counts where its caller is connected.
-    """
+    redis_is_up: bool | None
+    connections: int
+    registered_clients: int
+    calls_ringing: int
+    calls_active: int
+
+
+class Snapshot(Gauges, frozen=True, kw_only=True):
+    """One process at one moment; times are unix seconds."""
 
     process: str
     host: str
     version: str
     started_at: float
     taken_at: float
-    redis_is_up: bool | None
-    connections: int
-    registered_clients: int
-    calls_ringing: int
-    calls_active: int
     totals: Families
     hour: Window
     day: Window

@@ -44,6 +44,8 @@ BAD = [
     ("HOLD_SECONDS", "nan"),
     ("HOLD_SECONDS", "inf"),
     ("RAILWAY_DEPLOYMENT_DRAINING_SECONDS", "10s"),
+    ("METRICS_TOKEN", "short"),
+    ("METRICS_TOKEN", "more than one word of it"),
     ("DATABASE_URL", "/var/lib/securecall.sqlite3"),
     ("DATABASE_URL", "mysql://user:password@db.example.com/securecall"),
     ("DATABASE_URL", "postgres://user:password@db.example.com:port/securecall"),

@@ -2,7 +2,7 @@
 
 from tests.services.coturn import Coturn, coturn
 from tests.services.postgres import postgres_server
-from tests.services.process import NotInstalledError, skip_or_fail
+from tests.services.process import NotInstalledError, executable, skip_or_fail
 from tests.services.redis import RedisServer, redis_server
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "NotInstalledError",
     "RedisServer",
     "coturn",
+    "executable",
     "postgres_server",
     "redis_server",
     "skip_or_fail",
