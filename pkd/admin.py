@@ -1,4 +1,4 @@
-"""The operators' window on the directory: everything can be read, a key revoked, nothing edited."""
+"""The operators' window on the directory: everything can be read, nothing edited, and a key decided about."""
 
 import re
 from datetime import UTC
@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import URLPattern, path
 from django.utils.html import format_html_join
 
-from pkd import directory
+from pkd import directory, reservation
+from pkd.actions import ACTIONS
+from pkd.filters import ChangedFilter, ChangesFilter, FrozenFilter, RevokedFilter
 from pkd.models import NEWEST_CHANGES_SHOWN, KeyChange, PublicKey
-from pkd.revocation import revoke_selected
 
 if TYPE_CHECKING:
     InlineFormSet = BaseInlineFormSet[KeyChange, PublicKey, Any]
@@ -27,25 +29,8 @@ SHORT_FINGERPRINT_CHARACTERS = 16
 KEY_CHARACTERS_A_LINE = 64
 
 
-class RevokedFilter(admin.SimpleListFilter):
-    """Revoked keys or current ones."""
-
-    title = "revoked"
-    parameter_name = "revoked"
-
-    def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
-        """Offer both."""
-        return [("no", "No"), ("yes", "Yes")]
-
-    def queryset(self, _request: HttpRequest, keys: QuerySet[PublicKey]) -> QuerySet[PublicKey]:
-        """Keep the ones asked for."""
-        if self.value() in {"no", "yes"}:
-            return keys.filter(revoked_at__isnull=self.value() == "no")
-        return keys
-
-
 class ReadOnly:
-    """The server alone writes the directory; revoking is an action of its own."""
+    """The server alone writes the directory; what operators decide are actions of their own."""
 
     def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
         """Nothing is added by hand."""
@@ -75,8 +60,8 @@ class KeyChangeInline(ReadOnly, TabularInline):
 
     model = KeyChange
     formset = NewestChanges
-    fields = ["when", "who", "old", "new", "reason"]
-    readonly_fields = ["when", "who", "old", "new", "reason"]
+    fields = ["when", "kind", "who", "old", "new", "reason"]
+    readonly_fields = ["when", "kind", "who", "old", "new", "reason"]
 
     def has_view_permission(self, request: HttpRequest, _obj: Any = None) -> bool:
         """Show the history with the key; it has no permission of its own."""
@@ -100,10 +85,18 @@ class KeyChangeInline(ReadOnly, TabularInline):
 
 @admin.register(PublicKey)
 class PublicKeyAdmin(ReadOnly, ModelAdmin):
-    """The list of keys, one key with its history, and the action that revokes."""
+    """The list of keys, one key with its history, and what operators may do with them."""
 
-    list_display = ["client_id", "short_fingerprint", "first_seen", "last_change", "changes", "revoked_at"]
-    list_filter = [RevokedFilter, "first_seen", "last_change"]
+    list_display = [
+        "client_id",
+        "short_fingerprint",
+        "first_seen",
+        "last_change",
+        "changes",
+        "revoked_at",
+        "frozen_at",
+    ]
+    list_filter = [RevokedFilter, FrozenFilter, ChangedFilter, ChangesFilter, "first_seen", "last_change"]
     date_hierarchy = "last_change"
     search_fields = ["client_id"]
     search_help_text = "A part of a client ID, or the beginning of a fingerprint."
@@ -114,14 +107,33 @@ class PublicKeyAdmin(ReadOnly, ModelAdmin):
         "last_change",
         "changes",
         "revoked_at",
+        "frozen_at",
         "whole_key",
     ]
     inlines = [KeyChangeInline]
-    actions = [revoke_selected]
+    actions = ACTIONS
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Say whether the action is offered."""
+        """Say whether revoking, and lifting that, is offered."""
         return request.user.has_perm("pkd.revoke_publickey")
+
+    def has_freeze_permission(self, request: HttpRequest) -> bool:
+        """Say whether freezing, unfreezing and reserving is offered."""
+        return request.user.has_perm("pkd.freeze_publickey")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Put the pages of their own before those of single keys."""
+        wrapped = self.admin_site.admin_view
+        return [path("reserve/", wrapped(self.reserve), name="pkd_publickey_reserve"), *super().get_urls()]
+
+    def reserve(self, request: HttpRequest) -> HttpResponseBase:
+        """Show the page that freezes client IDs before anybody publishes a key for them."""
+        return reservation.reserve(self, request)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Offer above the list what this operator may do."""
+        offered = {"may_freeze": self.has_freeze_permission(request)}
+        return super().changelist_view(request, {**offered, **(extra_context or {})})
 
     def get_search_results(
         self, _request: HttpRequest, queryset: QuerySet[PublicKey], search_term: str
@@ -135,8 +147,8 @@ class PublicKeyAdmin(ReadOnly, ModelAdmin):
 
     @admin.display(description="fingerprint", ordering="fingerprint")
     def short_fingerprint(self, key: PublicKey) -> str:
-        """Give the first four groups."""
-        return directory.grouped(key.fingerprint[:SHORT_FINGERPRINT_CHARACTERS])
+        """Give the first four groups; none of a reserved client ID."""
+        return directory.grouped(key.fingerprint[:SHORT_FINGERPRINT_CHARACTERS]) or "-"
 
     @admin.display(description="fingerprint")
     def grouped_fingerprint(self, key: PublicKey) -> str:

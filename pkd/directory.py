@@ -1,4 +1,4 @@
-"""Publish, look up and revoke public keys (PROTOCOL.md, "Public key directory")."""
+"""Publish and look up public keys (PROTOCOL.md, "Public key directory")."""
 
 import hashlib
 from collections.abc import Iterator
@@ -15,13 +15,10 @@ from django.db import (
     ProgrammingError,
     transaction,
 )
+from django.db.models import Q
 from django.utils import timezone
 
-from pkd.models import (
-    MAX_REASON_CHARACTERS,
-    KeyChange,
-    PublicKey,
-)
+from pkd.models import KeyChange, PublicKey
 from signaling.counters import FOUND, MISSING, UNCHANGED, counters
 from signaling.protocol import messages
 
@@ -30,8 +27,8 @@ class KeyRevokedError(Exception):
     """An operator revoked this very key; the client has to publish a new one."""
 
 
-class KeyReplacedError(Exception):
-    """The client published another key in the meantime."""
+class KeyFrozenError(Exception):
+    """An operator froze this client ID; only an operator can let its key change."""
 
 
 class DirectoryUnavailableError(Exception):
@@ -41,7 +38,8 @@ class DirectoryUnavailableError(Exception):
 async def publish(client_id: str, public_key: str) -> None:
     """Make `public_key` the client's current key; returns after the commit.
 
-    Raises `KeyRevokedError`, `DirectoryUnavailableError`, or `ValueError` for what is no client ID or no key.
+    Raises `KeyFrozenError`, `KeyRevokedError`, `DirectoryUnavailableError`, or `ValueError` for what is no
+    client ID or no key.
     """
     with _unavailable_when_the_database_is():
         kind = await database_sync_to_async(store)(client_id, public_key)
@@ -70,17 +68,12 @@ def store(client_id: str, public_key: str) -> KeyChange.Kind | None:
             return KeyChange.Kind.PUBLISHED
         if key.fingerprint == new and not key.is_revoked:
             return None
-        if key.history.filter(kind=KeyChange.Kind.REVOKED, old_fingerprint=new).exists():
+        # First: whoever published a revoked key of a frozen ID must not be told to publish a new one.
+        if key.is_frozen:
+            raise KeyFrozenError
+        if is_revoked(key, new):
             raise KeyRevokedError
-        change = KeyChange(
-            key=key,
-            kind=KeyChange.Kind.CHANGED,
-            who=KeyChange.CLIENT,
-            old_fingerprint=key.fingerprint,
-            new_fingerprint=new,
-        )
-        key.public_key, key.fingerprint, key.revoked_at = public_key, new, None
-        _record(change)
+        _replace(key, public_key, new)
         return KeyChange.Kind.CHANGED
 
 
@@ -91,33 +84,25 @@ def current_key(client_id: str) -> str | None:
     except msgspec.ValidationError:
         return None
     keys = PublicKey.objects.filter(client_id=client_id, revoked_at=None)
-    return keys.values_list("public_key", flat=True).first()
+    # A reserved client ID has an empty one.
+    return keys.values_list("public_key", flat=True).first() or None
 
 
-def revoke(key: PublicKey, operator: str, reason: str) -> None:
-    """Revoke `key` as the operator saw it, for good: this client cannot publish it again.
+def is_revoked(key: PublicKey, fingerprint: str) -> bool:
+    """Whether this client's key with `fingerprint`, its current one or an earlier one, is revoked now."""
+    fate = key.history.filter(
+        Q(kind=KeyChange.Kind.REVOKED, old_fingerprint=fingerprint)
+        | Q(kind=KeyChange.Kind.LIFTED, new_fingerprint=fingerprint)
+    )
+    return fate.values_list("kind", flat=True).first() == KeyChange.Kind.REVOKED
 
-    Raises `KeyRevokedError` where it is revoked already, `KeyReplacedError` where the client has published
-    another one since `key` was read, and `ValueError` without a reason of up to 500 characters.
-    """
-    reason = reason.strip()
-    if not 1 <= len(reason) <= MAX_REASON_CHARACTERS:
-        raise ValueError
-    with transaction.atomic():
-        current = PublicKey.objects.select_for_update().get(pk=key.pk)
-        if current.fingerprint != key.fingerprint:
-            raise KeyReplacedError
-        if current.is_revoked:
-            raise KeyRevokedError
-        change = KeyChange(
-            key=current,
-            kind=KeyChange.Kind.REVOKED,
-            who=operator,
-            old_fingerprint=current.fingerprint,
-            reason=reason,
-        )
-        current.revoked_at = change.at
-        _record(change)
+
+def record(change: KeyChange) -> None:
+    """Save the change and the key it happened to, which counts it."""
+    change.save()
+    change.key.last_change = change.at
+    change.key.changes += 1
+    change.key.save()
 
 
 def fingerprint(public_key: str) -> str:
@@ -145,12 +130,23 @@ def _lock_or_create(client_id: str, public_key: str, new: str) -> tuple[PublicKe
     return key, is_first
 
 
-def _record(change: KeyChange) -> None:
-    """Save the change and the key it happened to."""
+def _replace(key: PublicKey, public_key: str, new: str) -> None:
+    change = KeyChange(
+        key=key,
+        kind=KeyChange.Kind.CHANGED,
+        who=KeyChange.CLIENT,
+        old_fingerprint=key.fingerprint,
+        new_fingerprint=new,
+    )
+    key.public_key, key.fingerprint, key.revoked_at = public_key, new, None
+    if change.old_fingerprint:
+        record(change)
+        return
+    # The ID was reserved; only now is a key seen.
+    change.kind = KeyChange.Kind.PUBLISHED
     change.save()
-    change.key.last_change = change.at
-    change.key.changes += 1
-    change.key.save()
+    key.first_seen = key.last_change = change.at
+    key.save()
 
 
 # What these say is a mistake in our SQL or data. Everything else, such as a lost connection, a full disk or a

@@ -16,7 +16,11 @@ class HistoryIsAppendOnlyError(Exception):
 
 
 class PublicKey(models.Model):
-    """What a client published last; the key is opaque and kept unchanged."""
+    """What a client published last; the key is opaque and kept unchanged.
+
+    Key and fingerprint are empty for a client ID that was reserved before anybody published a key for it:
+    one row a client ID, so that one lock decides between a client and an operator.
+    """
 
     client_id = models.CharField("client ID", max_length=64, unique=True)
     public_key = models.TextField(max_length=8192)
@@ -24,15 +28,21 @@ class PublicKey(models.Model):
     first_seen = models.DateTimeField()
     last_change = models.DateTimeField(db_index=True)
     changes = models.PositiveIntegerField(
-        default=0, help_text="How often the key was replaced or revoked since it was first seen."
+        default=0, help_text="How often the key was replaced, revoked or restored since it was first seen."
     )
     revoked_at = models.DateTimeField("revoked", null=True, blank=True)
+    frozen_at = models.DateTimeField("frozen", null=True, blank=True)
 
     class Meta:
         ordering = ["-last_change", "client_id"]
         # Nobody edits the directory by hand, so no permission pretends to allow it.
         default_permissions = ("view",)
-        permissions = [("revoke_publickey", "Can revoke a public key")]
+        permissions = [
+            ("revoke_publickey", "Can revoke a public key"),
+            ("freeze_publickey", "Can freeze and unfreeze a client ID"),
+            ("export_publickey", "Can export the directory"),
+            ("import_publickey", "Can import keys"),
+        ]
 
     def __str__(self) -> str:
         return self.client_id
@@ -41,6 +51,11 @@ class PublicKey(models.Model):
     def is_revoked(self) -> bool:
         """Whether an operator revoked this key; looking it up finds nothing."""
         return self.revoked_at is not None
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether an operator froze this client ID; its client can publish no other key."""
+        return self.frozen_at is not None
 
 
 class AppendOnlyQuerySet(models.QuerySet["KeyChange"]):
@@ -67,11 +82,18 @@ class KeyChange(models.Model):
     """One change of a client's key: who, when, from which fingerprint to which."""
 
     class Kind(models.TextChoices):
-        """What happened to the key."""
+        """What happened to the key.
+
+        A change that leaves the key as it is has the same fingerprint before and after.
+        """
 
         PUBLISHED = "published"
         CHANGED = "changed"
         REVOKED = "revoked"
+        LIFTED = "lifted", "Revocation lifted"
+        FROZEN = "frozen"
+        UNFROZEN = "unfrozen"
+        IMPORTED = "imported"
 
     # How the history names a change that no operator made.
     CLIENT = "client"

@@ -53,6 +53,7 @@ class KeySerializer(BaseSerializer[PublicKey]):
             "lastChange": key.last_change,
             "changes": key.changes,
             "revoked": key.is_revoked,
+            "frozen": key.is_frozen,
         }
 
 

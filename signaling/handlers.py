@@ -133,6 +133,8 @@ async def pkd_register(connection: Connection, message: PkdRegister) -> None:
     connection.allowance.take_register(time.monotonic())
     try:
         await directory.publish(message.client_id, message.public_key)
+    except directory.KeyFrozenError:
+        raise InvalidMessageError("Ask an operator if your key has to change: this key is frozen.") from None
     except directory.KeyRevokedError:
         raise InvalidMessageError("This key was revoked by an operator; publish a new one.") from None
     except directory.DirectoryUnavailableError:

@@ -3,13 +3,15 @@ import hashlib
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.people import Person, frame
-from tests.servers import database_template, server
+from tests.servers import ROOT, database_template, environment, server
 
 KEY = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
 KEYS = {
@@ -160,6 +162,30 @@ async def test_every_change_is_kept_and_nothing_else(database: Path) -> None:
     history = rows(database, "SELECT old_fingerprint, new_fingerprint FROM pkd_keychange ORDER BY id")
     assert [(old or None, new) for old, new in history] == [(None, first), (first, second), (second, first)]
     assert rows(database, "SELECT client_id, public_key, fingerprint FROM pkd_publickey") == [("alice", "first", first)]
+
+
+def frozen(database: Path, client_id: str) -> None:
+    """Freeze a client ID, as an operator does in the admin."""
+    decide = (
+        "import django; django.setup();"
+        "from pkd.models import PublicKey; from pkd.decisions import FREEZE;"
+        f"FREEZE.take(PublicKey.objects.get(client_id='{client_id}'), 'olga', 'vip')"
+    )
+    env = environment(database, {"DJANGO_SETTINGS_MODULE": "securecall_site.settings"})
+    subprocess.run([sys.executable, "-c", decide], cwd=ROOT, env=env, check=True)
+
+
+async def test_frozen_key_cannot_change(database: Path) -> None:
+    with server(env={"DATABASE_URL": f"sqlite:///{database}"}) as running:
+        async with Person(running.ws_url, "alice") as alice:
+            await alice.registers()
+            await publishes(alice, KEY)
+            await asyncio.to_thread(frozen, database, "alice")
+            await alice.send("PKD_REGISTER", clientId="alice", publicKey="another")
+            error = await alice.expects_error("INVALID_MESSAGE", "PKD_REGISTER")
+            assert error["message"] == "Ask an operator if your key has to change: this key is frozen."
+            await publishes(alice, KEY)
+            await finds(alice, "alice", KEY)
 
 
 async def test_database_that_is_away_means_try_again(database: Path) -> None:

@@ -13,8 +13,10 @@ def operator(username: str, *permissions: str) -> User:
 
 @pytest.fixture
 def olga() -> User:
-    """An operator who may see keys and revoke them."""
-    return operator("olga", "view_publickey", "revoke_publickey")
+    """An operator who may do everything in the directory."""
+    return operator(
+        "olga", "view_publickey", "revoke_publickey", "freeze_publickey", "export_publickey", "import_publickey"
+    )
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from django.utils.html import strip_tags
 from pytest_django import DjangoAssertNumQueries
 
 from pkd import directory
+from pkd.decisions import FREEZE, REVOKE, reserve
 from pkd.models import NEWEST_CHANGES_SHOWN, KeyChange, PublicKey
 
 pytestmark = pytest.mark.django_db
@@ -95,20 +96,49 @@ def test_filter_by_date_keeps_that_period(admin_pages: Client, field: str) -> No
 
 
 def test_filter_tells_revoked_keys_from_current_ones(admin_pages: Client) -> None:
-    directory.revoke(PublicKey.objects.get(client_id="bob"), "olga", "stolen")
+    REVOKE.take(PublicKey.objects.get(client_id="bob"), "olga", "stolen")
     assert listed(admin_pages, revoked="yes") == {"bob"}
     assert listed(admin_pages, revoked="no") == {"alice"}
     assert listed(admin_pages, revoked="<nonsense>") == {"alice", "bob"}
 
 
+def test_filter_finds_frozen_and_reserved_ids(admin_pages: Client) -> None:
+    FREEZE.take(PublicKey.objects.get(client_id="bob"), "olga", "vip")
+    reserve("admin", "olga", "nobody is admin")
+    assert listed(admin_pages, frozen="yes") == {"bob", "admin"}
+    assert listed(admin_pages, frozen="no") == {"alice"}
+    assert listed(admin_pages, frozen="reserved") == {"admin"}
+
+
+def test_filter_finds_keys_that_changed_lately(admin_pages: Client) -> None:
+    directory.store("carol", "carol's key")
+    directory.store("carol", "carol's other key")
+    PublicKey.objects.filter(client_id="carol").update(last_change=timezone.now() - timedelta(days=20))
+    assert listed(admin_pages, changed_days="7") == {"bob"}
+    assert listed(admin_pages, changed_days="30") == listed(admin_pages, changed_days="90") == {"bob", "carol"}
+    assert listed(admin_pages, changed_days="<nonsense>") == {"alice", "bob", "carol"}
+
+
+def test_filter_finds_keys_that_changed_more_than_once(admin_pages: Client) -> None:
+    assert listed(admin_pages, changed_times="more") == set()
+    directory.store("bob", "bob's third key")
+    assert listed(admin_pages, changed_times="more") == {"bob"}
+    assert listed(admin_pages, changed_times="never") == {"alice"}
+    assert listed(admin_pages, changed_times="once") == set()
+
+
 def test_page_shows_the_whole_key_and_its_history(admin_pages: Client) -> None:
     key = PublicKey.objects.get(client_id="bob")
-    directory.revoke(key, "otto", "phone stolen")
+    REVOKE.take(key, "otto", "phone stolen")
     text = read(admin_pages, page_of("bob"))
     first, second = (directory.grouped(directory.fingerprint(text)) for text in ("bob's key", "bob's other key"))
     assert "Public key: bob's other key" in text
     assert f"Fingerprint: {second}" in text
-    newest_first = [f"otto {second} - phone stolen", f"client {first} {second} -", f"client - {first} -"]
+    newest_first = [
+        f"Revoked otto {second} - phone stolen",
+        f"Changed client {first} {second} -",
+        f"Published client - {first} -",
+    ]
     at = [text.index(row) for row in newest_first]
     assert at == sorted(at)
 

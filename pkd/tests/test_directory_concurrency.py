@@ -7,6 +7,7 @@ import pytest
 from django.db import connections
 
 from pkd import directory
+from pkd.decisions import FREEZE, LIFT, REVOKE, UNFREEZE, Decision, NothingToDoError, reserve
 from pkd.models import KeyChange, PublicKey
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,20 +66,56 @@ def test_changes_at_once_lose_none(_round: int) -> None:
     assert KeyChange.objects.count() == THREADS + 1
 
 
-@pytest.mark.parametrize("_round", range(5))
-def test_of_revocations_at_once_one_is_recorded(_round: int) -> None:
+@pytest.mark.parametrize("_round", range(3))
+@pytest.mark.parametrize("decision", [REVOKE, LIFT, FREEZE, UNFREEZE], ids=lambda decision: decision.kind)
+def test_of_equal_decisions_at_once_one_is_recorded(decision: Decision, _round: int) -> None:
     directory.store("alice", "first")
+    for opposite in (REVOKE, FREEZE):
+        if decision.field == opposite.field and not decision.sets:
+            opposite.take(PublicKey.objects.get(), "otto", "to begin with")
     seen = [PublicKey.objects.get() for _ in range(THREADS)]
-    raised = all_at_once(*(lambda key=key: directory.revoke(key, "olga", "stolen") for key in seen))
+    raised = all_at_once(*(lambda key=key: decision.take(key, "olga", "stolen") for key in seen))
     assert raised.count(None) == 1
-    assert {type(error) for error in raised if error} == {directory.KeyRevokedError}
-    assert KeyChange.objects.filter(kind="revoked").count() == 1
+    assert {type(error) for error in raised if error} == {NothingToDoError}
+    assert KeyChange.objects.filter(kind=decision.kind, who="olga").count() == 1
+
+
+@pytest.mark.parametrize("_round", range(5))
+def test_decisions_of_two_kinds_at_once_both_count(_round: int) -> None:
+    directory.store("alice", "first")
+    seen = PublicKey.objects.get()
+    raised = all_at_once(lambda: REVOKE.take(seen, "olga", "stolen"), lambda: FREEZE.take(seen, "otto", "vip"))
+    assert raised == [None, None]
+    key = PublicKey.objects.get()
+    assert (key.is_revoked, key.is_frozen, key.changes) == (True, True, 1)
+    assert KeyChange.objects.count() == 3
+
+
+@pytest.mark.parametrize("_round", range(5))
+def test_key_published_during_a_freeze_came_before_it_or_not_at_all(_round: int) -> None:
+    directory.store("alice", "first")
+    seen = PublicKey.objects.get()
+    *_, outcome = all_at_once(*(publication(f"key {n}") for n in range(4)), lambda: FREEZE.take(seen, "olga", "vip"))
+    kinds = list(KeyChange.objects.values_list("kind", flat=True))
+    assert (outcome is None) == (kinds[0] == "frozen") == PublicKey.objects.get().is_frozen
+    assert kinds.count("frozen") == int(outcome is None)
+
+
+@pytest.mark.parametrize("_round", range(5))
+def test_id_is_reserved_or_published_first(_round: int) -> None:
+    published, reserved = all_at_once(publication("first"), lambda: reserve("alice", "olga", "vip"))
+    if reserved is None:
+        assert isinstance(published, directory.KeyFrozenError)
+    else:
+        assert isinstance(reserved, NothingToDoError)
+    assert directory.current_key("alice") == (None if reserved is None else "first")
+    assert KeyChange.objects.count() == 1
 
 
 @pytest.mark.parametrize("_round", range(5))
 def test_publishing_during_a_revocation_never_restores_the_key(_round: int) -> None:
     directory.store("alice", "first")
     seen = PublicKey.objects.get()
-    all_at_once(*[publication("first")] * 4, lambda: directory.revoke(seen, "olga", "stolen"))
+    all_at_once(*[publication("first")] * 4, lambda: REVOKE.take(seen, "olga", "stolen"))
     assert directory.current_key("alice") is None
     assert KeyChange.objects.count() == 2

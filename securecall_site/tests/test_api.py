@@ -11,6 +11,7 @@ from pytest_django import Settings
 from rest_framework.authtoken.models import Token
 
 from pkd import directory
+from pkd.decisions import REVOKE
 from pkd.models import PublicKey
 from turn.credentials import TurnSettings
 
@@ -112,6 +113,7 @@ def test_keys_are_listed_by_client_id(api: Client, alice: PublicKey) -> None:
         "lastChange": utc(alice.last_change),
         "changes": 0,
         "revoked": False,
+        "frozen": False,
     }
 
 
@@ -129,7 +131,7 @@ def test_odd_pages_are_no_error(api: Client, query: str) -> None:
 
 
 def test_one_key_comes_with_its_text_and_history(api: Client, alice: PublicKey) -> None:
-    directory.revoke(alice, "olga", "stolen")
+    REVOKE.take(alice, "olga", "stolen")
     alice.refresh_from_db()
     found = api.get("/api/keys/alice/").json()
     fingerprint = directory.fingerprint("alice's key")
