@@ -4,17 +4,20 @@ import re
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+import segno
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 
 from pkd import directory, reservation
 from pkd.actions import ACTIONS
 from pkd.filters import ChangedFilter, ChangesFilter, FrozenFilter, RevokedFilter
 from pkd.models import NEWEST_CHANGES_SHOWN, KeyChange, PublicKey
+from pkd.online import KeyList, mark_online
 
 if TYPE_CHECKING:
     InlineFormSet = BaseInlineFormSet[KeyChange, PublicKey, Any]
@@ -89,6 +92,7 @@ class PublicKeyAdmin(ReadOnly, ModelAdmin):
 
     list_display = [
         "client_id",
+        "online_now",
         "short_fingerprint",
         "first_seen",
         "last_change",
@@ -102,7 +106,9 @@ class PublicKeyAdmin(ReadOnly, ModelAdmin):
     search_help_text = "A part of a client ID, or the beginning of a fingerprint."
     fields = [
         "client_id",
+        "online_now",
         "grouped_fingerprint",
+        "qr_code",
         "first_seen",
         "last_change",
         "changes",
@@ -124,7 +130,10 @@ class PublicKeyAdmin(ReadOnly, ModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         """Put the pages of their own before those of single keys."""
         wrapped = self.admin_site.admin_view
-        return [path("reserve/", wrapped(self.reserve), name="pkd_publickey_reserve"), *super().get_urls()]
+        return [
+            path("reserve/", wrapped(self.reserve), name="pkd_publickey_reserve"),
+            *super().get_urls(),
+        ]
 
     def reserve(self, request: HttpRequest) -> HttpResponseBase:
         """Show the page that freezes client IDs before anybody publishes a key for them."""
@@ -132,8 +141,21 @@ class PublicKeyAdmin(ReadOnly, ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Offer above the list what this operator may do."""
-        offered = {"may_freeze": self.has_freeze_permission(request)}
+        offered = {
+            "may_freeze": self.has_freeze_permission(request),
+        }
         return super().changelist_view(request, {**offered, **(extra_context or {})})
+
+    def get_changelist(self, request: HttpRequest, **_options: Any) -> type[KeyList]:  # noqa: ARG002  # Django's name
+        """Name the list that knows who is online."""
+        return KeyList
+
+    def get_object(self, *args: Any, **options: Any) -> PublicKey | None:
+        """Find one key, and whether its client is online."""
+        key = super().get_object(*args, **options)
+        if key is not None:
+            mark_online([key])
+        return key
 
     def get_search_results(
         self, _request: HttpRequest, queryset: QuerySet[PublicKey], search_term: str
@@ -152,8 +174,22 @@ class PublicKeyAdmin(ReadOnly, ModelAdmin):
 
     @admin.display(description="fingerprint")
     def grouped_fingerprint(self, key: PublicKey) -> str:
-        """Give the whole fingerprint in groups."""
-        return directory.grouped(key.fingerprint)
+        """Give the whole fingerprint in groups; none of a reserved client ID."""
+        return directory.grouped(key.fingerprint) or "-"
+
+    @admin.display(description="online now", boolean=True)
+    def online_now(self, key: PublicKey) -> bool | None:
+        """Say whether the client is connected, to whichever process."""
+        return key.is_online
+
+    @admin.display(description="fingerprint as QR code")
+    def qr_code(self, key: PublicKey) -> str:
+        """Draw the 64 hex digits, dark on light also where the page is dark, without inline styles."""
+        if not key.fingerprint:
+            return "-"
+        code = segno.make(key.fingerprint, micro=False)
+        drawn = code.svg_inline(scale=4, border=4, dark="#000", light="#fff", title="The fingerprint as QR code")
+        return mark_safe(drawn)  # noqa: S308  # drawn from hex digits alone
 
     @admin.display(description="public key")
     def whole_key(self, key: PublicKey) -> str:

@@ -33,6 +33,9 @@ class PublicKey(models.Model):
     revoked_at = models.DateTimeField("revoked", null=True, blank=True)
     frozen_at = models.DateTimeField("frozen", null=True, blank=True)
 
+    # Not in the database: pages that show it ask the registry about all their keys at once.
+    is_online: bool | None = None
+
     class Meta:
         ordering = ["-last_change", "client_id"]
         # Nobody edits the directory by hand, so no permission pretends to allow it.

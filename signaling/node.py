@@ -7,7 +7,7 @@ import logging
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 import msgspec
@@ -268,3 +268,8 @@ async def status() -> dict[str, Any]:
 async def snapshots() -> Overview:
     """Describe every process, for the dashboard: this one first, and the sum of all as `total`."""
     return await (await current()).overview()
+
+
+async def who_is_online(client_ids: Collection[str]) -> set[str]:
+    """Return those of `client_ids` that are connected, to whichever process; raises `UnavailableError`."""
+    return await (await current()).registry.who_is_online(client_ids)

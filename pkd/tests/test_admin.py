@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
+import zxingcpp
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
@@ -46,7 +47,8 @@ def listed(browser: Client, **query: str) -> set[str]:
 
 def test_list_shows_what_an_operator_needs(admin_pages: Client) -> None:
     text = read(admin_pages, LIST)
-    for column in ("Client ID", "Fingerprint", "First seen", "Last change", "Changes", "Revoked"):
+    shown = ["Client ID", "Online now", "Fingerprint", "First seen", "Last change", "Changes", "Revoked", "Frozen"]
+    for column in shown:
         assert column in text
     bob = directory.grouped(directory.fingerprint("bob's other key"))
     assert f"bob {bob[:19]} " in text
@@ -141,6 +143,38 @@ def test_page_shows_the_whole_key_and_its_history(admin_pages: Client) -> None:
     ]
     at = [text.index(row) for row in newest_first]
     assert at == sorted(at)
+
+
+def test_page_draws_the_fingerprint_as_a_qr_code(admin_pages: Client) -> None:
+    svg = re.search(r'<svg [^>]*class="segno".*?</svg>', admin_pages.get(page_of("bob")).text, re.DOTALL)
+    assert svg is not None
+    (code,) = zxingcpp.read_barcodes(pixels(svg[0]))
+    assert code.text == directory.fingerprint("bob's other key")
+
+
+def pixels(svg: str) -> memoryview:
+    """Draw what segno writes: a dark path of horizontal lines on a light square; four pixels a unit."""
+    size = int(re.findall(r"M0 0h(\d+)", svg)[0]) * 4
+    image = bytearray(b"\xff") * (size * size)
+    x, y = 0.0, 0.0
+    for command, numbers in re.findall(r"([Mmh])([-\d. ]+)", re.findall(r'stroke="#000" d="([^"]+)', svg)[0]):
+        values = [float(number) for number in numbers.split()]
+        if command == "h":
+            for row in range(int((y - 0.5) * 4), int((y + 0.5) * 4)):
+                start, length = row * size + int(x * 4), int(values[0] * 4)
+                image[start : start + length] = bytes(length)
+            x += values[0]
+        else:
+            x, y = (values[0], values[1]) if command == "M" else (x + values[0], y + values[1])
+    return memoryview(image).cast("B", [size, size])
+
+
+def test_reserved_id_has_a_page_without_a_fingerprint(admin_pages: Client) -> None:
+    reserve("admin", "olga", "nobody is admin")
+    text = read(admin_pages, page_of("admin"))
+    assert "Fingerprint: -" in text
+    assert "Fingerprint as QR code: -" in text
+    assert "Frozen olga - - nobody is admin" in text
 
 
 def test_page_survives_a_very_long_history(admin_pages: Client) -> None:

@@ -5,6 +5,7 @@ A client ID belongs to at most one connection. A connection *claims* the ID, joi
 and a join, and after a release that holds, what is relayed to the client waits here, in order.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -118,3 +119,6 @@ class Registry(Protocol):
 
     async def status(self) -> Status:
         """Count what there is."""
+
+    async def who_is_online(self, client_ids: Collection[str]) -> set[str]:
+        """Return those of `client_ids` that a connection has."""

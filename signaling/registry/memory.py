@@ -1,7 +1,7 @@
 """The registry of a single process. No method awaits: each is one atomic step."""
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from signaling.events import Event, is_needed, size_of
 from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, TRANSITIONS, Action, EndReason, Leg, Role, State
@@ -200,6 +200,11 @@ class MemoryRegistry:
             ringing_calls=len(self._ringing),
             active_calls=len(self._calls) - len(self._ringing),
         )
+
+    async def who_is_online(self, client_ids: Collection[str]) -> set[str]:
+        """See `Registry.who_is_online`."""
+        found = ((client_id, self._clients.get(client_id)) for client_id in client_ids)
+        return {client_id for client_id, client in found if client is not None and client.owner is not None}
 
     def _start_hold(self, client_id: str, client: _Client) -> None:
         if client.legs or client.held or client.successor is not None:

@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +182,10 @@ class RedisRegistry:
         """See `Registry.status`."""
         connections, clients, ringing, calls = await self._run("status")
         return Status(connections, clients, ringing, calls - ringing)
+
+    async def who_is_online(self, client_ids: Collection[str]) -> set[str]:
+        """See `Registry.who_is_online`."""
+        return {client_id.decode() for client_id in await self._run("who_is_online", *client_ids)}
 
     async def renew_lease(self, connections: int, snapshot: bytes = b"") -> bool:
         """Say that this process lives; False when it had been given up for dead, or Redis lost its data.

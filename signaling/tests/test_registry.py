@@ -667,6 +667,15 @@ async def test_status_counts_clients_and_calls(registry: Registry) -> None:
     assert await counts(registry) == (2, 0, 1)
 
 
+async def test_who_is_online_are_those_with_a_connection(registry: Registry) -> None:
+    alice, _ = await call(registry)
+    await online(registry, "carol")
+    assert await registry.who_is_online(["alice", "carol", "dave", "Alice"]) == {"alice", "carol"}
+    await registry.release("alice", alice, [], hold=True)
+    assert await registry.who_is_online(["alice", "bob"]) == {"bob"}
+    assert await registry.who_is_online([]) == set()
+
+
 async def counts(registry: Registry) -> tuple[int, int, int]:
     status = await registry.status()
     return status.registered_clients, status.ringing_calls, status.active_calls
@@ -800,6 +809,7 @@ class Twins(RuleBasedStateMachine):
     @invariant()
     def counts_agree(self) -> None:
         self.both("status")
+        self.both("who_is_online", ["alice", "bob", "carol", "nobody"])
 
     def teardown(self) -> None:
         """Whatever happened, in the end nothing is left."""
@@ -864,7 +874,9 @@ async def test_lease_of_a_dead_process_holds_its_clients(
     await alive.renew_lease(0)
     assert await alive.sweep() == []
     assert (await alive.status()).registered_clients == 2
+    assert await alive.who_is_online(["alice", "bob"]) == {"alice", "bob"}
     clock.move(0.001)
+    assert await alive.who_is_online(["alice", "bob"]) == {"bob"}
     assert await alive.sweep() == []
     assert (await alive.status()).registered_clients == 1
     with pytest.raises(TargetNotFoundError):
@@ -1055,6 +1067,7 @@ async def test_registry_without_redis_is_unavailable(own_redis: Any) -> None:
         for step in (
             process.registry.sweep,
             process.registry.status,
+            lambda: process.registry.who_is_online(["alice"]),
             lambda: process.registry.claim("alice", owner_of("alice")),
             lambda: process.registry.hold("alice", message("frame")),
         ):
