@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 # What securecall_site/settings.py reads. The caller's values are nobody's business here.
 SETTINGS = (
+    "ADMIN_",
     "ALLOWED_",
     "DATABASE_URL",
     "DEBUG",
@@ -43,6 +44,7 @@ SETTINGS = (
     "REPLICAS",
     "RING_",
     "SECRET_KEY",
+    "SIGN_IN_",
     "STUN_",
     "TRUSTED_PROXIES",
     "TURN_",

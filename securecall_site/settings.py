@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,10 @@ TIMEOUTS = Timeouts(
     hold_seconds=env.seconds("HOLD_SECONDS", 30),
 )
 METRICS_TOKEN = env.token("METRICS_TOKEN")
+# Whether the admin asks for a second factor.
+ADMIN_REQUIRE_2FA = env.flag("ADMIN_REQUIRE_2FA")
+LIMIT_SIGN_IN_FAILURES = env.number("LIMIT_SIGN_IN_FAILURES", 5)
+SIGN_IN_COOL_OFF_SECONDS = env.seconds("SIGN_IN_COOL_OFF_SECONDS", 900)
 TURN = TurnSettings(
     secrets=tuple(env.words("TURN_SECRET")),
     urls=env.turn_urls("TURN_URLS", "turn:a.relay.metered.ca:443?transport=tcp"),
@@ -79,7 +84,8 @@ CSRF_TRUSTED_ORIGINS = [origin for origin in ALLOWED_ORIGINS if origin != "*" an
 # --- Django ----------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    # Django's admin, with our sign-in.
+    "accounts.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -89,6 +95,11 @@ INSTALLED_APPS = [
     "csp",
     "rest_framework",
     "rest_framework.authtoken",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_static",
+    "django_otp.plugins.otp_totp",
+    "accounts.apps.AccountsConfig",
     "securecall_site",
     "signaling",
     "pkd",
@@ -104,8 +115,11 @@ MIDDLEWARE = [
     "securecall_site.middleware.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Last, as it asks to be: it turns the answer to one failure too many into a page.
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "securecall_site.urls"
@@ -148,6 +162,38 @@ CHANNEL_LAYERS = {
     if REDIS_URL
     else {"BACKEND": "signaling.layers.LocalChannelLayer"}
 }
+
+# --- Signing in --------------------------------------------------------------------------------------
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Failures count for the address alone. Counting them for an account too would let strangers keep its owner out;
+# counting them for both together would let one address try every account.
+AXES_LOCKOUT_PARAMETERS = ["ip_address"]
+AXES_LOCK_OUT_AT_FAILURE = LIMIT_SIGN_IN_FAILURES > 0
+AXES_FAILURE_LIMIT = LIMIT_SIGN_IN_FAILURES
+AXES_COOLOFF_TIME = timedelta(seconds=SIGN_IN_COOL_OFF_SECONDS)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_HANDLER = "accounts.attempts.SignInAttempts"
+AXES_CLIENT_IP_CALLABLE = "accounts.attempts.pseudonymous_address"
+AXES_USERNAME_CALLABLE = "accounts.attempts.pseudonymous_username"
+AXES_CLIENT_STR_CALLABLE = "accounts.attempts.in_the_log"
+AXES_LOCKOUT_CALLABLE = "accounts.attempts.locked_out"
+# What is left of it after that is a count and when it goes: nothing to look at, and nothing to keep.
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
+OTP_TOTP_ISSUER = "SecureCall"
+# A superuser may remove a lost device in the admin, but sees nobody's secret there.
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
+
+# A working day; whoever comes back the next morning signs in again.
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+# The admin's scripts read no cookie.
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -205,6 +251,9 @@ if not DEBUG:
     SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+    # Browsers take these names only from this very host and over TLS (RFC 6265bis, section 4.1.3.2).
+    SESSION_COOKIE_NAME = "__Host-sessionid"
+    CSRF_COOKIE_NAME = "__Host-csrftoken"
 
 # --- Logs: one JSON object a line outside DEBUG ------------------------------------------------------
 
@@ -235,6 +284,8 @@ LOGGING = {
         "django.request": {"filters": ["without_path"]},
         # A refused Host header is client input and may be an address.
         "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
+        # Says a failure in two lines, of which this keeps the one that counts.
+        "axes": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         "uvicorn": {"handlers": [], "propagate": True},
         "uvicorn.error": {"filters": ["without_handshakes"], "propagate": True},

@@ -1,9 +1,11 @@
 """Which address a connection counts for (PROTOCOL.md, "Limits")."""
 
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest
 
 from signaling.pseudonym import pseudonym
 
@@ -16,11 +18,20 @@ def address_of(scope: dict[str, Any]) -> str:
 
     `X-Real-IP` is believed only from a trusted proxy: anybody can send one.
     """
-    peer = _parse((scope.get("client") or ("",))[0])
+    claims = (value.decode("latin-1") for name, value in scope["headers"] if name == b"x-real-ip")
+    return _pseudonym((scope.get("client") or ("",))[0], claims)
+
+
+def address_of_request(request: HttpRequest) -> str:
+    """Do what `address_of` does, for an HTTP request."""
+    return _pseudonym(request.META.get("REMOTE_ADDR", ""), [request.META.get("HTTP_X_REAL_IP", "")])
+
+
+def _pseudonym(client: str, claims: Iterable[str]) -> str:
+    peer = _parse(client)
     if peer is not None and any(peer in network for network in settings.TRUSTED_PROXIES):
-        for name, value in scope["headers"]:
-            if name == b"x-real-ip":
-                peer = _parse(value.decode("latin-1").strip()) or peer
+        for claim in claims:
+            peer = _parse(claim.strip()) or peer
     if isinstance(peer, IPv6Address):
         return pseudonym(str(IPv6Network((peer, IPV6_PREFIX), strict=False)))
     return pseudonym(str(peer))

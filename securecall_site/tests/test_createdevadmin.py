@@ -2,7 +2,6 @@ import re
 from io import StringIO
 
 import pytest
-from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from pytest_django import Settings
@@ -26,9 +25,15 @@ def test_first_run_prints_the_password_of_an_admin() -> None:
     found = re.search(r"account (\S+), password (\S+)", createdevadmin())
 
     assert found is not None
-    user = authenticate(username=found[1], password=found[2])
-    assert isinstance(user, User)
+    user = User.objects.get(username=found[1])
+    assert user.check_password(found[2])
     assert user.is_superuser
+
+
+def test_first_run_enrols_the_admin_where_a_code_is_asked_for(settings: Settings) -> None:
+    settings.ADMIN_REQUIRE_2FA = True
+
+    assert "otpauth://totp/SecureCall%3Aadmin" in createdevadmin()
 
 
 def test_second_run_changes_and_prints_nothing() -> None:

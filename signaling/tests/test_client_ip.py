@@ -1,9 +1,10 @@
 from typing import Any
 
 import pytest
+from django.http import HttpRequest
 from pytest_django import Settings
 
-from signaling.client_ip import address_of
+from signaling.client_ip import address_of, address_of_request
 from signaling.pseudonym import pseudonym
 
 PROXY = "100.64.0.7"
@@ -11,8 +12,12 @@ PROXY = "100.64.0.7"
 
 def address(client: str | None, *headers: tuple[str, str]) -> str:
     scope: dict[str, Any] = {"headers": [(name.encode(), value.encode("latin-1")) for name, value in headers]}
+    request = HttpRequest()
+    request.META |= {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers}
     if client is not None:
         scope["client"] = (client, 50_000)
+        request.META["REMOTE_ADDR"] = client
+    assert address_of_request(request) == address_of(scope)
     return address_of(scope)
 
 

@@ -7,6 +7,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand
 
+from accounts import second_factor
+
 USERNAME = "admin"
 
 
@@ -21,5 +23,7 @@ class Command(BaseCommand):
         if not settings.DEBUG or User.objects.exists():
             return
         password = secrets.token_urlsafe(12)
-        User.objects.create_superuser(USERNAME, password=password)
+        user = User.objects.create_superuser(USERNAME, password=password)
         self.stdout.write(f"\n  Admin account {USERNAME}, password {password} (shown only this once)")
+        if settings.ADMIN_REQUIRE_2FA:
+            self.stdout.write(f"\n{second_factor.enrol(user)}")
