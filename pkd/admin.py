@@ -1,12 +1,11 @@
 """The operators' window on the directory: everything can be read, nothing edited, and a key decided about."""
 
-import re
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import segno
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import URLPattern, path
@@ -18,6 +17,7 @@ from pkd.actions import ACTIONS
 from pkd.filters import ChangedFilter, ChangesFilter, FrozenFilter, RevokedFilter
 from pkd.models import NEWEST_CHANGES_SHOWN, KeyChange, PublicKey
 from pkd.online import KeyList, mark_online
+from pkd.search import matching
 
 if TYPE_CHECKING:
     InlineFormSet = BaseInlineFormSet[KeyChange, PublicKey, Any]
@@ -161,11 +161,7 @@ class PublicKeyAdmin(ReadOnly, ModelAdmin):
         self, _request: HttpRequest, queryset: QuerySet[PublicKey], search_term: str
     ) -> tuple[QuerySet[PublicKey], bool]:
         """Find by a part of the client ID, or by a fingerprint's beginning as people copy it."""
-        match = Q(client_id__icontains=search_term.strip())
-        prefix = re.sub(r"[\s:]", "", search_term).lower()
-        if re.fullmatch(r"[0-9a-f]+", prefix):
-            match |= Q(fingerprint__startswith=prefix)
-        return queryset.filter(match), False
+        return matching(queryset, search_term), False
 
     @admin.display(description="fingerprint", ordering="fingerprint")
     def short_fingerprint(self, key: PublicKey) -> str:

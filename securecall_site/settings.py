@@ -57,6 +57,7 @@ METRICS_TOKEN = env.token("METRICS_TOKEN")
 # Whether the admin asks for a second factor.
 ADMIN_REQUIRE_2FA = env.flag("ADMIN_REQUIRE_2FA")
 LIMIT_SIGN_IN_FAILURES = env.number("LIMIT_SIGN_IN_FAILURES", 5)
+LIMIT_API_REQUESTS_PER_MINUTE = env.number("LIMIT_API_REQUESTS_PER_MINUTE", 300)
 SIGN_IN_COOL_OFF_SECONDS = env.seconds("SIGN_IN_COOL_OFF_SECONDS", 900)
 TURN = TurnSettings(
     secrets=tuple(env.words("TURN_SECRET")),
@@ -95,6 +96,7 @@ INSTALLED_APPS = [
     "csp",
     "rest_framework",
     "rest_framework.authtoken",
+    "drf_spectacular",
     "axes",
     "django_otp",
     "django_otp.plugins.otp_static",
@@ -222,11 +224,24 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_PERMISSION_CLASSES": ["securecall_site.api.access.Operator"],
+    "DEFAULT_THROTTLE_CLASSES": ["securecall_site.api.access.OperatorThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.LimitOffsetPagination",
-    "PAGE_SIZE": 100,
+    "DEFAULT_PARSER_CLASSES": ["securecall_site.api.parsing.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "securecall_site.api.errors.answer",
+    # `?format=` would be a parameter of every path.
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "SecureCall operators' API",
+    "DESCRIPTION": "For staff: the public key directory, what runs now, and credentials to test a relay with. "
+    'Every error is `{"detail": "a sentence"}`.',
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["securecall_site.api.access.Operator"],
+    "CAMELIZE_NAMES": True,
 }
 
 # Nothing inline, nothing evaluated, nothing from elsewhere: what somebody smuggles into a page does not run.

@@ -11,8 +11,11 @@ urlpatterns = [
     path("health", views.health, name="health"),
     path("metrics", metrics.metrics, name="metrics"),
     path("admin/", admin.site.urls),
-    path("api/", include("securecall_site.api")),
+    path("api/", include("securecall_site.api.urls")),
 ]
 
 if settings.DEMO:
     urlpatterns += [path("demo/", demo, name="demo")]
+
+handler404 = "securecall_site.views.not_found"
+handler500 = "securecall_site.views.server_error"

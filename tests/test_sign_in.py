@@ -1,5 +1,6 @@
-"""Signing in to the admin of a deployed server: what a browser is given, what replicas share, what is kept."""
+"""Operators at a deployed server: what a browser is given, what replicas share, what is kept, what needs Redis."""
 
+import json
 import re
 import shutil
 import sqlite3
@@ -16,6 +17,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.servers import ROOT, RunningServer, database_template, environment, server
+from tests.services import NotInstalledError, RedisServer, redis_server, skip_or_fail
 
 ADDRESS = "203.0.113.77"
 AGENT = "the-agent-of-the-operator"
@@ -28,7 +30,9 @@ class Site:
     here: RunningServer
     there: RunningServer
     database: Path
+    redis: RedisServer
     password: str
+    token: str
     backup_codes: list[str]
 
 
@@ -69,12 +73,22 @@ class Browser:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def redis() -> Iterator[RedisServer]:
+    try:
+        with redis_server() as running:
+            yield running
+    except NotInstalledError as missing:
+        skip_or_fail(missing)
+
+
+@pytest.fixture(scope="module")
+def site(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     database = Path(shutil.copy(database_template(), tmp_path_factory.mktemp("sign-in") / "db.sqlite3"))
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("INSERT OR IGNORE INTO auth_group (name) VALUES ('operator')")
     env = {
         "DATABASE_URL": f"sqlite:///{database}",
+        "REDIS_URL": redis.url,
         "COLLECTED": str(tmp_path_factory.mktemp("static")),
         "ADMIN_REQUIRE_2FA": "1",
         # A good hash of a password takes its time, so that two wrong ones must do.
@@ -83,13 +97,20 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     }
     variables = environment(database, env)
     subprocess.run([sys.executable, "-m", "tests.collected"], check=True, cwd=ROOT, env=variables)
-    command = [sys.executable, "manage.py", "createoperator", "olga", "--generate-password"]
-    created = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=variables).stdout
+    created = manage(variables, "createoperator", "olga", "--generate-password")
     password = re.search(r"only this once\): (\S+)", created)
+    token = re.search("[0-9a-f]{40}", manage(variables, "drf_create_token", "olga"))
     assert password is not None
+    assert token is not None
+    backup_codes = re.findall(r"^  ([a-z2-7]{8})$", created, re.MULTILINE)
     application = "tests.collected:application"
     with server(env=env, application=application) as here, server("uvicorn", env=env, application=application) as there:
-        yield Site(here, there, database, password[1], re.findall(r"^  ([a-z2-7]{8})$", created, re.MULTILINE))
+        yield Site(here, there, database, redis, password[1], token[0], backup_codes)
+
+
+def manage(variables: dict[str, str], *arguments: str) -> str:
+    command = [sys.executable, "manage.py", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=variables).stdout
 
 
 def test_operator_who_was_created_signs_in_with_password_and_code(site: Site) -> None:
@@ -131,6 +152,20 @@ def test_lockout_holds_at_every_replica_and_for_one_address(site: Site) -> None:
         assert status == 429
         assert "Wait 15 minutes" in page
     assert Browser(site.here, "198.51.100.67").sign_in("olga", site.password, site.backup_codes[2])[0] == 302
+
+
+def test_operators_get_in_while_redis_is_away(site: Site) -> None:
+    script = {"Authorization": f"Token {site.token}", "X-Forwarded-Proto": "https"}
+    assert site.here.get("/api/status/", script)[0] == 200
+    site.redis.stop()
+    try:
+        assert Browser(site.here, "203.0.113.4").sign_in("olga", site.password, site.backup_codes[4])[0] == 302
+        assert site.here.get("/api/keys/", script)[0] == 200
+        status, body = site.here.get("/api/status/", script)
+    finally:
+        site.redis.start()
+    assert status == 503
+    assert "Redis cannot be reached" in json.loads(body)["detail"]
 
 
 def test_no_address_and_no_guess_in_tables_or_logs(site: Site) -> None:

@@ -1,23 +1,24 @@
 import base64
 import hmac
 import json
-from datetime import datetime
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django_otp import DEVICE_ID_SESSION_KEY
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from pytest_django import Settings
 from rest_framework.authtoken.models import Token
 
+from accounts import second_factor
 from pkd import directory
-from pkd.decisions import REVOKE
 from pkd.models import PublicKey
 from turn.credentials import TurnSettings
 
 pytestmark = pytest.mark.django_db
 
-GETS = ["/api/keys/", "/api/keys/alice/", "/api/status/"]
+GETS = ["/api/keys/", "/api/keys/alice/", "/api/keys/alice/history/", "/api/status/", "/api/schema/"]
 TURN = "/api/turn-credentials/"
 
 
@@ -28,28 +29,12 @@ def alice() -> PublicKey:
 
 
 @pytest.fixture
-def operator() -> User:
-    return User.objects.create_user("olga", is_staff=True)
-
-
-@pytest.fixture
-def api(operator: User) -> Client:
-    """An operator's script: it sends a token."""
-    return Client(headers={"Authorization": f"Token {Token.objects.create(user=operator).key}"})
-
-
-@pytest.fixture
 def turn_server(settings: Settings) -> None:
     settings.TURN = TurnSettings(("current", "older"), ("turn:one", "turns:two"), ("stun:three",), 600)
 
 
 def mint(client: Client, body: Any = None) -> Any:
     return client.post(TURN, {"clientId": "alice"} if body is None else body, content_type="application/json")
-
-
-def utc(moment: datetime | None) -> str:
-    assert moment is not None
-    return moment.isoformat().replace("+00:00", "Z")
 
 
 def test_anonymous_request_is_refused(client: Client) -> None:
@@ -95,63 +80,10 @@ def test_posting_by_session_needs_the_csrf_token(operator: User) -> None:
 
 
 @pytest.mark.usefixtures("turn_server")
-def test_posting_by_token_needs_no_csrf_token(operator: User) -> None:
+def test_posting_by_token_needs_no_csrf_token(authorization: dict[str, str]) -> None:
     script = Client(enforce_csrf_checks=True)
-    token = {"Authorization": f"Token {Token.objects.create(user=operator).key}"}
-    sent = script.post(TURN, {"clientId": "alice"}, content_type="application/json", headers=token)
+    sent = script.post(TURN, {"clientId": "alice"}, content_type="application/json", headers=authorization)
     assert sent.status_code == 200
-
-
-def test_keys_are_listed_by_client_id(api: Client, alice: PublicKey) -> None:
-    directory.store("Zoe", "key")
-    found = api.get("/api/keys/").json()
-    assert [key["clientId"] for key in found["results"]] == ["Zoe", "alice"]
-    assert found["results"][1] == {
-        "clientId": "alice",
-        "fingerprint": directory.fingerprint("alice's key"),
-        "firstSeen": utc(alice.first_seen),
-        "lastChange": utc(alice.last_change),
-        "changes": 0,
-        "revoked": False,
-        "frozen": False,
-    }
-
-
-def test_keys_are_given_in_pages(api: Client) -> None:
-    for number in range(5):
-        directory.store(f"client-{number}", "key")
-    page = api.get("/api/keys/?limit=4&offset=4").json()
-    assert (page["count"], len(page["results"]), page["next"]) == (6, 2, None)
-    assert "limit=4" in page["previous"]
-
-
-@pytest.mark.parametrize("query", [f"limit={10**30}", f"offset={10**30}", "limit=-1", "offset=x", "limit=%00"])
-def test_odd_pages_are_no_error(api: Client, query: str) -> None:
-    assert api.get(f"/api/keys/?{query}").status_code == 200
-
-
-def test_one_key_comes_with_its_text_and_history(api: Client, alice: PublicKey) -> None:
-    REVOKE.take(alice, "olga", "stolen")
-    alice.refresh_from_db()
-    found = api.get("/api/keys/alice/").json()
-    fingerprint = directory.fingerprint("alice's key")
-    assert (found["clientId"], found["publicKey"], found["revoked"]) == ("alice", "alice's key", True)
-    revoked, published = found["history"]
-    assert revoked == {
-        "at": utc(alice.revoked_at),
-        "kind": "revoked",
-        "who": "olga",
-        "oldFingerprint": fingerprint,
-        "newFingerprint": None,
-        "reason": "stolen",
-    }
-    assert (published["kind"], published["who"]) == ("published", "client")
-    assert (published["oldFingerprint"], published["newFingerprint"]) == (None, fingerprint)
-
-
-@pytest.mark.parametrize("client_id", ["nobody", "alice%0A", "ali%00ce", "a" * 65, "..", "%F0%9F%94%91"])
-def test_unknown_client_is_not_found(api: Client, client_id: str) -> None:
-    assert api.get(f"/api/keys/{client_id}/").status_code == 404
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
@@ -208,9 +140,22 @@ def test_bad_client_id_is_explained(api: Client, body: object) -> None:
 
 
 @pytest.mark.usefixtures("turn_server")
-@pytest.mark.parametrize("body", ["{", "NaN", "\xff"])
+@pytest.mark.parametrize("body", ["{", "NaN", "\xff", '{"clientId": "\\ud800"}', "[" * 60_000])
 def test_body_that_is_no_json_is_refused(api: Client, body: str) -> None:
-    assert mint(api, body).status_code == 400
+    response = mint(api, body)
+    assert response.status_code == 400
+    assert list(response.json()) == ["detail"]
+
+
+@pytest.mark.usefixtures("turn_server")
+def test_body_that_is_too_large_is_refused(api: Client) -> None:
+    response = mint(api, json.dumps({"clientId": "alice", "more": "x" * 65_536}))
+    assert (response.status_code, response.json()["detail"]) == (413, "Send a body of up to 65,536 bytes.")
+
+
+@pytest.mark.usefixtures("turn_server")
+def test_body_of_another_kind_is_refused(api: Client) -> None:
+    assert api.post(TURN, {"clientId": "alice"}).status_code == 415
 
 
 def test_without_a_turn_secret_nothing_is_minted(api: Client, settings: Settings) -> None:
@@ -218,3 +163,87 @@ def test_without_a_turn_secret_nothing_is_minted(api: Client, settings: Settings
     response = mint(api)
     assert response.status_code == 503
     assert "TURN_SECRET" in response.json()["detail"]
+
+
+# --- Who may do it, and how often -------------------------------------------------------------------
+
+
+def test_staff_who_may_not_view_keys_see_none(client: Client) -> None:
+    client.force_login(User.objects.create_user("vera", is_staff=True))
+    assert client.get("/api/status/").status_code == 200
+    for url in ("/api/keys/", "/api/keys/alice/", "/api/keys/alice/history/"):
+        response = client.get(url)
+        assert response.status_code == 403
+        assert "viewer or operator" in response.json()["detail"]
+
+
+def test_session_without_a_second_factor_is_refused_where_one_is_asked_for(
+    client: Client, api: Client, operator: User, settings: Settings
+) -> None:
+    settings.ADMIN_REQUIRE_2FA = True
+    client.force_login(operator)
+    assert {client.get(url).status_code for url in GETS} == {403}
+    assert {api.get(url).status_code for url in GETS} == {200}
+
+
+def test_session_with_a_second_factor_is_let_in(client: Client, operator: User, settings: Settings) -> None:
+    settings.ADMIN_REQUIRE_2FA = True
+    second_factor.enrol(operator)
+    client.force_login(operator)
+    session = client.session
+    session[DEVICE_ID_SESSION_KEY] = TOTPDevice.objects.get().persistent_id
+    session.save()
+    assert {client.get(url).status_code for url in GETS} == {200}
+
+
+def test_operator_who_asks_too_often_is_told_when_to_ask_again(api: Client, settings: Settings) -> None:
+    settings.LIMIT_API_REQUESTS_PER_MINUTE = 2
+    assert [api.get("/api/status/").status_code for _ in range(3)] == [200, 200, 429]
+    refusal = api.get("/api/keys/")
+    assert 0 < int(refusal["Retry-After"]) <= 60
+    assert "throttled" in refusal.json()["detail"]
+
+
+def test_one_operators_haste_is_not_anothers(api: Client, client: Client, settings: Settings) -> None:
+    settings.LIMIT_API_REQUESTS_PER_MINUTE = 1
+    client.force_login(User.objects.create_user("vera", is_staff=True))
+    assert [api.get("/api/status/").status_code for _ in range(2)] == [200, 429]
+    assert client.get("/api/status/").status_code == 200
+
+
+def test_limit_of_0_is_none(api: Client, settings: Settings) -> None:
+    settings.LIMIT_API_REQUESTS_PER_MINUTE = 0
+    assert {api.get("/api/status/").status_code for _ in range(10)} == {200}
+
+
+# --- Where there is no answer -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/api/", "/api/nothing/", "/api/keys/no such/", "/api/keys/a%00b/", "/api/keys/a/b/"])
+def test_unknown_path_is_answered_with_json(api: Client, path: str) -> None:
+    response = api.get(path)
+    assert (response.status_code, response["Content-Type"]) == (404, "application/json")
+    assert response.json() == {"detail": "There is no such path."}
+
+
+def test_unknown_path_elsewhere_is_answered_with_a_page(client: Client) -> None:
+    response = client.get("/nothing/")
+    assert (response.status_code, response["Content-Type"]) == (404, "text/html; charset=utf-8")
+
+
+def test_bug_is_answered_with_json(api: Client, settings: Settings) -> None:
+    # A limit that is none breaks the throttle, as a bug would.
+    settings.LIMIT_API_REQUESTS_PER_MINUTE = "many"
+    api.raise_request_exception = False
+    response = api.get("/api/status/")
+    assert (response.status_code, list(response.json())) == (500, ["detail"])
+
+
+def test_other_media_types_are_not_spoken(api: Client) -> None:
+    response = api.get("/api/status/", headers={"Accept": "text/html"})
+    assert (response.status_code, response["Content-Type"]) == (406, "application/json")
+
+
+def test_wrong_method_says_which_are_right(api: Client) -> None:
+    response = api.get(TURN)
+    assert (response.status_code, response["Allow"]) == (405, "POST, OPTIONS")
