@@ -302,6 +302,8 @@ LOGGING = {
         # Says a failure in two lines, of which this keeps the one that counts.
         "axes": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
+        # Names the relay's and the client's addresses below that.
+        "aioice": {"level": "WARNING"},
         "uvicorn": {"handlers": [], "propagate": True},
         "uvicorn.error": {"filters": ["without_handshakes"], "propagate": True},
         # Holds addresses.

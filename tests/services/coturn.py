@@ -34,15 +34,18 @@ class Coturn:
 
 
 @contextmanager
-def coturn(secrets: Sequence[str]) -> Iterator[Coturn]:
-    """Run a coturn that shares `secrets` while the block runs."""
+def coturn(secrets: Sequence[str], certificate: Path | None = None) -> Iterator[Coturn]:
+    """Run a coturn that shares `secrets` while the block runs.
+
+    With `certificate`, a PEM file that holds its key too, the same port also speaks TLS.
+    """
     program = process.executable("turnserver", "coturn")
     with tempfile.TemporaryDirectory(prefix="securecall-coturn-") as name:
         directory = Path(name)
 
         def start_on(port: int) -> tuple[int, subprocess.Popen[bytes]]:
             config = directory / "turnserver.conf"
-            config.write_text(_config(port, secrets, directory))
+            config.write_text(_config(port, secrets, directory, certificate))
             command = [program, "-c", str(config)]
             return port, process.start(command, directory / "coturn.log", lambda _: _answers(port))
 
@@ -53,7 +56,7 @@ def coturn(secrets: Sequence[str]) -> Iterator[Coturn]:
             process.stop(server)
 
 
-def _config(port: int, secrets: Sequence[str], directory: Path) -> str:
+def _config(port: int, secrets: Sequence[str], directory: Path, certificate: Path | None) -> str:
     first_relay_port = FIRST_RELAY_PORT + randbelow(LAST_RELAY_PORT - FIRST_RELAY_PORT - RELAY_PORTS_EACH)
     lines = [
         "listening-ip=127.0.0.1",
@@ -66,7 +69,7 @@ def _config(port: int, secrets: Sequence[str], directory: Path) -> str:
         "use-auth-secret",
         *(f"static-auth-secret={secret}" for secret in secrets),
         "realm=securecall.test",
-        "no-tls",
+        *((f"cert={certificate}", f"pkey={certificate}") if certificate else ("no-tls",)),
         "no-dtls",
         "no-cli",
         "no-rfc5780",

@@ -1,0 +1,137 @@
+"""A real allocation on a TURN server, made and given back: what clients would get, and how fast (RFC 8656)."""
+
+import asyncio
+import re
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+
+from aioice.stun import TransactionError
+from aioice.turn import create_turn_endpoint
+
+from turn.credentials import Credential
+
+PLAIN_PORT, TLS_PORT = 3478, 5349  # RFC 7065, section 3.2
+TURN_URL = re.compile(
+    r"(?P<scheme>turns?):(?P<host>\[[^\]]+\]|[^:?\[\]]+)(?::(?P<port>\d+))?(?:\?transport=(?P<transport>udp|tcp))?"
+)
+
+UNAUTHORIZED = 401
+# RFC 8656, section 19, and RFC 8489, section 14.8: what a server that answers may say.
+REFUSALS = {
+    UNAUTHORIZED: (
+        "refuses the credential (401): make TURN_SECRET the same as the TURN server's secret, and check that both "
+        "clocks are right"
+    ),
+    403: "forbids the allocation (403): look at the TURN server's rules for who may relay",
+    441: "refuses the credential (441): it belongs to another allocation",
+    442: "does not relay UDP (442): look at the TURN server's configuration",
+    486: "has reached its quota of allocations (486): raise it, or wait until other calls have ended",
+    508: "has no relay ports left (508): widen the TURN server's range of relay ports",
+}
+
+
+class AllocationError(Exception):
+    """There is no relay to be had at this URL; the text is a sentence that says what to look at."""
+
+
+class UnsupportedTransportError(AllocationError):
+    """The URL's transport is none that can be tried from here; a browser may know it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnUrl:
+    """Where and how a TURN server is reached (RFC 7065, section 3.2)."""
+
+    host: str
+    port: int
+    transport: str  # udp or tcp
+    is_tls: bool
+
+    @classmethod
+    def parse(cls, url: str) -> "TurnUrl":
+        """Read a `turn:` or `turns:` URI with its defaults; raises `AllocationError` for anything else."""
+        match = TURN_URL.fullmatch(url)
+        if match is None:
+            raise AllocationError("This is no TURN URI; write one such as turn:turn.example.com:3478?transport=udp.")
+        is_tls = match["scheme"] == "turns"
+        port = int(match["port"] or (TLS_PORT if is_tls else PLAIN_PORT))
+        return cls(match["host"].strip("[]"), port, match["transport"] or ("tcp" if is_tls else "udp"), is_tls)
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def way(self) -> str:
+        """The transport as people say it."""
+        return "TLS" if self.is_tls else self.transport.upper()
+
+
+class _Receiver(asyncio.DatagramProtocol):
+    """Nobody sends anything; what counts is when the allocation has been given back."""
+
+    def __init__(self) -> None:
+        self.gone = asyncio.Event()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.gone.set()
+
+
+async def allocate(url: str, credential: Credential, seconds: float) -> float:
+    """Allocate a relay address and give it back; returns how many milliseconds it took to get it.
+
+    Raises `AllocationError` when there is none after `seconds`. A TLS certificate is checked against the
+    system's authorities, or those in SSL_CERT_FILE.
+    """
+    server = TurnUrl.parse(url)
+    if server.is_tls and server.transport == "udp":
+        raise UnsupportedTransportError("TURN over DTLS cannot be tried from here; try it from a browser.")
+    begin = time.perf_counter()
+    try:
+        async with asyncio.timeout(seconds):
+            endpoint, receiver = await create_turn_endpoint(
+                _Receiver,
+                (server.host, server.port),
+                credential.username,
+                credential.password,
+                ssl=ssl.create_default_context() if server.is_tls else None,
+                transport=server.transport,
+            )
+    except (OSError, TransactionError) as error:
+        # The library closes its socket in the loop's next round.
+        await asyncio.sleep(0)
+        raise AllocationError(_sentence(error, server, seconds)) from error
+    milliseconds = (time.perf_counter() - begin) * 1000
+    endpoint.close()
+    try:
+        async with asyncio.timeout(seconds):
+            await receiver.gone.wait()
+    except TimeoutError:
+        raise AllocationError(f"{server} gave a relay address but did not take it back within {seconds:g} s.") from None
+    return milliseconds
+
+
+def _sentence(error: Exception, server: TurnUrl, seconds: float) -> str:
+    match error:
+        case TransactionError(response=response) if response is not None:
+            code = response.attributes.get("ERROR-CODE", (0, ""))[0]
+            text = f"{server} {REFUSALS.get(code, f'refuses the allocation ({code}): look into its log')}."
+        case TimeoutError() | TransactionError():
+            text = (
+                f"{server} did not answer over {server.way} within {seconds:g} s: check that a TURN server listens "
+                "there, and that no firewall is in between."
+            )
+        case socket.gaierror():
+            text = f"The name {server.host} cannot be found: check its spelling and its DNS record."
+        case ssl.SSLCertVerificationError():
+            text = f"The TLS certificate of {server} is not trusted ({error.verify_message}): renew or replace it."
+        case ssl.SSLError():
+            text = f"{server} does not speak TLS: use turn: in place of turns:, or the port where TLS is served."
+        case ConnectionRefusedError():
+            text = f"Nothing listens on {server} over {server.way}: start the TURN server, or correct the port."
+        case OSError():
+            text = f"{server} cannot be reached over {server.way} ({error.strerror or error})."
+        case _:
+            raise error
+    return text
