@@ -107,6 +107,7 @@ INSTALLED_APPS = [
     "pkd",
     "turn",
     "webclient",
+    "probe",
 ]
 
 MIDDLEWARE = [

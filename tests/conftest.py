@@ -71,6 +71,14 @@ def target(request: pytest.FixtureRequest, start: Start) -> Target:
     return Target(request.param, start(kind, registry, 0), start(kind, registry, len(others)))
 
 
+@pytest.fixture(scope="session")
+def strict_server() -> Iterator[RunningServer]:
+    """A server as it is without a setting, for those who want to meet its limits; no relay, 30 clients an address."""
+    env = {"LIMIT_CONNECTIONS_PER_IP": "30", "LIMIT_NEW_CONNECTIONS_PER_IP_PER_MINUTE": "0"}
+    with server(env=env) as running:
+        yield running
+
+
 @pytest.fixture
 async def join() -> AsyncIterator[Join]:
     """Connects people; they leave at the end of the test."""

@@ -1,0 +1,93 @@
+"""What a load met: every message of every call, how long each was on its way, and what the server said."""
+
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+# A process that works this share of the time has no time to measure.
+SATURATED_SHARE = 0.9
+
+
+@dataclass
+class Account:
+    """Filled while the load runs; times in seconds."""
+
+    clients: int
+    calls_per_second: float
+    connected: int = 0
+    connecting_seconds: float = 0
+    connect_seconds: array[float] = field(default_factory=lambda: array("d"))
+    not_connected: Counter[str] = field(default_factory=Counter)  # by a sentence each
+    calls_started: int = 0
+    calls_finished: int = 0
+    calling_seconds: float = 0
+    cpu_share: float = 0
+    sent: int = 0
+    hop_seconds: array[float] = field(default_factory=lambda: array("d"))
+    lost: int = 0
+    altered: int = 0
+    out_of_order: int = 0
+    errors: Counter[str] = field(default_factory=Counter)  # by the protocol's code
+    closes: Counter[int] = field(default_factory=Counter)  # by close code
+    is_refused_by_address: bool = False
+    is_interrupted: bool = False
+
+    @property
+    def is_well(self) -> bool:
+        """Whether everything asked for came about, and nothing was lost."""
+        all_connected = self.connected == self.clients or (self.is_interrupted and not self.not_connected)
+        nothing_amiss = not (self.lost or self.altered or self.out_of_order or self.errors or self.closes)
+        return all_connected and nothing_amiss and self.calls_finished == self.calls_started
+
+    @property
+    def is_saturated(self) -> bool:
+        """Whether the load client itself was the bottleneck."""
+        return self.cpu_share > SATURATED_SHARE
+
+    def as_json(self) -> dict[str, Any]:
+        """Every figure for machines; times in milliseconds."""
+        return {
+            "ok": self.is_well,
+            "interrupted": self.is_interrupted,
+            "clients": {
+                "asked": self.clients,
+                "connected": self.connected,
+                "perSecond": rate(self.connected, self.connecting_seconds),
+                "connectMs": percentiles(self.connect_seconds),
+                "notConnected": dict(self.not_connected),
+            },
+            "calls": {
+                "askedPerSecond": self.calls_per_second,
+                "startedPerSecond": rate(self.calls_started, self.calling_seconds),
+                "started": self.calls_started,
+                "finished": self.calls_finished,
+            },
+            "messages": {
+                "sent": self.sent,
+                "delivered": len(self.hop_seconds),
+                "lost": self.lost,
+                "altered": self.altered,
+                "outOfOrder": self.out_of_order,
+            },
+            "hopMs": percentiles(self.hop_seconds),
+            "errors": dict(self.errors),
+            "closes": {str(code): count for code, count in self.closes.items()},
+            "cpuShare": round(self.cpu_share, 3),
+        }
+
+
+def rate(count: int, seconds: float) -> float:
+    """How many a second."""
+    return round(count / seconds, 1) if seconds else 0.0
+
+
+def percentiles(seconds: Sequence[float]) -> dict[str, float] | None:
+    """The median, the 99th percentile and the longest, in milliseconds; None when there are none."""
+    if not seconds:
+        return None
+    ordered = sorted(seconds)
+    last = len(ordered) - 1
+    places = {"p50": round(last * 0.5), "p99": round(last * 0.99), "max": last}
+    return {name: round(ordered[place] * 1000, 2) for name, place in places.items()}
