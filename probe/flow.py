@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from typing import Any
 
 from websockets.exceptions import WebSocketException
@@ -12,6 +11,7 @@ from websockets.exceptions import WebSocketException
 from probe.client import Client, Message, new_call_id, new_client_id
 from probe.failures import ProbeError, WrongAnswerError, sentence
 from probe.health import check_health
+from probe.outcome import Outcome
 from turn.allocation import AllocationError, UnsupportedTransportError, allocate
 from turn.credentials import Credential
 
@@ -24,14 +24,6 @@ CANDIDATES: list[str | Message] = [
     "",
 ]
 REASON = "smoke"
-
-
-class Outcome(StrEnum):
-    """How a step went."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def complaint(url: str, *options: str) -> str:
     """The sentence with which the command fails."""
     status, output = smoke(url, "--json", *options)
     assert status == 1, output
-    failed = [step for step in json.loads(output)["steps"] if step["outcome"] == "failed"]
+    failed = [step for step in json.loads(output)["steps"] if step["outcome"] == "FAILED"]
     assert len(failed) == 1, failed
     sentence: str = failed[0]["sentence"]
     return sentence

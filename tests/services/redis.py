@@ -2,7 +2,7 @@
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from tests.services import process
 class RedisServer:
     """A Redis whose address survives `stop` and `start`, so that a test can take it away and give it back."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, options: Mapping[str, str] | None = None) -> None:
         self._program = process.executable("redis-server", "redis-server")
         self._directory = directory
+        self._options = dict(options or {})
         self._process: subprocess.Popen[bytes] | None = None
         self.port = process.on_free_port(self._start_on)
 
@@ -42,6 +43,7 @@ class RedisServer:
             "dir": str(self._directory),
             "save": "",
             "appendonly": "no",
+            **self._options,
         }
         command = [self._program, *(word for name, value in options.items() for word in (f"--{name}", value))]
         self._process = process.start(command, self._directory / "redis.log", lambda pid: _answers(port, pid))
@@ -49,10 +51,11 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server() -> Iterator[RedisServer]:
-    """Run a Redis while the block runs."""
+def redis_server(**options: str) -> Iterator[RedisServer]:
+    """Run a Redis while the block runs; `options` are lines of its configuration, with underscores for hyphens."""
     with tempfile.TemporaryDirectory(prefix="securecall-redis-") as directory:
-        server = RedisServer(Path(directory))
+        named = {name.replace("_", "-"): value for name, value in options.items()}
+        server = RedisServer(Path(directory), named)
         try:
             yield server
         finally:

@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from probe.arguments import positive_number, signaling_url
-from probe.flow import Flow, Options, Outcome, Step
+from probe.flow import Flow, Options, Step
+from probe.outcome import Outcome
 
 TITLE_WIDTH = 44
 
@@ -64,10 +65,8 @@ class Command(BaseCommand):
         return steps
 
     def _print(self, step: Step) -> None:
-        style = {Outcome.OK: self.style.SUCCESS, Outcome.WARNING: self.style.WARNING, Outcome.FAILED: self.style.ERROR}
-        word = "FAILED" if step.outcome is Outcome.FAILED else step.outcome.value
         took = f"{step.milliseconds:9.1f} ms" if step.milliseconds else ""
-        self.stdout.write(f"{style[step.outcome](f'{word:<8}')} {step.title:<{TITLE_WIDTH}} {took}".rstrip())
+        self.stdout.write(f"{step.outcome.label(self.style)} {step.title:<{TITLE_WIDTH}} {took}".rstrip())
         if step.sentence:
             self.stdout.write(f"         {step.sentence}")
         self.stdout.flush()

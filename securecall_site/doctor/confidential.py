@@ -1,0 +1,21 @@
+"""What must not be printed: whatever an error quotes, secrets and passwords are taken out."""
+
+from urllib.parse import unquote, urlsplit
+
+from django.conf import settings
+
+PLACEHOLDER = "***"
+
+
+def without_secrets(text: str) -> str:
+    """The text with every secret of the settings replaced."""
+    # Longest first: one may be a part of another.
+    for secret in sorted(_secrets(), key=len, reverse=True):
+        text = text.replace(secret, PLACEHOLDER)
+    return text
+
+
+def _secrets() -> set[str]:
+    passwords = {urlsplit(url).password or "" for url in (settings.DATABASE_URL, settings.REDIS_URL)}
+    found = {settings.SECRET_KEY, *settings.TURN.secrets, *passwords, *map(unquote, passwords)}
+    return {secret for secret in found if secret}

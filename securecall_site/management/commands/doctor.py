@@ -1,0 +1,61 @@
+"""`manage.py doctor`: tell what this server lacks, and how to mend it."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from probe.arguments import positive_number
+from probe.outcome import Outcome
+from securecall_site.doctor import clock, configuration, database, machine, redis, relay
+from securecall_site.doctor.confidential import without_secrets
+from securecall_site.doctor.finding import Finding
+
+SUBJECT_WIDTH = 10
+
+
+class Command(BaseCommand):
+    """Prints a line a finding; the exit status is 0 when nothing has FAILED."""
+
+    help = (
+        "Examine the settings, the database, Redis, the TURN servers and this machine, and say how to mend what is ill."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--timeout", type=positive_number, default=5, help="seconds for each answer (5)")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, **options: Any) -> None:
+        """Examine everything; exits with 1 when something has failed."""
+        findings = []
+        for finding in examine(options["timeout"]):
+            finding = Finding(finding.outcome, finding.subject, without_secrets(finding.sentence))  # noqa: PLW2901
+            findings.append(finding)
+            if not options["json"]:
+                self._print(finding)
+        is_well = all(finding.outcome is not Outcome.FAILED for finding in findings)
+        if options["json"]:
+            self.stdout.write(json.dumps({"ok": is_well, "findings": [asdict(finding) for finding in findings]}))
+        if not is_well:
+            sys.exit(1)
+
+    def _print(self, finding: Finding) -> None:
+        label = finding.outcome.label(self.style)
+        self.stdout.write(f"{label} {finding.subject:<{SUBJECT_WIDTH}} {finding.sentence.rstrip('.')}.")
+        self.stdout.flush()
+
+
+def examine(seconds: float) -> Iterator[Finding]:
+    """Everything there is to say; each answer from outside may take `seconds`."""
+    clocks: list[clock.Clock] = []
+    yield from configuration.examine()
+    yield from database.examine(clocks)
+    yield from redis.examine(clocks, seconds)
+    yield from relay.examine(seconds)
+    yield from clock.examine(clocks)
+    yield from machine.examine()

@@ -1,0 +1,171 @@
+"""`manage.py doctor` as an operator runs it, on databases that are well and ill."""
+
+import json
+import secrets
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.servers import ROOT, database_template, environment
+from tests.services import Coturn
+
+WRITE_VERSION = 18  # where in a file of SQLite's; above 2 the file is to be read only (fileformat2, section 1.3.4)
+
+
+def doctor(env: dict[str, str], *options: str, limit: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command with these variables and nothing else; `limit` is a ulimit to run it under."""
+    command = f"{limit} exec {sys.executable} manage.py doctor {' '.join(options)}"
+    return subprocess.run(["sh", "-c", command], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+
+def findings(env: dict[str, str], subject: str) -> tuple[int, list[tuple[str, str]]]:
+    """The exit status, and outcome and sentence of what is found about a subject."""
+    finished = doctor(env, "--json", "--timeout", "2")
+    assert not finished.stderr, finished.stderr
+    found = json.loads(finished.stdout)["findings"]
+    return finished.returncode, [(line["outcome"], line["sentence"]) for line in found if line["subject"] == subject]
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Path:
+    """A migrated database in a file of the test's own."""
+    path = tmp_path / "db.sqlite3"
+    path.write_bytes(database_template().read_bytes())
+    return path
+
+
+@pytest.fixture
+def empty_postgres(postgres_url: str) -> Iterator[str]:
+    """The URL of a new database, without a table."""
+    name = f"doctor_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def test_doctor_finds_a_complete_server_well(
+    empty_postgres: str, redis_url: str, coturn_server: Coturn, tmp_path: Path
+) -> None:
+    env = environment(tmp_path) | {
+        "DATABASE_URL": empty_postgres,
+        "REDIS_URL": redis_url,
+        "TURN_SECRET": coturn_server.secrets[0],
+        "TURN_URLS": coturn_server.url("tcp"),
+        "ALLOWED_ORIGINS": "https://app.example.com",
+    }
+    status, of_database = findings(env, "database")
+    assert status == 1
+    assert any("migrations are not applied (" in sentence for _, sentence in of_database)
+    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=env, check=True)
+
+    finished = doctor(env)
+
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert "FAILED" not in finished.stdout
+    for line in (
+        "ok       settings   the system checks find nothing.",
+        "ok       database   every migration is applied.",
+        "ok       redis      keeps what it is given (noeviction).",
+        f"ok       turn       {coturn_server.url('tcp')} gives a relay address in ",
+        "ok       clock      agrees with Redis's within ",
+        "ok       clock      agrees with Postgres's within ",
+        "ok       disk       ",
+    ):
+        assert line in finished.stdout
+    secret = (coturn_server.secrets[0], urlsplit(empty_postgres).password or "?", env["SECRET_KEY"])
+    assert not any(word in finished.stdout for word in secret)
+
+
+def test_doctor_repeats_what_the_checks_for_a_deploy_say(sqlite: Path) -> None:
+    status, of_settings = findings(environment(sqlite, {"REPLICAS": "2"}), "settings")
+
+    assert status == 1
+    assert {outcome for outcome, _ in of_settings} == {"FAILED", "warning"}
+    assert any("Add a Redis service and set REDIS_URL" in said for outcome, said in of_settings if outcome == "FAILED")
+    assert any("ALLOWED_ORIGINS is empty" in said for outcome, said in of_settings if outcome == "warning")
+
+
+def test_doctor_finds_a_sqlite_file_well(sqlite: Path) -> None:
+    status, of_database = findings(environment(sqlite), "database")
+
+    assert status == 0
+    assert [outcome for outcome, _ in of_database] == ["ok", "ok", "ok"]
+    with sqlite3.connect(sqlite) as connection:
+        assert not connection.execute("SELECT 1 FROM sqlite_schema WHERE name LIKE 'doctor%'").fetchall()
+    connection.close()
+
+
+def test_doctor_says_that_the_database_cannot_be_opened(tmp_path: Path) -> None:
+    status, of_database = findings(environment(tmp_path / "missing" / "db.sqlite3"), "database")
+
+    assert status == 1
+    assert of_database == [
+        (
+            "FAILED",
+            "does not open (unable to open database file): check DATABASE_URL, and that the database runs",
+        )
+    ]
+
+
+def test_doctor_says_that_the_file_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "db.sqlite3").write_bytes(b"not a database, but as long as the header of one is" * 100)
+
+    _, of_database = findings(environment(tmp_path / "db.sqlite3"), "database")
+
+    assert [outcome for outcome, _ in of_database] == ["FAILED"]
+    assert "file is not a database" in of_database[0][1]
+
+
+def test_doctor_says_that_the_database_takes_no_writes(sqlite: Path) -> None:
+    content = bytearray(sqlite.read_bytes())
+    content[WRITE_VERSION] = 3
+    sqlite.write_bytes(content)
+
+    status, of_database = findings(environment(sqlite), "database")
+
+    assert status == 1
+    assert any("readonly database" in sentence for outcome, sentence in of_database if outcome == "FAILED")
+
+
+def test_doctor_says_that_postgres_is_away_without_its_password(tmp_path: Path) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        url = f"postgres://user:hunter2@127.0.0.1:{bound.getsockname()[1]}/securecall"
+        finished = doctor(environment(tmp_path) | {"DATABASE_URL": url})
+
+    assert finished.returncode == 1
+    assert "FAILED   database   does not open (connection failed" in finished.stdout
+    assert "Connection refused" in finished.stdout
+    assert "hunter2" not in finished.stdout + finished.stderr
+
+
+def test_doctor_says_that_postgres_refuses_the_password(postgres_url: str, tmp_path: Path) -> None:
+    url = postgres_url.replace(urlsplit(postgres_url).password or "?", "hunter2")
+
+    finished = doctor(environment(tmp_path) | {"DATABASE_URL": url})
+
+    assert "password authentication failed" in finished.stdout
+    assert "hunter2" not in finished.stdout + finished.stderr
+
+
+def test_doctor_says_that_too_few_files_may_be_open(sqlite: Path) -> None:
+    finished = doctor(environment(sqlite), limit="ulimit -n 200;")
+
+    assert finished.returncode == 1
+    assert "FAILED   open files a process may open 200, and each connection is one: raise ulimit -n" in finished.stdout
+
+
+def test_doctor_leaves_the_checks_for_a_deploy_out_in_development(sqlite: Path) -> None:
+    _, of_settings = findings(environment(sqlite, {"DEBUG": "1"}), "settings")
+
+    assert not any("ALLOWED_ORIGINS" in sentence for _, sentence in of_settings)
+    assert any("DEBUG is on" in sentence for _, sentence in of_settings)
