@@ -18,14 +18,14 @@ class Account:
     calls_per_second: float
     connected: int = 0
     connecting_seconds: float = 0
-    connect_seconds: array[float] = field(default_factory=lambda: array("d"))
+    connect_seconds: "array[float]" = field(default_factory=lambda: array("d"))
     not_connected: Counter[str] = field(default_factory=Counter)  # by a sentence each
     calls_started: int = 0
     calls_finished: int = 0
     calling_seconds: float = 0
     cpu_share: float = 0
     sent: int = 0
-    hop_seconds: array[float] = field(default_factory=lambda: array("d"))
+    hop_seconds: "array[float]" = field(default_factory=lambda: array("d"))
     lost: int = 0
     altered: int = 0
     out_of_order: int = 0

@@ -223,8 +223,10 @@ class Flow:
         title = f"allocate on {url}"
         credential = Credential(str(relay.get("username")), str(relay.get("credential")))
         try:
-            return Step(title, Outcome.OK, await allocate(url, credential, self._options.seconds))
+            allocation = await allocate(url, credential, self._options.seconds)
         except UnsupportedTransportError as error:
             return Step(title, Outcome.WARNING, 0, str(error))
         except AllocationError as error:
             return Step(title, Outcome.FAILED, 0, str(error))
+        outcome = Outcome.WARNING if allocation.warning else Outcome.OK
+        return Step(title, outcome, allocation.milliseconds, allocation.warning)

@@ -6,6 +6,7 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from aioice.stun import TransactionError
 from aioice.turn import create_turn_endpoint
@@ -68,6 +69,14 @@ class TurnUrl:
         return "TLS" if self.is_tls else self.transport.upper()
 
 
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """A relay address that was had: how long it took, and a sentence if peers may not reach it."""
+
+    milliseconds: float
+    warning: str = ""
+
+
 class _Receiver(asyncio.DatagramProtocol):
     """Nobody sends anything; what counts is when the allocation has been given back."""
 
@@ -78,8 +87,8 @@ class _Receiver(asyncio.DatagramProtocol):
         self.gone.set()
 
 
-async def allocate(url: str, credential: Credential, seconds: float) -> float:
-    """Allocate a relay address and give it back; returns how many milliseconds it took to get it.
+async def allocate(url: str, credential: Credential, seconds: float) -> Allocation:
+    """Allocate a relay address and give it back.
 
     Raises `AllocationError` when there is none after `seconds`. A TLS certificate is checked against the
     system's authorities, or those in SSL_CERT_FILE.
@@ -103,13 +112,23 @@ async def allocate(url: str, credential: Credential, seconds: float) -> float:
         await asyncio.sleep(0)
         raise AllocationError(_sentence(error, server, seconds)) from error
     milliseconds = (time.perf_counter() - begin) * 1000
+    relayed: str = endpoint.get_extra_info("sockname")[0]
     endpoint.close()
     try:
         async with asyncio.timeout(seconds):
             await receiver.gone.wait()
+            addresses = await asyncio.get_running_loop().getaddrinfo(server.host, server.port)
     except TimeoutError:
         raise AllocationError(f"{server} gave a relay address but did not take it back within {seconds:g} s.") from None
-    return milliseconds
+    return Allocation(milliseconds, reach(server, {str(address[4][0]) for address in addresses}, relayed))
+
+
+def reach(server: TurnUrl, addresses: set[str], relayed: str) -> str:
+    """Warn of a public server that relays from a private address, as one behind NAT does unless it is told."""
+    is_public = any(ip_address(address.partition("%")[0]).is_global for address in addresses)
+    if not is_public or ip_address(relayed).is_global:
+        return ""
+    return f"{server} relays from a private address, which no peer outside reaches: set coturn's external-ip."
 
 
 def _sentence(error: Exception, server: TurnUrl, seconds: float) -> str:

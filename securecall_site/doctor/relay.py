@@ -28,9 +28,11 @@ async def _examine(seconds: float) -> list[Finding]:
 async def _allocate(relay: dict[str, str], seconds: float) -> Finding:
     url = relay["urls"]
     try:
-        milliseconds = await allocate(url, Credential(relay["username"], relay["credential"]), seconds)
+        allocation = await allocate(url, Credential(relay["username"], relay["credential"]), seconds)
     except UnsupportedTransportError as error:
         return warning(SUBJECT, f"{url}: {error}")
     except AllocationError as error:
         return failed(SUBJECT, f"{url}: {error}")
-    return ok(SUBJECT, f"{url} gives a relay address in {milliseconds:.1f} ms")
+    if allocation.warning:
+        return warning(SUBJECT, f"{url}: {allocation.warning}")
+    return ok(SUBJECT, f"{url} gives a relay address in {allocation.milliseconds:.1f} ms")

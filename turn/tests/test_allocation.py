@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from tests.services import Coturn, coturn
-from turn.allocation import AllocationError, TurnUrl, UnsupportedTransportError, allocate
+from turn.allocation import AllocationError, TurnUrl, UnsupportedTransportError, allocate, reach
 from turn.credentials import Credential, mint
 
 SECRET = "the secret of the relay with a certificate"
@@ -75,11 +75,10 @@ def mail_port() -> Iterator[int]:
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_allocation_tells_how_long_it_took(coturn_server: Coturn, transport: str) -> None:
-    milliseconds = await allocate(
-        coturn_server.url(transport), credential_of(coturn_server.secrets[0]), seconds=SECONDS
-    )
+    allocation = await allocate(coturn_server.url(transport), credential_of(coturn_server.secrets[0]), seconds=SECONDS)
 
-    assert 0 < milliseconds < SECONDS * 1000
+    assert 0 < allocation.milliseconds < SECONDS * 1000
+    assert allocation.warning == ""
 
 
 async def test_allocation_over_tls_checks_the_certificate(
@@ -91,7 +90,7 @@ async def test_allocation_over_tls_checks_the_certificate(
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
 
-    assert await allocate(url, credential_of(SECRET), SECONDS) > 0
+    assert (await allocate(url, credential_of(SECRET), SECONDS)).milliseconds > 0
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
@@ -149,3 +148,19 @@ async def test_other_urls_are_refused(url: str) -> None:
 )
 def test_url_has_the_defaults_of_its_scheme(url: str, parsed: TurnUrl) -> None:
     assert TurnUrl.parse(url) == parsed
+
+
+@pytest.mark.parametrize(
+    ("address", "relayed", "warns"),
+    [
+        ("8.8.8.8", "10.0.0.5", True),
+        ("2001:4860:4860::8888", "fd00::5", True),
+        ("8.8.8.8", "8.8.4.4", False),
+        ("10.0.0.4", "10.0.0.5", False),
+        ("fe80::1%eth0", "10.0.0.5", False),
+    ],
+)
+def test_public_server_with_a_private_relay_address_is_warned_of(address: str, relayed: str, warns: bool) -> None:  # noqa: FBT001
+    warning = reach(TurnUrl.parse("turn:turn.example.com"), {address}, relayed)
+
+    assert ("set coturn's external-ip" in warning) is warns
