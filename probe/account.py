@@ -8,6 +8,8 @@ from typing import Any
 
 # A process that works this share of the time has no time to measure.
 SATURATED_SHARE = 0.9
+# Nor has one whose timers go off this late, in milliseconds.
+STARVED_MS = 20
 
 
 @dataclass
@@ -24,6 +26,7 @@ class Account:
     calls_finished: int = 0
     calling_seconds: float = 0
     cpu_share: float = 0
+    late_seconds: "array[float]" = field(default_factory=lambda: array("d"))  # of this process's own timers
     sent: int = 0
     hop_seconds: "array[float]" = field(default_factory=lambda: array("d"))
     lost: int = 0
@@ -43,8 +46,14 @@ class Account:
 
     @property
     def is_saturated(self) -> bool:
-        """Whether the load client itself was the bottleneck."""
+        """Whether the load client used all the CPU that a process can."""
         return self.cpu_share > SATURATED_SHARE
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether the machine was too busy with other work to let the load client measure."""
+        late = percentiles(self.late_seconds)
+        return late is not None and late["p99"] > STARVED_MS
 
     def as_json(self) -> dict[str, Any]:
         """Every figure for machines; times in milliseconds."""
@@ -74,7 +83,7 @@ class Account:
             "hopMs": percentiles(self.hop_seconds),
             "errors": dict(self.errors),
             "closes": {str(code): count for code, count in self.closes.items()},
-            "cpuShare": round(self.cpu_share, 3),
+            "client": {"cpuShare": round(self.cpu_share, 3), "lateMs": percentiles(self.late_seconds)},
         }
 
 

@@ -20,6 +20,7 @@ FAILURES_IN_A_ROW = 20  # after so many nobody else will get through
 TOO_MANY = 4429
 FILES_BESIDES_CLIENTS = 32
 NO_PAIR_SECONDS = 0.005
+TICK_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,13 @@ class Load:
 
     async def run(self) -> Account:
         """Connect, call, wait for what is on its way, disconnect; returns what was met."""
-        heartbeats = asyncio.create_task(self._beat())
+        heartbeats, ticks = asyncio.create_task(self._beat()), asyncio.create_task(self._tick())
         try:
             await self._connect_all()
             await self._call_all()
         finally:
             heartbeats.cancel()
+            ticks.cancel()
             self._is_closing = True
             await asyncio.gather(*(client.close() for client in self._clients), return_exceptions=True)
             await asyncio.wait(self._readers, timeout=CLOSE_SECONDS) if self._readers else None
@@ -236,3 +238,10 @@ class Load:
                     self._spoke_at[client] = time.perf_counter()
                     with contextlib.suppress(ConnectionClosed):
                         await client.send("HEARTBEAT", {})
+
+    async def _tick(self) -> None:
+        """Measure how late this process comes to what it is to do: so late it also is to every message."""
+        while True:
+            begin = time.perf_counter()
+            await asyncio.sleep(TICK_SECONDS)
+            self.account.late_seconds.append(max(0.0, time.perf_counter() - begin - TICK_SECONDS))

@@ -20,6 +20,10 @@ WAYS_OUT = {
         "This load client used all of its CPU: the figures tell of it as much as of the server. Ask for less, or run "
         "it on a machine of its own."
     ),
+    "starved": (
+        "This machine was busy with other work, so that the load client itself came late: part of every hop is its own "
+        "waiting. Run it on a machine of its own."
+    ),
     "late": "Calls started more slowly than asked: there were not enough free clients. Give the load more --clients.",
     "lost": "Messages that the server took did not arrive: look into its log, and at its CPU and Redis.",
 }
@@ -43,6 +47,7 @@ def table(account: Account) -> Iterator[str]:
     yield _line("errors by code", _counts(account.errors))
     yield _line("closes by code", _counts(account.closes))
     yield _line("this client's CPU", f"{account.cpu_share:.0%} of a core")
+    yield _line("this client is late", _times(percentiles(account.late_seconds)))
 
 
 def advice(account: Account) -> Iterator[str]:
@@ -57,6 +62,8 @@ def advice(account: Account) -> Iterator[str]:
         yield WAYS_OUT["lost"]
     if account.is_saturated:
         yield WAYS_OUT["saturated"]
+    elif account.is_starved:
+        yield WAYS_OUT["starved"]
     elif account.calls_started and rate(account.calls_started, account.calling_seconds) < (
         account.calls_per_second * PUNCTUAL_SHARE
     ):

@@ -91,7 +91,8 @@ def test_loadtest_counts_every_message_of_every_call(start: Start) -> None:
     assert report["messages"] == {"sent": sent, "delivered": sent, "lost": 0, "altered": 0, "outOfOrder": 0}
     assert 0 < report["hopMs"]["p50"] <= report["hopMs"]["p99"] <= report["hopMs"]["max"]
     assert report["errors"] == report["closes"] == report["clients"]["notConnected"] == {}
-    assert 0 < report["cpuShare"] < 1
+    assert 0 < report["client"]["cpuShare"] < 1
+    assert report["client"]["lateMs"]["p50"] > 0
 
 
 def test_loadtest_says_which_limit_kept_clients_out(strict_server: RunningServer) -> None:

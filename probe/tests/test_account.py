@@ -1,5 +1,7 @@
 """What a load's figures mean."""
 
+from array import array
+
 import pytest
 
 from probe.account import Account, percentiles
@@ -29,6 +31,13 @@ def test_account_is_well_when_all_came_about() -> None:
 @pytest.mark.parametrize("changes", [{"connected": 1}, {"calls_finished": 0}, {"lost": 1}, {"altered": 1}])
 def test_account_is_not_well_when_something_is_missing(changes: dict[str, object]) -> None:
     assert not well(**changes).is_well
+
+
+def test_account_tells_a_saturated_client_from_a_starved_one() -> None:
+    assert well(cpu_share=0.95).is_saturated
+    assert not well(cpu_share=0.5).is_saturated
+    assert well(late_seconds=array("d", [0.001] * 90 + [0.05] * 10)).is_starved
+    assert not well(late_seconds=array("d", [0.001] * 100)).is_starved
 
 
 def test_account_of_an_interrupted_load_does_not_miss_who_had_not_connected_yet() -> None:
