@@ -13,6 +13,8 @@ from accounts.forms import SecondFactorForm
 class AdminSite(admin.AdminSite):
     """Lets in who has signed in with everything that is asked for."""
 
+    site_header = site_title = "SecureCall"
+
     def has_permission(self, request: HttpRequest) -> bool:
         """Also turn away sessions from before a second factor was asked for."""
         return super().has_permission(request) and second_factor.suffices(request.user)

@@ -85,6 +85,8 @@ CSRF_TRUSTED_ORIGINS = [origin for origin in ALLOWED_ORIGINS if origin != "*" an
 # --- Django ----------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    # Before the admin, whose pages it extends.
+    "accounts.apps.AccountsConfig",
     # Django's admin, with our sign-in.
     "accounts.apps.AdminConfig",
     "django.contrib.auth",
@@ -101,7 +103,6 @@ INSTALLED_APPS = [
     "django_otp",
     "django_otp.plugins.otp_static",
     "django_otp.plugins.otp_totp",
-    "accounts.apps.AccountsConfig",
     "securecall_site",
     "signaling",
     "pkd",

@@ -1,9 +1,11 @@
 import logging
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 from axes.models import AccessAttempt
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db import connection
 from django.db.models import F
 from django.test import Client
@@ -95,6 +97,12 @@ def test_lockout_ends(sign_in: SignIn, settings: Settings) -> None:
     AccessAttempt.objects.update(attempt_time=F("attempt_time") - timedelta(seconds=settings.SIGN_IN_COOL_OFF_SECONDS))
     assert sign_in().status_code == 302
     assert not AccessAttempt.objects.exists()
+
+
+def test_whoever_runs_the_server_ends_a_lockout(sign_in: SignIn) -> None:
+    fail(sign_in)
+    call_command("axes_reset", stdout=StringIO())
+    assert sign_in().status_code == 302
 
 
 def test_trying_while_locked_out_does_not_make_it_longer(sign_in: SignIn) -> None:

@@ -234,3 +234,8 @@ def test_csrf_trusts_no_wildcards() -> None:
     variables = {"SECRET_KEY": DEPLOY_KEY, "ALLOWED_ORIGINS": "*,http://localhost:*,https://app.example.com"}
 
     assert read("CSRF_TRUSTED_ORIGINS", **variables) == ["https://app.example.com"]
+
+
+def test_sign_in_limit_of_0_is_none() -> None:
+    assert read("AXES_LOCK_OUT_AT_FAILURE", DEBUG="1", LIMIT_SIGN_IN_FAILURES="0") is False
+    assert read("AXES_LOCK_OUT_AT_FAILURE", DEBUG="1") is True

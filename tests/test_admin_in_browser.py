@@ -1,0 +1,99 @@
+"""The admin in a real browser, as an operator walks through it, under the content security policy."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.browser import open_page
+from tests.people import Person
+from tests.servers import ROOT, RunningServer, database_template, environment, server
+
+# Every page, for whoever may do everything; those with scripts of Django's own among them.
+PAGES = (
+    "/admin/pkd/publickey/",
+    "/admin/pkd/publickey/?q=alice",
+    "/admin/auth/user/",
+    "/admin/auth/user/add/",
+    "/admin/auth/user/1/change/",
+    "/admin/auth/user/1/history/",
+    "/admin/auth/group/add/",
+    "/admin/authtoken/tokenproxy/add/",
+    "/admin/otp_totp/totpdevice/1/change/",
+    "/admin/otp_static/staticdevice/1/change/",
+    "/admin/password_change/",
+)
+
+
+@dataclass
+class Site:
+    """A server with an administrator."""
+
+    running: RunningServer
+    password: str
+    backup_codes: list[str]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    database = Path(shutil.copy(database_template(), tmp_path_factory.mktemp("admin") / "db.sqlite3"))
+    env = {
+        "DATABASE_URL": f"sqlite:///{database}",
+        "DEBUG": "1",
+        "ADMIN_REQUIRE_2FA": "1",
+        "LIMIT_SIGN_IN_FAILURES": "2",
+    }
+    command = [sys.executable, "manage.py", "createdevadmin"]
+    variables = environment(database, env)
+    created = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=variables).stdout
+    password = re.search(r"password (\S+)", created)
+    assert password is not None
+    with server(env=env) as running:
+        yield Site(running, password[1], re.findall(r"^  ([a-z2-7]{8})$", created, re.MULTILINE))
+
+
+async def sign_in(page: Page, site: Site, code: str) -> None:
+    await page.goto(f"{site.running.http_url}/admin/")
+    await page.get_by_label("Username").fill("admin")
+    await page.get_by_label("Password").fill(site.password)
+    await page.get_by_label("Code").fill(code)
+    await page.get_by_role("button", name="Log in").click()
+
+
+async def test_operator_walks_through_the_admin_without_a_violation(site: Site) -> None:
+    async with Person(site.running.ws_url, "alice-of-the-browser-test") as alice:
+        await alice.registers()
+        await alice.send("PKD_REGISTER", clientId=alice.id, publicKey="a key " + "k" * 200)
+        await alice.expects("PKD_RESULT")
+    async with open_page() as page:
+        await sign_in(page, site, site.backup_codes[0])
+        await expect(page.get_by_role("heading", name="Site administration")).to_be_visible()
+        for path in PAGES:
+            response = await page.goto(f"{site.running.http_url}{path}")
+            assert response is not None
+            assert response.status == 200, path
+            assert "default-src 'self'" in response.headers["content-security-policy"]
+            await page.wait_for_load_state("networkidle")
+        await page.goto(f"{site.running.http_url}/admin/pkd/publickey/")
+        await page.get_by_role("link", name="alice-of-the-browser-test").click()
+        await expect(page.get_by_role("heading", name="History")).to_be_visible()
+        await page.get_by_role("button", name="Log out").click()
+        await expect(page.get_by_text("Thanks for spending")).to_be_visible()
+
+
+async def test_sign_in_and_lockout_fit_a_phone(site: Site) -> None:
+    # The browser itself writes that the last answer was an error.
+    async with open_page(expected=("status of 429",), viewport={"width": 360, "height": 740}) as page:
+        for _ in range(2):
+            await sign_in(page, site, "000000")
+        await expect(page.get_by_text("Wait 15 minutes")).to_be_visible()
+        assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        await page.get_by_role("link", name="sign in again").click()
+        await expect(page.get_by_label("Code")).to_be_visible()
+        assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
