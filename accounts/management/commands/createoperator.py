@@ -64,16 +64,17 @@ class Command(BaseCommand):
                 self.stdout.write("\nThe admin asks for a code once ADMIN_REQUIRE_2FA is 1.")
 
     def _new_user(self, username: str) -> User:
+        user = User(username=username, is_staff=True)
+        try:
+            # Before the database sees it: Postgres refuses a NUL in its own words.
+            user.clean_fields(exclude=["password"])
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from None
         if User.objects.filter(username=username).exists():
             raise CommandError(
                 f"There is an account {username} already. For another password: manage.py changepassword {username}. "
                 f"For another second factor: manage.py enroltotp {username}."
             )
-        user = User(username=username, is_staff=True)
-        try:
-            user.clean_fields(exclude=["password"])
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from None
         return user
 
     def _ask(self, user: User) -> str:
