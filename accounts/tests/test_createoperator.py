@@ -142,8 +142,11 @@ class Terminal:
             self.said += os.read(self.master, 1024).decode()
         self.said = self.said.partition(text)[2]
 
+    def press(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
     def type(self, line: str) -> None:
-        os.write(self.master, f"{line}\n".encode())
+        self.press(f"{line}\n")
 
     def end(self) -> int:
         with suppress(OSError):
@@ -170,6 +173,16 @@ def test_password_is_asked_for_until_it_is_good_and_typed_twice(database: str) -
     terminal.expect("Created olga in the group operator.")
     assert terminal.end() == 0
     assert "phrase" not in terminal.said
+
+
+@pytest.mark.parametrize("key", ["\x03", "\x04"])  # Ctrl-C and Ctrl-D
+def test_whoever_changes_their_mind_leaves_nothing_behind(database: str, key: str) -> None:
+    terminal = Terminal(database, "createoperator", "olga")
+    terminal.expect("Password: ")
+    terminal.press(key)
+    assert terminal.end() == 1
+    assert "No account was created." in terminal.said
+    assert "Traceback" not in terminal.said
 
 
 def test_without_a_terminal_a_password_must_be_generated(database: str) -> None:

@@ -81,16 +81,23 @@ class Command(BaseCommand):
         if not sys.stdin.isatty():
             raise CommandError("There is no terminal to ask for a password. Add --generate-password.")
         for _ in range(ATTEMPTS):
-            password = getpass.getpass("Password: ")
+            password = _typed("Password: ")
             try:
                 validate_password(password, user)
             except ValidationError as error:
                 self.stderr.write("\n".join(error.messages))
                 continue
-            if password == getpass.getpass("Password, again: "):
+            if password == _typed("Password, again: "):
                 return password
             self.stderr.write("These were not the same.")
         raise CommandError("No account was created. Try again, or add --generate-password.")
+
+
+def _typed(prompt: str) -> str:
+    try:
+        return getpass.getpass(prompt)
+    except (EOFError, KeyboardInterrupt):
+        raise CommandError("No account was created.") from None
 
 
 def _group(name: str) -> Group:
