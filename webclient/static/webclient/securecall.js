@@ -356,7 +356,8 @@ export class SecureCall extends EventTarget {
    */
   #meet(own, payload) {
     const { callId, callerId } = payload;
-    if (own.callId < callId) {
+    // One that was not sent yet is as if it had never been: the peer could not tell that it lost.
+    if (own.isPlaced && own.callId < callId) {
       this.#rejectBusy(callId);
       return;
     }

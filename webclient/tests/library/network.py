@@ -13,6 +13,8 @@ class Line:
         self._target = target
         self._is_cut = False
         self._is_deaf = False
+        self._is_open = asyncio.Event()
+        self._is_open.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self.port = 0
@@ -25,19 +27,30 @@ class Line:
         server = await asyncio.start_server(line._accept, "127.0.0.1", 0)
         line.port = server.sockets[0].getsockname()[1]
         async with server:
-            yield line
-            line.cut()
-            server.close()
+            try:
+                yield line
+            finally:
+                # The server waits for its connections to end.
+                line.cut()
 
     def cut(self) -> None:
         """Break all connections, without a word to either end, and take no others."""
         self._is_cut = True
+        self.release()
         for writer in self._writers:
             writer.transport.abort()
 
     def go_deaf(self) -> None:
         """Keep the connections, and lose what is sent on them from now on: what a dead network looks like."""
         self._is_deaf = True
+
+    def hold(self) -> None:
+        """Keep back what the server sends, until `release`."""
+        self._is_open.clear()
+
+    def release(self) -> None:
+        """Let through what was kept back."""
+        self._is_open.set()
 
     def mend(self) -> None:
         """Take connections again; those that went deaf are lost."""
@@ -55,14 +68,17 @@ class Line:
             return
         to_server, from_client = await asyncio.open_connection("127.0.0.1", self._target)
         self._writers |= {writer, from_client}
-        for source, target in ((reader, from_client), (to_server, writer)):
-            task = asyncio.create_task(self._pump(source, target))
+        always = asyncio.Event()
+        always.set()
+        for source, target, is_open in ((reader, from_client, always), (to_server, writer, self._is_open)):
+            task = asyncio.create_task(self._pump(source, target, is_open))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, is_open: asyncio.Event) -> None:
         with suppress(OSError):
             while data := await source.read(65_536):
+                await is_open.wait()
                 if not self._is_deaf:
                     target.write(data)
         self._writers.discard(target)
@@ -91,10 +107,12 @@ class Gateway(asyncio.DatagramProtocol):
         inside, _ = await loop.create_datagram_endpoint(lambda: gateway, local_addr=("127.0.0.1", 0))
         gateway._inside = inside
         gateway.port = inside.get_extra_info("sockname")[1]
-        yield gateway
-        inside.close()
-        for outside in gateway._outside.values():
-            outside.close()
+        try:
+            yield gateway
+        finally:
+            inside.close()
+            for outside in gateway._outside.values():
+                outside.close()
 
     def forget(self) -> None:
         """Lose every flow that there is, like a router that restarts; new ones work."""

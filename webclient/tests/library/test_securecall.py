@@ -9,6 +9,7 @@ from aiortc import RTCPeerConnection, RTCSessionDescription
 from tests.people import Person
 from tests.servers import RunningServer, server
 from webclient.tests.conftest import PAGE_SERVER
+from webclient.tests.library.clients import ClientPage
 from webclient.tests.library.conftest import OpenClient
 from webclient.tests.library.network import Line
 
@@ -29,19 +30,39 @@ async def test_call_is_signed_direct_and_hung_up(open_client: OpenClient) -> Non
     await bob.expects("call", state="ended", reason="hung-up", endedBy="peer")
 
 
-async def test_both_call_each_other_and_talk(open_client: OpenClient) -> None:
-    alice, bob = await open_client("alice"), await open_client("bob")
-    # Both press the button before the other's call has come.
-    call = "media({audio: true}).then((stream) => client.call('%s', stream))"
-    await asyncio.gather(alice.does(call % bob.id), bob.does(call % alice.id))
+CALL = "media({audio: true}).then((stream) => client.call('%s', stream))"
+
+
+async def talk_without_ringing(alice: ClientPage, bob: ClientPage) -> None:
     ours = await alice.expects("call", state="connected")
     theirs = await bob.expects("call", state="connected")
     assert ours["callId"] == theirs["callId"]
     assert {ours["role"], theirs["role"]} == {"caller", "callee"}
     for person in (alice, bob):
         states = await person.does("events.filter(({ type }) => type === 'call').map(({ state }) => state)")
-        assert "ended" not in states
-        assert "incoming" not in states
+        assert states == ["calling", "connecting", "connected"]
+
+
+@pytest.mark.parametrize("first_wins", [True, False])
+async def test_calls_that_cross_become_one(
+    open_client: OpenClient, library_server: RunningServer, *, first_wins: bool
+) -> None:
+    async with Line.to(library_server.port) as line:
+        alice, bob = await open_client("alice", line.port), await open_client("bob")
+        for person, byte in ((alice, 255 if first_wins else 0), (bob, 0 if first_wins else 255)):
+            # The smaller callId wins, and an ID that begins with this byte is the smaller or the greater one.
+            await person.does(f"() => {{ crypto.getRandomValues = (bytes) => bytes.fill({byte}); }}")
+        line.hold()
+        await bob.does(CALL % alice.id)
+        await alice.does(CALL % bob.id)
+        line.release()
+        await talk_without_ringing(alice, bob)
+
+
+async def test_calls_made_at_once_become_one(open_client: OpenClient) -> None:
+    alice, bob = await open_client("alice"), await open_client("bob")
+    await asyncio.gather(alice.does(CALL % bob.id), bob.does(CALL % alice.id))
+    await talk_without_ringing(alice, bob)
 
 
 async def test_third_person_is_told_that_the_callee_is_busy(open_client: OpenClient) -> None:

@@ -133,6 +133,11 @@ export class Call {
     return this.status.role;
   }
 
+  /** Whether the offer, or the answer, has been sent. */
+  get isPlaced() {
+    return this.#isPlaced;
+  }
+
   get isOver() {
     return this.status.state === "ended";
   }
