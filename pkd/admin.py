@@ -12,7 +12,7 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
-from pkd import directory, reservation
+from pkd import directory, exchange, reservation
 from pkd.actions import ACTIONS
 from pkd.filters import ChangedFilter, ChangesFilter, FrozenFilter, RevokedFilter
 from pkd.models import NEWEST_CHANGES_SHOWN, KeyChange, PublicKey
@@ -127,11 +127,21 @@ class PublicKeyAdmin(ReadOnly, ModelAdmin):
         """Say whether freezing, unfreezing and reserving is offered."""
         return request.user.has_perm("pkd.freeze_publickey")
 
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        """Say whether the directory may be taken away as a file."""
+        return self.has_view_permission(request) and request.user.has_perm("pkd.export_publickey")
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        """Say whether such a file may be put in."""
+        return request.user.has_perm("pkd.import_publickey")
+
     def get_urls(self) -> list[URLPattern]:
         """Put the pages of their own before those of single keys."""
         wrapped = self.admin_site.admin_view
         return [
             path("reserve/", wrapped(self.reserve), name="pkd_publickey_reserve"),
+            path("export/<str:form>/", wrapped(self.export), name="pkd_publickey_export"),
+            path("import/", wrapped(self.import_keys), name="pkd_publickey_import"),
             *super().get_urls(),
         ]
 
@@ -139,10 +149,20 @@ class PublicKeyAdmin(ReadOnly, ModelAdmin):
         """Show the page that freezes client IDs before anybody publishes a key for them."""
         return reservation.reserve(self, request)
 
+    def export(self, request: HttpRequest, form: str) -> HttpResponseBase:
+        """Give the listed keys as a file."""
+        return exchange.export(self, request, form)
+
+    def import_keys(self, request: HttpRequest) -> HttpResponseBase:
+        """Show the page that takes such a file."""
+        return exchange.import_keys(self, request)
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Offer above the list what this operator may do."""
         offered = {
             "may_freeze": self.has_freeze_permission(request),
+            "may_export": self.has_export_permission(request),
+            "may_import": self.has_import_permission(request),
         }
         return super().changelist_view(request, {**offered, **(extra_context or {})})
 

@@ -73,8 +73,12 @@ def store(client_id: str, public_key: str) -> KeyChange.Kind | None:
             raise KeyFrozenError
         if is_revoked(key, new):
             raise KeyRevokedError
-        _replace(key, public_key, new)
-        return KeyChange.Kind.CHANGED
+        change = KeyChange(key=key, kind=KeyChange.Kind.CHANGED, who=KeyChange.CLIENT)
+        if not key.fingerprint:
+            # The ID was reserved.
+            change.kind = KeyChange.Kind.PUBLISHED
+        replace(public_key, change)
+        return change.kind
 
 
 def current_key(client_id: str) -> str | None:
@@ -95,6 +99,20 @@ def is_revoked(key: PublicKey, fingerprint: str) -> bool:
         | Q(kind=KeyChange.Kind.LIFTED, new_fingerprint=fingerprint)
     )
     return fate.values_list("kind", flat=True).first() == KeyChange.Kind.REVOKED
+
+
+def replace(public_key: str, change: KeyChange) -> None:
+    """Make `public_key` the current key of the locked row `change.key`; `change` says how, and is kept."""
+    key = change.key
+    change.old_fingerprint, change.new_fingerprint = key.fingerprint, fingerprint(public_key)
+    key.public_key, key.fingerprint, key.revoked_at = public_key, change.new_fingerprint, None
+    if change.old_fingerprint:
+        record(change)
+        return
+    # Only now is a key seen; the first one is not a change.
+    change.save()
+    key.first_seen = key.last_change = change.at
+    key.save()
 
 
 def record(change: KeyChange) -> None:
@@ -128,25 +146,6 @@ def _lock_or_create(client_id: str, public_key: str, new: str) -> tuple[PublicKe
     if is_first:
         key.history.create(at=now, kind=KeyChange.Kind.PUBLISHED, who=KeyChange.CLIENT, new_fingerprint=new)
     return key, is_first
-
-
-def _replace(key: PublicKey, public_key: str, new: str) -> None:
-    change = KeyChange(
-        key=key,
-        kind=KeyChange.Kind.CHANGED,
-        who=KeyChange.CLIENT,
-        old_fingerprint=key.fingerprint,
-        new_fingerprint=new,
-    )
-    key.public_key, key.fingerprint, key.revoked_at = public_key, new, None
-    if change.old_fingerprint:
-        record(change)
-        return
-    # The ID was reserved; only now is a key seen.
-    change.kind = KeyChange.Kind.PUBLISHED
-    change.save()
-    key.first_seen = key.last_change = change.at
-    key.save()
 
 
 # What these say is a mistake in our SQL or data. Everything else, such as a lost connection, a full disk or a

@@ -1,10 +1,13 @@
 """The operators' pages of the directory on a real server, where clients are connected while operators look."""
 
 import asyncio
+import json
 import re
 import shutil
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -39,6 +42,26 @@ class Office:
         status, text = self.desk.get(path, {"Cookie": f"sessionid={self.session}"})
         assert status == 200
         return text
+
+    def upload(self, path: str, file: bytes, reason: str) -> None:
+        """Post a file as a browser does."""
+        opener = urllib.request.build_opener()
+        with opener.open(self.request(path)) as response:
+            token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', response.read().decode())[0]
+            cookie = response.headers["Set-Cookie"].split(";")[0]
+        parts = {'name="csrfmiddlewaretoken"': token.encode(), 'name="reason"': reason.encode()}
+        parts['name="file"; filename="keys.json"'] = file
+        body = b"".join(
+            b"--edge\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % (name.encode(), value)
+            for name, value in parts.items()
+        )
+        with opener.open(self.request(path, body + b"--edge--\r\n", cookie)) as response:
+            assert response.url.endswith(LIST)
+
+    def request(self, path: str, body: bytes | None = None, cookie: str = "") -> urllib.request.Request:
+        headers = {"Cookie": f"sessionid={self.session}; {cookie}"}
+        headers |= {"Content-Type": "multipart/form-data; boundary=edge"} if body else {}
+        return urllib.request.Request(self.desk.http_url + path, body, headers)  # noqa: S310
 
 
 @pytest.fixture(scope="module", params=["memory", "two processes on redis"])
@@ -90,3 +113,47 @@ async def test_list_and_page_show_who_is_online(office: Office) -> None:
         assert "icon-yes" in row_of(page, "alice")
         link = re.findall(rf'href="({LIST}\d+/change/[^"]*)">alice<', page)[0]
         assert "icon-yes" in await asyncio.to_thread(office.get, link)
+
+
+async def test_export_is_streamed_and_imported_again(office: Office) -> None:
+    async with Person(office.door.ws_url, "carol") as carol:
+        await carol.registers()
+        await publishes(carol, "carol's key")
+    exported = await asyncio.to_thread(office.get, f"{LIST}export/json/?q=carol")
+    (line,) = json.loads(exported)
+    assert (line["clientId"], line["publicKey"], line["changes"]) == ("carol", "carol's key", 0)
+    assert "carol's key" in await asyncio.to_thread(office.get, f"{LIST}export/csv/")
+    # More than the server keeps of a body in memory.
+    file = b"\n".join(b'{"clientId": "client-%d", "publicKey": "%s"}' % (n, b"k" * 8_000) for n in range(400))
+    file += b"\n" + exported.encode().strip(b"[]\n")
+    await asyncio.to_thread(office.upload, f"{LIST}import/", file, "moved")
+    (line,) = json.loads(await asyncio.to_thread(office.get, f"{LIST}export/json/?q=client-399"))
+    assert [(change["kind"], change["who"], change["reason"]) for change in line["history"]] == [
+        ("imported", "olga", "moved")
+    ]
+    assert await asyncio.to_thread(office.get, f"{LIST}export/json/?q=carol") == exported
+    async with Person(office.door.ws_url, "dave") as dave:
+        await dave.registers()
+        await dave.send("PKD_LOOKUP", clientId="client-399")
+        await dave.expects("PKD_RESULT", publicKey="k" * 8_000)
+
+
+UPLOAD_BYTES = 32 * 1024 * 1024
+
+
+async def test_upload_is_not_held_in_memory_many_times(office: Office) -> None:
+    def post_without_a_token() -> None:
+        body = b'--edge\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
+        body += b"x" * UPLOAD_BYTES + b"\r\n--edge--\r\n"
+        with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+            urllib.request.build_opener().open(office.request("/admin/login/", body))
+        refused.value.close()
+
+    before = peak_bytes(office.desk)
+    await asyncio.to_thread(post_without_a_token)
+    assert peak_bytes(office.desk) - before < 3 * UPLOAD_BYTES
+
+
+def peak_bytes(running: RunningServer) -> int:
+    status = Path(f"/proc/{running.process.pid}/status").read_text()
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024

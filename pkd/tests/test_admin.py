@@ -1,4 +1,5 @@
 import re
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -9,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 from django.utils.html import strip_tags
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from pkd import directory
 from pkd.decisions import FREEZE, REVOKE, reserve
@@ -58,6 +59,25 @@ def test_list_shows_what_an_operator_needs(admin_pages: Client) -> None:
 
 def test_list_never_shows_a_whole_key(admin_pages: Client) -> None:
     assert "bob's other key" not in read(admin_pages, LIST)
+
+
+def test_list_asks_as_often_for_many_keys_as_for_few(
+    admin_pages: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(60):
+        directory.store(f"client-{number}", "key")
+    with django_assert_max_num_queries(12):
+        assert len(listed(admin_pages)) == 62
+
+
+def test_list_says_that_nobody_knows_who_is_online_without_redis(admin_pages: Client, settings: Settings) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"redis://127.0.0.1:{closed.getsockname()[1]}"
+        config = {"BACKEND": "signaling.layers.RedisChannelLayer", "CONFIG": {"hosts": [url]}}
+        settings.CHANNEL_LAYERS = {"default": config}
+        assert "icon-unknown" in admin_pages.get(LIST).text
+        assert "icon-unknown" in admin_pages.get(page_of("alice")).text
 
 
 def test_search_finds_part_of_a_client_id_in_any_case(admin_pages: Client) -> None:
@@ -222,14 +242,15 @@ def test_admin_is_for_operators_alone(client: Client) -> None:
     assert client.get(LIST).status_code == 403
 
 
-@pytest.mark.parametrize("page", ["list", "key", "confirmation"])
+@pytest.mark.parametrize("page", ["list", "key", "confirmation", "reserve", "import"])
 def test_page_needs_nothing_inline(admin_pages: Client, page: str) -> None:
     if page == "confirmation":
         key = PublicKey.objects.get(client_id="bob")
         html = admin_pages.post(LIST, {"action": "revoke_selected", "_selected_action": key.pk}).text
     else:
-        html = admin_pages.get(LIST if page == "list" else page_of("bob")).text
-    assert "bob" in html
+        urls = {"list": LIST, "key": page_of("bob"), "reserve": f"{LIST}reserve/", "import": f"{LIST}import/"}
+        html = admin_pages.get(urls[page]).text
+    assert "Public keys" in html
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", html)
     assert not re.search(r"<script(?![^>]*\ssrc=\"/)", html)
     assert not re.search(r"(?:src|action)=\"(?:https?:)?//", html)

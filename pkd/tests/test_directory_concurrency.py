@@ -1,33 +1,16 @@
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
-from django.db import connections
 
 from pkd import directory
 from pkd.decisions import FREEZE, LIFT, REVOKE, UNFREEZE, Decision, NothingToDoError, reserve
 from pkd.models import KeyChange, PublicKey
+from pkd.tests.threads import all_at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 THREADS = 8
-
-
-def all_at_once(*tasks: Callable[[], object]) -> list[BaseException | None]:
-    """Run each task in a thread and on a connection of its own; returns what each raised."""
-    together = threading.Barrier(len(tasks))
-
-    def run(task: Callable[[], object]) -> None:
-        try:
-            together.wait()
-            task()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(tasks)) as threads:
-        return [future.exception() for future in [threads.submit(run, task) for task in tasks]]
 
 
 def publication(key: str) -> Callable[[], object]:
@@ -66,7 +49,7 @@ def test_changes_at_once_lose_none(_round: int) -> None:
     assert KeyChange.objects.count() == THREADS + 1
 
 
-@pytest.mark.parametrize("_round", range(3))
+@pytest.mark.parametrize("_round", range(2))
 @pytest.mark.parametrize("decision", [REVOKE, LIFT, FREEZE, UNFREEZE], ids=lambda decision: decision.kind)
 def test_of_equal_decisions_at_once_one_is_recorded(decision: Decision, _round: int) -> None:
     directory.store("alice", "first")
@@ -80,7 +63,7 @@ def test_of_equal_decisions_at_once_one_is_recorded(decision: Decision, _round: 
     assert KeyChange.objects.filter(kind=decision.kind, who="olga").count() == 1
 
 
-@pytest.mark.parametrize("_round", range(5))
+@pytest.mark.parametrize("_round", range(3))
 def test_decisions_of_two_kinds_at_once_both_count(_round: int) -> None:
     directory.store("alice", "first")
     seen = PublicKey.objects.get()
@@ -91,7 +74,7 @@ def test_decisions_of_two_kinds_at_once_both_count(_round: int) -> None:
     assert KeyChange.objects.count() == 3
 
 
-@pytest.mark.parametrize("_round", range(5))
+@pytest.mark.parametrize("_round", range(3))
 def test_key_published_during_a_freeze_came_before_it_or_not_at_all(_round: int) -> None:
     directory.store("alice", "first")
     seen = PublicKey.objects.get()
@@ -101,7 +84,7 @@ def test_key_published_during_a_freeze_came_before_it_or_not_at_all(_round: int)
     assert kinds.count("frozen") == int(outcome is None)
 
 
-@pytest.mark.parametrize("_round", range(5))
+@pytest.mark.parametrize("_round", range(3))
 def test_id_is_reserved_or_published_first(_round: int) -> None:
     published, reserved = all_at_once(publication("first"), lambda: reserve("alice", "olga", "vip"))
     if reserved is None:

@@ -1,0 +1,201 @@
+import csv
+import io
+import json
+import threading
+import tracemalloc
+from itertools import count
+from typing import Any
+
+import pytest
+from channels.db import database_sync_to_async
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.test import AsyncClient, Client
+from django.utils import timezone
+
+from pkd import directory, export
+from pkd.decisions import FREEZE, REVOKE, reserve
+from pkd.models import PublicKey
+from pkd.tests.conftest import operator
+from pkd.tests.threads import all_at_once
+
+# Each page is a transaction of its own, which is only so outside another one.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+EXPORT = "/admin/pkd/publickey/export/"
+
+
+def whole(form: str) -> str:
+    _, written = export.FORMS[form]
+    return b"".join(written(PublicKey.objects.all())).decode()
+
+
+def exported_json() -> list[dict[str, Any]]:
+    lines: list[dict[str, Any]] = json.loads(whole("json"))
+    return lines
+
+
+def exported_csv() -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(whole("csv"), newline="")))
+
+
+def store_many(names: list[str]) -> None:
+    """Put keys into the table, a thousand characters each, without a history."""
+    now = timezone.now()
+    PublicKey.objects.bulk_create(
+        PublicKey(client_id=name, public_key="k" * 1_000, first_seen=now, last_change=now) for name in names
+    )
+
+
+def key_of(client_id: str) -> PublicKey:
+    return PublicKey.objects.get(client_id=client_id)
+
+
+def test_json_holds_keys_and_history_oldest_first() -> None:
+    directory.store("alice", "first")
+    directory.store("alice", "second")
+    REVOKE.take(key_of("alice"), "olga", "phone\nstolen")
+    key = key_of("alice")
+    first, second = directory.fingerprint("first"), directory.fingerprint("second")
+    at = [change.at.isoformat().replace("+00:00", "Z") for change in key.history.order_by("pk")]
+    assert exported_json() == [
+        {
+            "clientId": "alice",
+            "publicKey": "second",
+            "fingerprint": second,
+            "firstSeen": at[0],
+            "lastChange": at[2],
+            "changes": 2,
+            "revokedAt": at[2],
+            "frozenAt": None,
+            "history": [
+                {"at": at[0], "kind": "published", "who": "client", "reason": ""}
+                | {"oldFingerprint": None, "newFingerprint": first},
+                {"at": at[1], "kind": "changed", "who": "client", "reason": ""}
+                | {"oldFingerprint": first, "newFingerprint": second},
+                {"at": at[2], "kind": "revoked", "who": "olga", "reason": "phone\nstolen"}
+                | {"oldFingerprint": second, "newFingerprint": None},
+            ],
+        }
+    ]
+
+
+def test_csv_holds_the_same_as_json() -> None:
+    directory.store("alice", 'quoted "key", with a comma')
+    FREEZE.take(key_of("alice"), "olga", "vip")
+    reserve("admin", "olga", "nobody is admin")
+    for row, line in zip(exported_csv(), exported_json(), strict=True):
+        assert json.loads(row.pop("history")) == line.pop("history")
+        assert row == {name: "" if value is None else str(value) for name, value in line.items()}
+
+
+def test_empty_directory_is_an_empty_file() -> None:
+    assert exported_json() == exported_csv() == []
+
+
+def test_every_page_is_in_the_file_once() -> None:
+    names = [f"client-{number}" for number in range(export.KEYS_A_PAGE * 2 + 1)]
+    store_many(names)
+    for lines in (exported_json(), exported_csv()):
+        assert [line["clientId"] for line in lines] == names
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "＝", "＋", "－", "＠", "'"])  # noqa: RUF001
+def test_no_cell_of_csv_begins_a_formula(start: str) -> None:
+    formula = f"{start}HYPERLINK(1)"
+    directory.store("-2-3", formula)
+    REVOKE.take(key_of("-2-3"), "=olga", f"{start}1+1")
+    (row,) = exported_csv()
+    assert (row["clientId"], row["publicKey"]) == ("'-2-3", f"'{formula}")
+    assert row["history"].startswith("[")
+
+
+def browser_of(*permissions: str) -> AsyncClient:
+    browser = AsyncClient()
+    browser.force_login(operator("otto", *permissions))
+    return browser
+
+
+async def text_of(response: Any) -> str:
+    assert response.status_code == 200
+    return b"".join([part async for part in response.streaming_content]).decode()
+
+
+@pytest.fixture
+def browser() -> AsyncClient:
+    """The browser of an operator who may export."""
+    return browser_of("view_publickey", "export_publickey")
+
+
+@pytest.mark.parametrize(("form", "kind"), [("csv", "text/csv; charset=utf-8"), ("json", "application/json")])
+async def test_page_gives_a_file(browser: AsyncClient, form: str, kind: str) -> None:
+    await database_sync_to_async(directory.store)("alice", "key")
+    response = await browser.get(f"{EXPORT}{form}/")
+    assert response["Content-Type"] == kind
+    assert response["Content-Disposition"].startswith('attachment; filename="public-keys-20')
+    assert "no-store" in response["Cache-Control"]
+    assert await text_of(response) == await database_sync_to_async(whole)(form)
+
+
+async def test_page_gives_what_the_list_shows(browser: AsyncClient) -> None:
+    for name in ("alice", "bob"):
+        await database_sync_to_async(directory.store)(name, "key")
+    found = json.loads(await text_of(await browser.get(f"{EXPORT}json/", {"q": "bo"})))
+    assert [line["clientId"] for line in found] == ["bob"]
+    assert (await browser.get(f"{EXPORT}json/", {"no_such_field": "1"})).status_code == 302
+    assert (await browser.get(f"{EXPORT}xml/")).status_code == 404
+
+
+def test_page_needs_its_own_permission() -> None:
+    client = Client()
+    client.force_login(operator("oscar", "view_publickey", "revoke_publickey", "import_publickey"))
+    assert client.get(f"{EXPORT}csv/").status_code == 403
+    assert EXPORT not in client.get("/admin/pkd/publickey/").text
+    client.force_login(operator("orla", "export_publickey"))
+    assert client.get(f"{EXPORT}csv/").status_code == 403
+    client.force_login(User.objects.create_user("mallory"))
+    assert client.get(f"{EXPORT}csv/").status_code == 302
+
+
+def test_list_offers_to_export_what_it_shows(admin_pages: Client) -> None:
+    assert f'href="{EXPORT}csv/?q=bob"' in admin_pages.get("/admin/pkd/publickey/?q=bob").text
+
+
+def test_key_changed_meanwhile_is_exported_as_of_one_moment() -> None:
+    """Its fingerprint is that of the newest change, whatever clients do while a page is read."""
+    directory.store("alice", "key 0")
+
+    is_over = threading.Event()
+    exports: list[list[dict[str, Any]]] = []
+
+    def change() -> None:
+        for number in count(1):
+            directory.store("alice", f"key {number}")
+            if is_over.is_set():
+                return
+
+    def export_all_the_time() -> None:
+        exports.extend(exported_json() for _ in range(10))
+        is_over.set()
+
+    assert all_at_once(change, export_all_the_time) == [None, None]
+    assert len(exports) == 10
+    for (line,) in exports:
+        assert line["history"][-1]["newFingerprint"] == line["fingerprint"]
+        assert len(line["history"]) == line["changes"] + 1
+
+
+def test_memory_does_not_grow_with_the_directory() -> None:
+    store_many([f"client-{number}" for number in range(5 * export.KEYS_A_PAGE)])
+    few = PublicKey.objects.filter(pk__in=PublicKey.objects.values("pk")[: export.KEYS_A_PAGE])
+    assert peak_of(PublicKey.objects.all()) < 2 * peak_of(few)
+
+
+def peak_of(keys: QuerySet[PublicKey]) -> int:
+    tracemalloc.start()
+    try:
+        for _ in export.as_json(keys):
+            pass
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
