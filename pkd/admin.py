@@ -94,11 +94,11 @@ class PublicKeyAdmin(ReadOnly, ModelAdmin):
         "client_id",
         "online_now",
         "short_fingerprint",
-        "first_seen",
-        "last_change",
-        "changes",
         "revoked_at",
         "frozen_at",
+        "changes",
+        "last_change",
+        "first_seen",
     ]
     list_filter = [RevokedFilter, FrozenFilter, ChangedFilter, ChangesFilter, "first_seen", "last_change"]
     date_hierarchy = "last_change"
