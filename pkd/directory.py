@@ -73,12 +73,10 @@ def store(client_id: str, public_key: str) -> KeyChange.Kind | None:
             raise KeyFrozenError
         if is_revoked(key, new):
             raise KeyRevokedError
-        change = KeyChange(key=key, kind=KeyChange.Kind.CHANGED, who=KeyChange.CLIENT)
-        if not key.fingerprint:
-            # The ID was reserved.
-            change.kind = KeyChange.Kind.PUBLISHED
-        replace(public_key, change)
-        return change.kind
+        # Without a fingerprint the ID was reserved.
+        kind = KeyChange.Kind.CHANGED if key.fingerprint else KeyChange.Kind.PUBLISHED
+        replace(public_key, KeyChange(key=key, kind=kind, who=KeyChange.CLIENT))
+        return kind
 
 
 def current_key(client_id: str) -> str | None:

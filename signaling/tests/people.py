@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import Context
 from typing import Any, TypeAlias
 
 from channels.testing import WebsocketCommunicator
@@ -29,9 +30,9 @@ class Person:
     async def send_raw(self, frame: str | bytes) -> None:
         """Send a frame as it is."""
         kind = "text" if isinstance(frame, str) else "bytes"
-        # A server reads in no task.
-        put = self.socket.input_queue.put_nowait
-        asyncio.get_running_loop().call_soon(lambda: put({"type": "websocket.receive", kind: frame}))
+        event = {"type": "websocket.receive", kind: frame}
+        # A server reads in no task and knows nothing of the test's context.
+        asyncio.get_running_loop().call_soon(self.socket.input_queue.put_nowait, event, context=Context())
         await asyncio.sleep(0)
 
     async def expects(self, message_type: str, /, **fields: Any) -> dict[str, Any]:
