@@ -2,8 +2,8 @@
 
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -66,6 +66,13 @@ def camera_options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     if not IS_DRAWN:
         return []
     return [f"--use-file-for-fake-video-capture={write_portrait(tmp_path_factory.mktemp('camera') / 'portrait.y4m')}"]
+
+
+class Meet(Protocol):
+    """Brings somebody who is registered and in no call, perhaps from an earlier test."""
+
+    async def __call__(self, name: str, where: RunningServer) -> Person:
+        """`name` is for the reader and tells people on one server apart."""
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -152,22 +159,67 @@ def server_with_wrong_secret(start_site: StartSite) -> Iterator[RunningServer]:
         yield started.here
 
 
+async def new_person(chromium: Browser, name: str, where: RunningServer, **options: Any) -> Person:
+    """Somebody with a browser profile of their own, who has not opened the page yet."""
+    context = await chromium.new_context(**{"permissions": ["camera", "microphone"]} | options)
+    await context.add_init_script(KEEP_PEER_CONNECTIONS)
+    # In a picture a name is a name.
+    client_id = name if IS_DRAWN else f"{name}-{secrets.token_hex(3)}"
+    return Person(client_id, where, await context.new_page())
+
+
+def check(people: Iterable[Person]) -> None:
+    """Demand consoles free of errors and of violations of the policy; each problem is told once."""
+    problems = {person.id: person.problems.copy() for person in people if person.problems}
+    for person in people:
+        person.problems.clear()
+    assert not problems
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def visit(chromium: Browser) -> AsyncIterator[Visit]:
-    """Opens pages; at the end each must have been free of errors in its console and violations of its policy."""
+    """Opens pages; at the end each must have been free of problems."""
     people: list[Person] = []
-    async with AsyncExitStack() as stack:
 
-        async def open_page(name: str, where: RunningServer, **options: Any) -> Person:
-            context = await chromium.new_context(**{"permissions": ["camera", "microphone"]} | options)
-            stack.push_async_callback(context.close)
-            await context.add_init_script(KEEP_PEER_CONNECTIONS)
-            # In a picture a name is a name.
-            client_id = name if IS_DRAWN else f"{name}-{secrets.token_hex(3)}"
-            person = Person(client_id, where, await context.new_page())
-            people.append(person)
-            return person
+    async def open_page(name: str, where: RunningServer, **options: Any) -> Person:
+        people.append(await new_person(chromium, name, where, **options))
+        return people[-1]
 
-        yield open_page
-    problems = {person.id: person.problems for person in people if person.problems}
-    assert not problems
+    yield open_page
+    for person in people:
+        await person.page.context.close()
+    check(people)
+
+
+@pytest.fixture(scope="session")
+def known_people() -> dict[tuple[int, str], Person]:
+    """Who keeps the page open between tests, as opening it is the most of what a short test costs."""
+    return {}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def meet(chromium: Browser, known_people: dict[tuple[int, str], Person]) -> AsyncIterator[Meet]:
+    """Brings people who are registered and in no call; at the end each must have been free of problems."""
+    people: list[Person] = []
+
+    async def bring(name: str, where: RunningServer) -> Person:
+        place = (where.port, name)
+        if place not in known_people:
+            known_people[place] = await new_person(chromium, name, where)
+        people.append(known_people[place])
+        return await people[-1].gets_ready()
+
+    yield bring
+    check(people)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def alice(site: Site, meet: Meet) -> Person:
+    """Registered here."""
+    return await meet("alice", site.here)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bob(site: Site, meet: Meet) -> Person:
+    """Registered there, which is another process where there are two."""
+    return await meet("bob", site.there)

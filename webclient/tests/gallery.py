@@ -43,6 +43,12 @@ class Gallery:
             assert results.violations_count == 0, f"{state} on {device}: {results.generate_report()}"
             if IS_DRAWN:
                 await self._draw(person, DIRECTORY / f"{state}-{device}.png")
+        await person.page.set_viewport_size(DEVICES["desktop-light"][0])
+
+    async def draws(self, person: Person, state: str) -> None:
+        """Draw what differs from another state by its words alone."""
+        if IS_DRAWN:
+            await self.shows(person, state)
 
     async def _draw(self, person: Person, path: Path) -> None:
         picture = await person.page.screenshot(full_page=True, animations="disabled", caret="hide")

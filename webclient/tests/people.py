@@ -56,6 +56,11 @@ async () => {
 """
 
 
+IS_IN_LOBBY = """
+() => document.getElementById("lobby")?.hidden === false && !document.getElementById("incoming").open
+"""
+
+
 class Person:
     """Sees the page as people do, by its headings, labels and buttons; hears what it complains of."""
 
@@ -113,6 +118,18 @@ class Person:
         await self.clicks("Continue")
         await self.is_online()
         return self
+
+    async def gets_ready(self) -> Self:
+        """Be registered, in no call and with nothing left to read; the page is opened only if it must be."""
+        if not await self.page.evaluate(IS_IN_LOBBY):
+            return await self.enters()
+        if await self.button("Dismiss").is_visible():
+            await self.clicks("Dismiss")
+        return self
+
+    async def retries(self) -> None:
+        """Press "Try now", which may vanish meanwhile because the page has tried by itself."""
+        await self.page.locator("#retry").dispatch_event("click")
 
     async def is_online(self) -> None:
         """Wait until the server knows this client and its key."""

@@ -3,15 +3,15 @@
 import pytest
 from playwright.async_api import expect
 
-from webclient.tests.conftest import Site, Visit
+from webclient.tests.conftest import Meet, Site, Visit
 from webclient.tests.gallery import Gallery
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_without_a_camera_the_call_has_sound(memory_site: Site, visit: Visit) -> None:
+async def test_without_a_camera_the_call_has_sound(memory_site: Site, visit: Visit, meet: Meet) -> None:
     alice = await (await visit("alice", memory_site.here, permissions=["microphone"])).enters()
-    bob = await (await visit("bob", memory_site.here)).enters()
+    bob = await meet("bob", memory_site.here)
 
     await alice.talks_to(bob)
 
@@ -20,9 +20,11 @@ async def test_without_a_camera_the_call_has_sound(memory_site: Site, visit: Vis
     await expect(bob.page.locator("#stage")).to_have_attribute("data-remote", "none")
 
 
-async def test_without_anything_one_can_still_see_and_hear(memory_site: Site, visit: Visit, gallery: Gallery) -> None:
+async def test_without_anything_one_can_still_see_and_hear(
+    memory_site: Site, visit: Visit, meet: Meet, gallery: Gallery
+) -> None:
     alice = await (await visit("alice", memory_site.here, permissions=["geolocation"])).enters()
-    bob = await (await visit("bob", memory_site.here)).enters()
+    bob = await meet("bob", memory_site.here)
 
     await alice.talks_to(bob)
 

@@ -9,8 +9,9 @@ from webclient.tests.gallery import Gallery
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_changed_key_is_shown_until_it_is_accepted(site: Site, visit: Visit, gallery: Gallery) -> None:
-    alice, bob = await (await visit("alice", site.here)).enters(), await (await visit("bob", site.there)).enters()
+async def test_changed_key_is_shown_until_it_is_accepted(memory_site: Site, visit: Visit, gallery: Gallery) -> None:
+    alice = await (await visit("alice", memory_site.here)).enters()
+    bob = await (await visit("bob", memory_site.here)).enters()
     await alice.talks_to(bob, "Audio call")
     await alice.clicks("We compared it: it is the same")
     await alice.sees(f"You have compared the safety number with {bob.id}.")
@@ -18,7 +19,7 @@ async def test_changed_key_is_shown_until_it_is_accepted(site: Site, visit: Visi
     await bob.page.context.close()
 
     # The same name in another browser, which has another key.
-    other = await visit("bob", site.there)
+    other = await visit("bob", memory_site.here)
     other.id = bob.id
     await other.enters()
     await other.sees("Your key replaced the one of another browser.")

@@ -26,7 +26,7 @@ async def test_relay_carries_the_call_with_the_servers_credentials(site: Site, v
         await person.hears_something()
         await person.sees("Relayed")
         assert await person.candidate_types() == ["relay", "relay"]
-    await gallery.shows(alice, "relayed-call")
+    await gallery.draws(alice, "relayed-call")
 
 
 async def test_relay_that_refuses_the_credentials_is_told(
@@ -37,5 +37,5 @@ async def test_relay_that_refuses_the_credentials_is_told(
 
     await alice.calls(bob.id, "Audio call")
 
-    await alice.is_told("relay")
-    await gallery.shows(alice, "relay-refused")
+    await alice.is_told("the relay server refused the credentials")
+    await gallery.draws(alice, "relay-refused")

@@ -10,14 +10,14 @@ from playwright.async_api import expect
 
 from tests.servers import RunningServer, server
 from tests.services.process import free_port
-from webclient.tests.conftest import PAGE_SERVER, Site, Visit
+from webclient.tests.conftest import PAGE_SERVER, Meet, Site, Visit
 from webclient.tests.gallery import Gallery
 from webclient.tests.people import Heartbeats, Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_tab_whose_timers_stand_still_stays_registered(impatient_site: Site, visit: Visit) -> None:
+async def test_tab_whose_timers_stand_still_stays_registered(impatient_site: Site, visit: Visit, meet: Meet) -> None:
     alice = await visit("alice", impatient_site.here)
     heartbeats = Heartbeats(alice)
     # Six minutes in the background: the page's clock jumps, and then none of its timers fires again.
@@ -28,21 +28,20 @@ async def test_tab_whose_timers_stand_still_stays_registered(impatient_site: Sit
     # Twice as many as fit into the server's timeout: without them it would have closed the connection by now.
     await heartbeats.sends(5)
 
-    bob = await (await visit("bob", impatient_site.there)).enters()
+    bob = await meet("bob", impatient_site.there)
     await bob.calls(alice.id)
 
     await alice.rings(bob)
     await alice.sees("Connected to the server.")
 
 
-async def test_second_tab_supersedes_the_first_one(site: Site, visit: Visit, gallery: Gallery) -> None:
+async def test_second_tab_supersedes_the_first_one(site: Site, visit: Visit, bob: Person, gallery: Gallery) -> None:
     first = await (await visit("alice", site.here)).enters()
     second = await visit("alice", site.there)
     second.id = first.id
     await second.enters()
 
     await expect(first.page.get_by_role("heading", name="You are somewhere else now")).to_be_focused()
-    bob = await (await visit("bob", site.here)).enters()
     await bob.talks_to(second, "Audio call")
     # By now the first one would have come back, as after any other close.
     await expect(first.button("Use it here instead")).to_be_visible()
@@ -99,7 +98,7 @@ async def test_call_outlives_a_restart_of_the_server(restartable: Restartable, v
     people: tuple[Person, ...] = (alice, bob)
     for person in people:
         person.expects_problem("WebSocket connection to .* failed: Error in connection establishment")
-    await alice.talks_to(bob)
+    await alice.talks_to(bob, "Audio call")
 
     await asyncio.to_thread(restartable.stop)
     for person in people:
@@ -109,7 +108,7 @@ async def test_call_outlives_a_restart_of_the_server(restartable: Restartable, v
     await asyncio.to_thread(restartable.start)
 
     for person in people:
-        await person.clicks("Try now")
+        await person.retries()
         await person.sees("Connected to the server.")
         await person.hears_something()
     await alice.clicks("Hang up")
