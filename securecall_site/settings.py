@@ -85,8 +85,9 @@ CSRF_TRUSTED_ORIGINS = [origin for origin in ALLOWED_ORIGINS if origin != "*" an
 # --- Django ----------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    # Before the admin, whose pages it extends.
+    # Before the admin, whose pages they extend.
     "accounts.apps.AccountsConfig",
+    "console",
     # Django's admin, with our sign-in.
     "accounts.apps.AdminConfig",
     "django.contrib.auth",
