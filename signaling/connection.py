@@ -10,10 +10,10 @@ from functools import partial
 from msgspec import UNSET, UnsetType
 
 from signaling.counters import counters
-from signaling.events import BATCH, GONE, MESSAGE, RELEASED, SUPERSEDE, Event, changing, group_of, relayed
+from signaling.events import BATCH, DISCONNECT, GONE, MESSAGE, RELEASED, SUPERSEDE, Event, changing, group_of, relayed
 from signaling.outbound import Outbound
 from signaling.protocol.calls import Leg, Role, State
-from signaling.protocol.closing import SUPERSEDED, Close
+from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, SUPERSEDED, Close
 from signaling.protocol.errors import CallNotFoundError, ProtocolError, UnavailableError
 from signaling.protocol.limits import Allowance
 from signaling.protocol.messages import (
@@ -140,6 +140,8 @@ class Connection:
                 self.deliver(part)
         elif kind == SUPERSEDE and event["connection"] == self.owner.connection_id:
             self.leave_soon(hold=True, then=SUPERSEDED)
+        elif kind == DISCONNECT:
+            self.leave_soon(hold=True, then=DISCONNECTED_BY_OPERATOR)
         elif kind == RELEASED and self._released is not None and not self._released.done():
             self._released.set_result(None)
 

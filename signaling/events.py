@@ -11,6 +11,7 @@ Event = dict[str, Any]
 MESSAGE = "client.message"
 SUPERSEDE = "client.supersede"
 RELEASED = "client.released"
+DISCONNECT = "client.disconnect"
 BATCH = "client.batch"
 # In place of a state, for a call that ended.
 GONE = ""

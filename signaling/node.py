@@ -18,9 +18,11 @@ from signaling.connection import Connection
 from signaling.counters import HOPS_A_ROUND, counters
 from signaling.layers import RedisSwitch, here
 from signaling.minutes import Minutes
+from signaling.presence import Disconnected, Found, RollCall
+from signaling.protocol.calls import EndReason
 from signaling.protocol.closing import HEARTBEAT_TIMEOUT, REGISTRATION_TIMEOUT, Close
 from signaling.protocol.errors import UnavailableError
-from signaling.registry import Registry
+from signaling.registry import OpenCalls, Registry
 from signaling.registry.memory import MemoryRegistry
 from signaling.registry.redis import RedisRegistry
 from signaling.relay import Relay
@@ -62,6 +64,7 @@ class Node:
             self.registry = MemoryRegistry(settings.LIMITS, settings.TIMEOUTS, time.monotonic)
         self.relay = Relay(self.registry, self.switch)
         self.members: set[Member] = set()
+        self.roll_call = RollCall(self.switch, self.members)
         self.minutes = Minutes(counters, unix_clock())
         self._wheel: Wheel[Member] = Wheel(TICK_SECONDS, time.monotonic())
         self._task: asyncio.Task[None] | None = None
@@ -125,6 +128,16 @@ class Node:
         except UnavailableError:
             return Overview([msgspec.structs.replace(own, redis_is_up=False)])
         return Overview([own, *(one for one in snapshots if one is not None and one.process != own.process)])
+
+    async def processes(self) -> dict[str, int]:
+        """Count the registered clients of each process that lives; while Redis is away that is only this one."""
+        own = {self.switch.process: len(self._registered())}
+        if not isinstance(self.registry, RedisRegistry):
+            return own
+        try:
+            return own | await self.registry.processes()
+        except UnavailableError:
+            return own
 
     async def _make_rounds(self) -> None:
         for ticks in itertools.count(1):
@@ -273,3 +286,26 @@ async def snapshots() -> Overview:
 async def who_is_online(client_ids: Collection[str]) -> set[str]:
     """Return those of `client_ids` that are connected, to whichever process; raises `UnavailableError`."""
     return await (await current()).registry.who_is_online(client_ids)
+
+
+async def find_clients(text: str, most: int) -> Found:
+    """Find the connected clients whose ID contains `text`, of every process that answers within a second."""
+    here = await current()
+    return await here.roll_call.find(await here.processes(), text, most)
+
+
+async def disconnect(client_id: str) -> Disconnected:
+    """Close a client's connection with 4503, in whichever process; its calls are held."""
+    here = await current()
+    return await here.roll_call.disconnect(await here.processes(), client_id)
+
+
+async def open_calls(name: str, most: int) -> OpenCalls:
+    """Return the newest calls: of the client or call `name`, or with "" of all; raises `UnavailableError`."""
+    return await (await current()).registry.open_calls(name, most)
+
+
+async def end_call(call_id: str) -> None:
+    """End a call and tell both sides, now or when they are back; raises `CallNotFoundError`, `UnavailableError`."""
+    here = await current()
+    await here.relay.announce([await here.registry.end_call(call_id, EndReason.OPERATOR)])

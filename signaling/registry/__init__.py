@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from signaling.events import Event
-from signaling.protocol.calls import Action, Leg
+from signaling.protocol.calls import Action, EndReason, Leg, State
 
 
 class Owner(NamedTuple):
@@ -54,6 +54,25 @@ class Released:
 
     ended: list[Ended] = field(default_factory=list)
     successor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call as an operator sees it."""
+
+    call_id: str
+    caller: str
+    callee: str
+    state: State
+    age_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCalls:
+    """The newest calls first, and how many there are in all."""
+
+    calls: list[OpenCall]
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +141,9 @@ class Registry(Protocol):
 
     async def who_is_online(self, client_ids: Collection[str]) -> set[str]:
         """Return those of `client_ids` that a connection has."""
+
+    async def open_calls(self, name: str, most: int) -> OpenCalls:
+        """Return the newest `most` calls: those of the client `name`, the call `name`, or with "" all."""
+
+    async def end_call(self, call_id: str, reason: EndReason) -> Ended:
+        """End a call, whatever its state; raises `CallNotFoundError`."""

@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection
+from typing import NamedTuple
 
 from signaling.events import Event, is_needed, size_of
 from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, TRANSITIONS, Action, EndReason, Leg, Role, State
@@ -13,13 +14,28 @@ from signaling.protocol.errors import (
     UnavailableError,
 )
 from signaling.protocol.limits import Limits, SlidingWindow, Timeouts
-from signaling.registry import Claim, Ended, Joined, Owner, Released, Status, SupersededError
+from signaling.registry import (
+    Claim,
+    Ended,
+    Joined,
+    OpenCall,
+    OpenCalls,
+    Owner,
+    Released,
+    Status,
+    SupersededError,
+)
 from signaling.registry.rules import (
     ARRIVALS_SECONDS,
     TOO_MANY_CALLS,
     TOO_MUCH_HELD,
     USED_CALL_ID,
 )
+
+
+class _Call(NamedTuple):
+    participants: tuple[str, str]
+    opened_at: float
 
 
 class _Client:
@@ -53,7 +69,8 @@ class MemoryRegistry:
         # Both in the order of their deadlines: everything in one waits equally long.
         self._ringing: dict[str, float] = {}
         self._holds: dict[str, float] = {}
-        self._calls: dict[str, tuple[str, str]] = {}
+        # In the order in which they were opened.
+        self._calls: dict[str, _Call] = {}
         self._connections: Counter[str] = Counter()
         self._arrivals: dict[str, SlidingWindow] = {}
         self._arrivals_swept_at = clock()
@@ -152,7 +169,7 @@ class MemoryRegistry:
         limit = self._limits.open_calls_per_client
         if limit and sum(leg.role is Role.CALLER for leg in legs.values()) >= limit:
             raise RateLimitedError(*TOO_MANY_CALLS)
-        self._calls[call_id] = (caller, callee)
+        self._calls[call_id] = _Call((caller, callee), self._clock())
         legs[call_id] = Leg(callee, Role.CALLER, State.RINGING)
         target.legs[call_id] = Leg(caller, Role.CALLEE, State.RINGING)
         self._ringing[call_id] = self._clock() + self._timeouts.ring_seconds
@@ -170,7 +187,7 @@ class MemoryRegistry:
         if state is None:
             self._end(call_id)
             return leg
-        for participant in self._calls[call_id]:
+        for participant in self._calls[call_id].participants:
             legs = self._clients[participant].legs
             peer, role, _ = legs[call_id]
             legs[call_id] = Leg(peer, role, state)
@@ -182,7 +199,7 @@ class MemoryRegistry:
         now = self._clock()
         ended = []
         for call_id in _due(self._ringing, now):
-            participants = self._calls[call_id]
+            participants = self._calls[call_id].participants
             self._end(call_id)
             ended.append(Ended(call_id, EndReason.TIMEOUT, participants))
         for client_id in _due(self._holds, now):
@@ -206,6 +223,28 @@ class MemoryRegistry:
         found = ((client_id, self._clients.get(client_id)) for client_id in client_ids)
         return {client_id for client_id, client in found if client is not None and client.owner is not None}
 
+    async def open_calls(self, name: str, most: int) -> OpenCalls:
+        """See `Registry.open_calls`."""
+        found = [
+            call_id
+            for call_id, call in reversed(self._calls.items())
+            if not name or name == call_id or name in call.participants
+        ]
+        return OpenCalls([self._describe(call_id) for call_id in found[:most]], len(found))
+
+    async def end_call(self, call_id: str, reason: EndReason) -> Ended:
+        """See `Registry.end_call`."""
+        call = self._calls.get(call_id)
+        if call is None:
+            raise CallNotFoundError
+        self._end(call_id)
+        return Ended(call_id, reason, call.participants)
+
+    def _describe(self, call_id: str) -> OpenCall:
+        (caller, callee), opened_at = self._calls[call_id]
+        state = State.RINGING if call_id in self._ringing else State.ACTIVE
+        return OpenCall(call_id, caller, callee, state, self._clock() - opened_at)
+
     def _start_hold(self, client_id: str, client: _Client) -> None:
         if client.legs or client.held or client.successor is not None:
             self._holds[client_id] = self._clock() + self._timeouts.hold_seconds
@@ -213,7 +252,7 @@ class MemoryRegistry:
             del self._clients[client_id]
 
     def _end(self, call_id: str) -> None:
-        for participant in self._calls.pop(call_id):
+        for participant in self._calls.pop(call_id).participants:
             client = self._clients.get(participant)
             if client is not None:
                 client.legs.pop(call_id, None)

@@ -17,7 +17,7 @@ import hiredis
 
 from signaling.events import Event, group_of, is_needed, size_of
 from signaling.layers import RedisSwitch
-from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, TRANSITIONS, Action, Leg, Role, State
+from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, TRANSITIONS, Action, EndReason, Leg, Role, State
 from signaling.protocol.errors import (
     CallNotFoundError,
     InvalidMessageError,
@@ -26,7 +26,17 @@ from signaling.protocol.errors import (
     UnavailableError,
 )
 from signaling.protocol.limits import Limits, Timeouts
-from signaling.registry import Claim, Ended, Joined, Owner, Released, Status, SupersededError
+from signaling.registry import (
+    Claim,
+    Ended,
+    Joined,
+    OpenCall,
+    OpenCalls,
+    Owner,
+    Released,
+    Status,
+    SupersededError,
+)
 from signaling.registry.rules import (
     ARRIVALS_SECONDS,
     TOO_MANY_CALLS,
@@ -187,6 +197,24 @@ class RedisRegistry:
         """See `Registry.who_is_online`."""
         return {client_id.decode() for client_id in await self._run("who_is_online", *client_ids)}
 
+    async def open_calls(self, name: str, most: int) -> OpenCalls:
+        """See `Registry.open_calls`."""
+        total, *calls = await self._run("open_calls", name, most)
+        return OpenCalls([_open_call(call) for call in calls], total)
+
+    async def end_call(self, call_id: str, reason: EndReason) -> Ended:
+        """See `Registry.end_call`."""
+        participants = await self._run("end_call", call_id)
+        if participants is None:
+            raise CallNotFoundError
+        caller, callee = participants
+        return Ended(call_id, reason, (caller.decode(), callee.decode()))
+
+    async def processes(self) -> dict[str, int]:
+        """Count the registered clients of each process that lives."""
+        reply = iter(await self._run("processes"))
+        return {process.decode(): clients for process, clients in zip(reply, reply, strict=True)}
+
     async def renew_lease(self, connections: int, snapshot: bytes = b"") -> bool:
         """Say that this process lives; False when it had been given up for dead, or Redis lost its data.
 
@@ -252,6 +280,12 @@ class RedisRegistry:
 def _ended(entry: list[bytes]) -> Ended:
     call_id, reason, *recipients = (value.decode() for value in entry)
     return Ended(call_id, reason, tuple(recipients))
+
+
+def _open_call(call: list[Any]) -> OpenCall:
+    *names, state, age_ms = call
+    call_id, caller, callee = (name.decode() for name in names)
+    return OpenCall(call_id, caller, callee, State(state.decode()), age_ms / 1000)
 
 
 def _legs(flat: list[bytes]) -> dict[str, Leg]:

@@ -38,7 +38,18 @@ from signaling.protocol.errors import (
     UnavailableError,
 )
 from signaling.protocol.limits import Limits, Timeouts
-from signaling.registry import Claim, Ended, Joined, Owner, Registry, Released, Status, SupersededError
+from signaling.registry import (
+    Claim,
+    Ended,
+    Joined,
+    OpenCall,
+    OpenCalls,
+    Owner,
+    Registry,
+    Released,
+    Status,
+    SupersededError,
+)
 from signaling.registry.memory import MemoryRegistry
 from signaling.registry.redis import LEASE_SECONDS
 from signaling.tests.stage import Clock, RedisProcess, change, message, new_prefix, redis_process
@@ -653,6 +664,54 @@ async def unlimited(registry: Registry) -> None:
     await online(registry, "bob")
     for number in range(50):
         await registry.open_call(f"{CALL}-{number}", "alice", "bob")
+
+
+async def test_open_calls_are_listed_newest_first_with_state_and_age(stage: Stage) -> None:
+    registry, clock = stage.registry, stage.clock
+    await call(registry, State.ACTIVE)
+    clock.move(20)
+    await registry.open_call("another-call-of-it", "bob", "alice")
+    clock.move(5)
+    newest = OpenCall("another-call-of-it", "bob", "alice", State.RINGING, 5)
+    oldest = OpenCall(CALL, "alice", "bob", State.ACTIVE, 25)
+    assert await registry.open_calls("", 10) == OpenCalls([newest, oldest], 2)
+    assert await registry.open_calls("", 1) == OpenCalls([newest], 2)
+    assert await registry.open_calls("alice", 1) == OpenCalls([newest], 2)
+    assert await registry.open_calls(CALL, 10) == OpenCalls([oldest], 1)
+    assert await registry.open_calls("carol", 10) == OpenCalls([], 0)
+
+
+async def test_open_calls_of_a_client_are_only_its_own(registry: Registry) -> None:
+    await call(registry)
+    for name in ("carol", "dave"):
+        await online(registry, name)
+    await registry.open_call("another-call-of-it", "carol", "dave")
+    for name in ("carol", "dave"):
+        assert [one.call_id for one in (await registry.open_calls(name, 10)).calls] == ["another-call-of-it"]
+
+
+@pytest.mark.parametrize("state", State)
+async def test_end_call_ends_it_for_both_sides(stage: Stage, state: State) -> None:
+    registry = stage.registry
+    alice, bob = await call(registry, state)
+    assert await registry.end_call(CALL, EndReason.OPERATOR) == Ended(CALL, EndReason.OPERATOR, ("alice", "bob"))
+    for client_id, owner in (("alice", alice), ("bob", bob)):
+        assert await legs_of(registry, owner, client_id) == {}
+    assert await registry.open_calls("", 10) == OpenCalls([], 0)
+    stage.clock.move(TIMEOUTS.ring_seconds)
+    assert await registry.sweep() == []
+    for client_id, owner in (("alice", alice), ("bob", bob)):
+        await registry.release(client_id, owner, [], hold=True)
+    assert await stage.left() == set()
+
+
+async def test_end_call_of_an_unknown_call_is_refused(registry: Registry) -> None:
+    await call(registry)
+    with pytest.raises(CallNotFoundError):
+        await registry.end_call("no-such-call-at-all", EndReason.OPERATOR)
+    await registry.end_call(CALL, EndReason.OPERATOR)
+    with pytest.raises(CallNotFoundError):
+        await registry.end_call(CALL, EndReason.OPERATOR)
 
 
 async def test_status_counts_clients_and_calls(registry: Registry) -> None:

@@ -11,6 +11,6 @@ if most > 0 and placed >= most then return 'many' end
 redis.call('HSET', key('call', call_id), 'caller', caller, 'callee', callee, 'state', 'ringing')
 redis.call('HSET', key('calls', caller), call_id, 'caller ' .. callee)
 redis.call('HSET', key('calls', callee), call_id, 'callee ' .. caller)
-redis.call('SADD', key('calls'), call_id)
+redis.call('ZADD', key('opened'), now, call_id)
 redis.call('ZADD', key('rings'), now + ring_ms, call_id)
 return 'opened'

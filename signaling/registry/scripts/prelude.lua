@@ -3,7 +3,7 @@
 --   held:<id>       list  events that wait for the client, oldest first
 --   calls:<id>      hash  call ID -> "caller <peer>" or "callee <peer>": this client's role, and its peer
 --   call:<call id>  hash  caller, callee, state
---   calls           set   every call ID;   rings  zset  ringing call IDs by their deadline
+--   opened          zset  every call ID by when it was opened;   rings  zset  ringing call IDs by their deadline
 --   holds           zset  clients without a connection, by their deadline
 --   processes       zset  processes by the end of their lease
 --   members:<p>     set   client IDs of a process;   connections  hash  process -> connections
@@ -28,7 +28,7 @@ local function end_call(call_id)
     if participant then redis.call('HDEL', key('calls', participant), call_id) end
   end
   redis.call('DEL', key('call', call_id))
-  redis.call('SREM', key('calls'), call_id)
+  redis.call('ZREM', key('opened'), call_id)
   redis.call('ZREM', key('rings'), call_id)
   return call
 end

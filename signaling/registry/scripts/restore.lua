@@ -15,7 +15,8 @@ for i = 9, #ARGV, 4 do
     redis.call('HSET', key('call', call_id), 'caller', is_caller and client or peer,
       'callee', is_caller and peer or client, 'state', state)
     redis.call('HSET', key('calls', peer), call_id, (is_caller and 'callee ' or 'caller ') .. client)
-    redis.call('SADD', key('calls'), call_id)
+    -- When it was opened was lost with everything else.
+    redis.call('ZADD', key('opened'), now, call_id)
     -- Until the other side is restored as well, it is one that dropped.
     if redis.call('HEXISTS', key('client', peer), 'owner') == 0 then
       redis.call('ZADD', key('holds'), now + hold_ms, peer)

@@ -4,4 +4,4 @@ for _, process in ipairs(redis.call('ZRANGEBYSCORE', key('processes'), now, '+in
   connections = connections + tonumber(redis.call('HGET', key('connections'), process) or 0)
   clients = clients + redis.call('SCARD', key('members', process))
 end
-return {connections, clients, redis.call('ZCARD', key('rings')), redis.call('SCARD', key('calls'))}
+return {connections, clients, redis.call('ZCARD', key('rings')), redis.call('ZCARD', key('opened'))}
