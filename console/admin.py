@@ -158,15 +158,13 @@ class PresenceAdmin(LiveAdmin):
     def act(self, request: HttpRequest, name: str, reason: str) -> list[tuple[int, str]]:
         """Disconnect a client."""
         outcome: Disconnected = async_to_sync(node.disconnect)(name)
-        told: list[tuple[int, str]] = []
+        # Each sentence begins with a word of ours: the admin writes the first letter of a message large.
         if outcome.was_connected:
             self.log_change(request, Presence(name), f"Disconnected: {reason}")
-            told.append((messages.SUCCESS, f"Disconnected {name}."))
-        elif outcome.silent:
-            told.append((messages.ERROR, f"{name} was not found, and not every process answered. Try again."))
-        else:
-            told.append((messages.WARNING, f"{name} is not connected; nothing was done."))
-        return told
+            return [(messages.SUCCESS, f"Disconnected {name}.")]
+        if outcome.silent:
+            return [(messages.ERROR, f"The client {name} was not found, and not every process answered. Try again.")]
+        return [(messages.WARNING, f"The client {name} is not connected; nothing was done.")]
 
 
 @admin.register(Call)
