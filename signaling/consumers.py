@@ -1,7 +1,6 @@
 """The WebSocket consumer: frames in, frames out, and the one place where an error becomes an `ERROR`."""
 
 import asyncio
-import contextlib
 import logging
 import time
 from typing import Any
@@ -27,7 +26,6 @@ from signaling.protocol.errors import (
     NotRegisteredError,
     ProtocolError,
     RateLimitedError,
-    UnavailableError,
 )
 from signaling.protocol.limits import Allowance
 from signaling.protocol.messages import decode_envelope, decode_payload, named_in
@@ -113,12 +111,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
     async def connect(self) -> None:
         """Accept the opening handshake, or accept it only to say that there are too many."""
         self.switch_on()
-        try:
-            self.is_admitted = await self.node.registry.admit(self.address)
-        except UnavailableError:
-            # Without Redis nobody counts; nobody is turned away for it.
-            await self.accept()
-            return
+        self.is_admitted = await self.node.admit(self.address)
         await self.accept()
         if not self.is_admitted:
             counters.connections_refused[TOO_MANY_FROM_ADDRESS] += 1
@@ -188,9 +181,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
         finally:
             self.node.switch.detach(self.channel_name)
             if self.is_admitted:
-                # If Redis is away, the count goes with the lease of this process.
-                with contextlib.suppress(UnavailableError):
-                    await self.node.registry.depart(self.address)
+                await self.node.depart(self.address)
 
 
 async def _raise(error: Exception) -> None:

@@ -65,6 +65,8 @@ class Node:
         self.relay = Relay(self.registry, self.switch)
         self.members: set[Member] = set()
         self.roll_call = RollCall(self.switch, self.members)
+        # How many connections each address has here, for a Redis that may lose count.
+        self._addresses: Counter[str] = Counter()
         self.minutes = Minutes(counters, unix_clock())
         self._wheel: Wheel[Member] = Wheel(TICK_SECONDS, time.monotonic())
         self._task: asyncio.Task[None] | None = None
@@ -106,6 +108,22 @@ class Node:
             counters.count_close(member.ended_by)
         self.members.discard(member)
         self._wheel.remove(member, member.tick)
+
+    async def admit(self, address: str) -> bool:
+        """Count a connection from `address`; False when it has too many. Without Redis nobody is turned away."""
+        with contextlib.suppress(UnavailableError):
+            if not await self.registry.admit(address):
+                return False
+        self._addresses[address] += 1
+        return True
+
+    async def depart(self, address: str) -> None:
+        """Count a connection that was admitted as closed; if Redis is away, it hears of it when it is back."""
+        self._addresses[address] -= 1
+        if not self._addresses[address]:
+            del self._addresses[address]
+        with contextlib.suppress(UnavailableError):
+            await self.registry.depart(address)
 
     def gauges(self) -> Gauges:
         """Count what this process has now."""
@@ -218,7 +236,7 @@ class Node:
 
     async def _restore(self, registry: RedisRegistry) -> None:
         await self.relay.settle()
-        await registry.recount(Counter(member.address for member in self.members))
+        await registry.recount(self._addresses)
         registered = self._registered()
         for start in range(0, len(registered), RESTORE_SIZE):
             await asyncio.gather(

@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -114,6 +115,20 @@ async def until_closed(
         received = closed.rcvd
     assert received is not None, "dropped without a close frame"
     return received.code, received.reason
+
+
+async def is_admitted(client: Client) -> bool:
+    """Whether the connection may stay; one that may not is told so and closed with 4429."""
+    with suppress(ConnectionClosed):
+        await client.send("HEARTBEAT")
+    answer = json.loads(await client.connection.recv())
+    if answer["type"] == "HEARTBEAT_ACK":
+        return True
+    assert answer["payload"]["code"] == "RATE_LIMITED"
+    assert answer["payload"]["retryAfterMs"] > 0
+    assert "request" not in answer["payload"]
+    await client.expects_close(4429, "too many connections")
+    return False
 
 
 def new_call_id() -> str:

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.client import Client
 from tests.conftest import Join
-from tests.people import ANSWER, CANDIDATE, Person, until_closed
+from tests.people import ANSWER, CANDIDATE, Person, is_admitted, until_closed
 from tests.servers import RunningServer, server
 
 CAP_BYTES = 262_144
@@ -336,20 +336,6 @@ async def test_defaults_are_the_documented_ones() -> None:
 
 OPEN = 3
 FROM_PROXY = {"TRUSTED_PROXIES": "127.0.0.0/8", "LIMIT_CONNECTIONS_PER_IP": str(OPEN)}
-
-
-async def is_admitted(client: Client) -> bool:
-    """Whether the connection may stay; one that may not is told so and closed with 4429."""
-    with suppress(ConnectionClosed):
-        await client.send("HEARTBEAT")
-    (answer,) = await answers(client, 1)
-    if answer["type"] == "HEARTBEAT_ACK":
-        return True
-    assert answer["payload"]["code"] == "RATE_LIMITED"
-    assert answer["payload"]["retryAfterMs"] > 0
-    assert "request" not in answer["payload"]
-    await client.expects_close(4429, "too many connections")
-    return False
 
 
 async def admitted_once_more(url: str, **options: Any) -> None:

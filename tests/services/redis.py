@@ -1,5 +1,6 @@
 """A real Redis that keeps nothing on disk."""
 
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -33,8 +34,22 @@ class RedisServer:
     def stop(self) -> None:
         """End the server; its connections break and new ones are refused."""
         if self._process is not None:
+            # A program that hangs would not see that it is to stop.
+            self.go_on()
             process.stop(self._process)
             self._process = None
+
+    def hang(self) -> None:
+        """Answer nobody any more, connections open and data kept, until `go_on`."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """End what `hang` began."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def _start_on(self, port: int) -> int:
         options = {
