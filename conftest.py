@@ -15,6 +15,7 @@ from django.test import override_settings
 from tests.services import (
     Coturn,
     NotInstalledError,
+    PostgresServer,
     RedisServer,
     coturn,
     postgres_server,
@@ -125,9 +126,15 @@ def own_redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """The address of a Postgres that all tests share."""
+def shared_postgres() -> Iterator[PostgresServer]:
+    """One Postgres for all tests; whoever takes it away gives it back."""
     yield from _run(postgres_server())
+
+
+@pytest.fixture(scope="session")
+def postgres_url(shared_postgres: PostgresServer) -> str:
+    """The address of a Postgres that all tests share."""
+    return shared_postgres.url
 
 
 @pytest.fixture(scope="session")

@@ -153,8 +153,8 @@ def _round(results: Results, number: int, folder: Path) -> None:
                 results.add(target.name, "arrivals", arrivals(server, _say_indented))
     try:
         with (
-            postgres_server() as url,
-            running(TARGETS["ours-daphne-redis"], folder, DATABASE_URL=url) as server,
+            postgres_server() as postgres,
+            running(TARGETS["ours-daphne-redis"], folder, DATABASE_URL=postgres.url) as server,
         ):
             results.add(server.target.name, "directory", directory(server, _say_indented))
     except NotInstalledError as missing:

@@ -1,8 +1,11 @@
 """Publish and look up public keys (PROTOCOL.md, "Public key directory")."""
 
+import asyncio
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import msgspec
 from channels.db import database_sync_to_async
@@ -21,6 +24,9 @@ from django.utils import timezone
 from pkd.models import KeyChange, PublicKey
 from signaling.counters import FOUND, MISSING, UNCHANGED, counters
 from signaling.protocol import messages
+
+# How long a client waits for its answer at most.
+PATIENCE_SECONDS = 5.0
 
 
 class KeyRevokedError(Exception):
@@ -41,8 +47,9 @@ async def publish(client_id: str, public_key: str) -> None:
     Raises `KeyFrozenError`, `KeyRevokedError`, `DirectoryUnavailableError`, or `ValueError` for what is no
     client ID or no key.
     """
-    with _unavailable_when_the_database_is():
-        kind = await database_sync_to_async(store)(client_id, public_key)
+    async with _unavailable_when_the_database_is():
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        kind = await database_sync_to_async(store)(client_id, public_key, deadline)
     counters.key_publications[UNCHANGED if kind is None else kind.value] += 1
 
 
@@ -51,31 +58,24 @@ async def look_up(client_id: str) -> str | None:
 
     Raises `DirectoryUnavailableError`.
     """
-    with _unavailable_when_the_database_is():
+    async with _unavailable_when_the_database_is():
         public_key = await database_sync_to_async(current_key)(client_id)
     counters.key_lookups[MISSING if public_key is None else FOUND] += 1
     return public_key
 
 
-def store(client_id: str, public_key: str) -> KeyChange.Kind | None:
-    """Do what `publish` does, in the calling thread; returns what it was, None where nothing changed."""
+def store(client_id: str, public_key: str, deadline: float = math.inf) -> KeyChange.Kind | None:
+    """Do what `publish` does, in the calling thread; returns what it was, None where nothing changed.
+
+    Raises `DirectoryUnavailableError` after the `deadline` (monotonic, in seconds), and has changed nothing.
+    """
     msgspec.convert((client_id, public_key), tuple[messages.ClientId, messages.PublicKey])
-    new = fingerprint(public_key)
     # Durable: inside another transaction the return would promise a commit that may never come.
     with transaction.atomic(durable=True):
-        key, is_first = _lock_or_create(client_id, public_key, new)
-        if is_first:
-            return KeyChange.Kind.PUBLISHED
-        if key.fingerprint == new and not key.is_revoked:
-            return None
-        # First: whoever published a revoked key of a frozen ID must not be told to publish a new one.
-        if key.is_frozen:
-            raise KeyFrozenError
-        if is_revoked(key, new):
-            raise KeyRevokedError
-        # Without a fingerprint the ID was reserved.
-        kind = KeyChange.Kind.CHANGED if key.fingerprint else KeyChange.Kind.PUBLISHED
-        replace(public_key, KeyChange(key=key, kind=kind, who=KeyChange.CLIENT))
+        kind = _store(client_id, public_key)
+        if time.monotonic() > deadline:
+            # The client has been told so, and may have published another key elsewhere since.
+            raise DirectoryUnavailableError
         return kind
 
 
@@ -131,6 +131,24 @@ def grouped(fingerprint: str) -> str:
     return " ".join(fingerprint[start : start + 4] for start in range(0, len(fingerprint), 4))
 
 
+def _store(client_id: str, public_key: str) -> KeyChange.Kind | None:
+    new = fingerprint(public_key)
+    key, is_first = _lock_or_create(client_id, public_key, new)
+    if is_first:
+        return KeyChange.Kind.PUBLISHED
+    if key.fingerprint == new and not key.is_revoked:
+        return None
+    # First: whoever published a revoked key of a frozen ID must not be told to publish a new one.
+    if key.is_frozen:
+        raise KeyFrozenError
+    if is_revoked(key, new):
+        raise KeyRevokedError
+    # Without a fingerprint the ID was reserved.
+    kind = KeyChange.Kind.CHANGED if key.fingerprint else KeyChange.Kind.PUBLISHED
+    replace(public_key, KeyChange(key=key, kind=kind, who=KeyChange.CLIENT))
+    return kind
+
+
 def _lock_or_create(client_id: str, public_key: str, new: str) -> tuple[PublicKey, bool]:
     """Return the client's row, locked until the commit, and whether it was just published.
 
@@ -151,11 +169,13 @@ def _lock_or_create(client_id: str, public_key: str, new: str) -> tuple[PublicKe
 MISTAKES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 
 
-@contextmanager
-def _unavailable_when_the_database_is() -> Iterator[None]:
+@asynccontextmanager
+async def _unavailable_when_the_database_is() -> AsyncIterator[None]:
     try:
-        yield
+        # A database that hangs would keep everybody waiting for as long as it does.
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            yield
     except MISTAKES:
         raise
-    except (DatabaseError, InterfaceError) as error:
+    except (DatabaseError, InterfaceError, TimeoutError) as error:
         raise DirectoryUnavailableError from error

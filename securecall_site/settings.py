@@ -155,7 +155,9 @@ if database["ENGINE"] == "django.db.backends.sqlite3":
 else:
     # One connection a process, kept and checked; a pool with checks stalls 5 s after a restart.
     database |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
-    database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 4)
+    # What says nothing for this long is gone (seconds; tcp_user_timeout in milliseconds).
+    patience = {"connect_timeout": 4, "tcp_user_timeout": 5000, "keepalives_idle": 5, "keepalives_interval": 2}
+    database["OPTIONS"] = patience | {"keepalives_count": 2} | database.get("OPTIONS", {})
 DATABASES = {"default": database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

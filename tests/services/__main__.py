@@ -13,10 +13,10 @@ NO_TESTS_COLLECTED = 5
 def main(arguments: list[str]) -> int:
     """Pass `arguments` to pytest; returns its exit code, the first that is not a success."""
     try:
-        with postgres_server() as url:
+        with postgres_server() as server:
             print("Tests of the database, on Postgres", flush=True)
             # The whole server is thrown away, so its database need not be dropped while threads still hold it.
-            exit_code = pytest(["--reuse-db", *arguments], {"TEST_DATABASE_URL": url})
+            exit_code = pytest(["--reuse-db", *arguments], {"TEST_DATABASE_URL": server.url})
     except NotInstalledError as missing:
         print(f"Tests of the database run on SQLite only: {missing}", flush=True)
         exit_code = 1 if os.environ.get("CI") == "true" else 0

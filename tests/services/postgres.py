@@ -1,5 +1,6 @@
 """A real Postgres with a new, empty cluster."""
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -27,17 +28,101 @@ OPTIONS = {
 }
 
 
+class PostgresServer:
+    """A Postgres whose address survives `stop` and `start`, so that a test can take it away and give it back."""
+
+    def __init__(self, directory: Path) -> None:
+        initdb, self._program = (
+            process.executable(name, "postgresql", *_versions()) for name in ("initdb", "postgres")
+        )
+        self._directory = directory
+        self._password = secrets.token_urlsafe(12)
+        self._as_owner = _give_to_owner(directory)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._make_cluster(initdb)
+        self.port = process.on_free_port(self._start_on)
+
+    @property
+    def url(self) -> str:
+        """What `DATABASE_URL` takes."""
+        return f"postgres://{USER}:{self._password}@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        """Start again on the same port, with what was committed."""
+        self._start_on(self.port)
+
+    def stop(self) -> None:
+        """End the server; its connections break and new ones are refused."""
+        if self._process is not None:
+            self.go_on()
+            # The polite SIGTERM waits for every client to leave first.
+            self._process.send_signal(signal.SIGINT)
+            process.stop(self._process)
+            self._process = None
+
+    def hang(self) -> None:
+        """Answer nobody any more, connections open, until `go_on`."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """End what `hang` began."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None:
+            # Each connection has a process of its own.
+            for pid in (self._process.pid, *_children(self._process.pid)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+    def _make_cluster(self, initdb: str) -> None:
+        password_file = self._directory / "password"
+        password_file.write_text(self._password)
+        command = [
+            initdb,
+            *("--pgdata", str(self._directory / "data")),
+            *("--username", USER),
+            *("--pwfile", str(password_file)),
+            *("--auth", "scram-sha-256"),
+            *("--encoding", "UTF8"),
+            "--no-locale",
+            "--no-sync",
+        ]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self._directory, **self._as_owner)
+
+    def _start_on(self, port: int) -> int:
+        directory = self._directory
+        options = OPTIONS | {"unix_socket_directories": str(directory)}
+        command = [self._program, "-D", str(directory / "data"), "-p", str(port)]
+        command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        self.port = port
+        self._process = process.start(
+            command, directory / "postgres.log", lambda _: self._answers(), cwd=directory, **self._as_owner
+        )
+        return port
+
+    def _answers(self) -> bool:
+        # The password is this server's own: another Postgres on the port would refuse it.
+        try:
+            psycopg.connect(self.url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
 @contextmanager
-def postgres_server() -> Iterator[str]:
-    """Run a Postgres while the block runs; yields what `DATABASE_URL` takes."""
-    initdb, postgres = (process.executable(name, "postgresql", *_versions()) for name in ("initdb", "postgres"))
-    password = secrets.token_urlsafe(12)
+def postgres_server() -> Iterator[PostgresServer]:
+    """Run a Postgres while the block runs."""
     with tempfile.TemporaryDirectory(prefix="securecall-postgres-") as name:
-        directory = Path(name)
-        as_owner = _give_to_owner(directory)
-        _make_cluster(initdb, directory, password, as_owner)
-        with _running(postgres, directory, password, as_owner) as port:
-            yield _url(port, password)
+        server = PostgresServer(Path(name))
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _versions() -> list[Path]:
@@ -57,51 +142,3 @@ def _give_to_owner(directory: Path) -> dict[str, Any]:
             "Postgres does not run as root and there is no user postgres (Debian package: postgresql)"
         ) from None
     return {"user": "postgres", "group": "postgres", "extra_groups": []}
-
-
-def _make_cluster(initdb: str, directory: Path, password: str, as_owner: dict[str, Any]) -> None:
-    password_file = directory / "password"
-    password_file.write_text(password)
-    command = [
-        initdb,
-        *("--pgdata", str(directory / "data")),
-        *("--username", USER),
-        *("--pwfile", str(password_file)),
-        *("--auth", "scram-sha-256"),
-        *("--encoding", "UTF8"),
-        "--no-locale",
-        "--no-sync",
-    ]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=directory, **as_owner)
-
-
-@contextmanager
-def _running(postgres: str, directory: Path, password: str, as_owner: dict[str, Any]) -> Iterator[int]:
-    options = OPTIONS | {"unix_socket_directories": str(directory)}
-
-    def start_on(port: int) -> tuple[int, subprocess.Popen[bytes]]:
-        command = [postgres, "-D", str(directory / "data"), "-p", str(port)]
-        command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        log = directory / "postgres.log"
-        return port, process.start(command, log, lambda _: _answers(port, password), cwd=directory, **as_owner)
-
-    port, server = process.on_free_port(start_on)
-    try:
-        yield port
-    finally:
-        # The polite SIGTERM waits for every client to leave first.
-        server.send_signal(signal.SIGINT)
-        process.stop(server)
-
-
-def _url(port: int, password: str) -> str:
-    return f"postgres://{USER}:{password}@127.0.0.1:{port}/postgres"
-
-
-def _answers(port: int, password: str) -> bool:
-    # The password is this server's own: another Postgres on the port would refuse it.
-    try:
-        psycopg.connect(_url(port, password), connect_timeout=2).close()
-    except psycopg.OperationalError:
-        return False
-    return True

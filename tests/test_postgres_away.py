@@ -1,0 +1,65 @@
+"""Postgres goes away and comes back: calls go on, and the directory answers nothing that is not so."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SHARED, Join
+from tests.people import Person
+from tests.servers import ROOT, RunningServer, environment, server
+from tests.services import PostgresServer
+
+# PROTOCOL.md lets the directory wait 5 s; the rest is the machine's.
+ANSWER_SECONDS = 6.5
+
+
+@pytest.fixture(scope="module")
+def on_postgres(shared_postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    env = {"DATABASE_URL": shared_postgres.url}
+    migrate = [sys.executable, "manage.py", "migrate", "--skip-checks", "--verbosity", "0"]
+    nowhere = tmp_path_factory.mktemp("unused") / "db.sqlite3"
+    subprocess.run(migrate, cwd=ROOT, check=True, env=environment(Path(nowhere), env))
+    with server(env=SHARED | env) as running:
+        yield running
+
+
+async def publishes(person: Person, key: str) -> None:
+    await person.send("PKD_REGISTER", clientId=person.id, publicKey=key)
+    assert await person.expects("PKD_RESULT") == {"clientId": person.id, "publicKey": key}
+
+
+async def finds(person: Person, client_id: str, key: str | None) -> None:
+    await person.send("PKD_LOOKUP", clientId=client_id)
+    assert await person.expects("PKD_RESULT") == {"clientId": client_id, "publicKey": key}
+
+
+@pytest.mark.parametrize("how", ["stopped", "hanging"])
+async def test_directory_says_try_again_while_calls_go_on(
+    on_postgres: RunningServer, shared_postgres: PostgresServer, join: Join, how: str
+) -> None:
+    alice, bob, carol, dave = [await join(name, on_postgres) for name in ("alice", "bob", "carol", "dave")]
+    await publishes(alice, "kept")
+    call_id = await carol.talks_to(dave)
+    (shared_postgres.stop if how == "stopped" else shared_postgres.hang)()
+    try:
+        start = time.monotonic()
+        await alice.send("PKD_REGISTER", clientId=alice.id, publicKey="refused")
+        await bob.send("PKD_LOOKUP", clientId=alice.id)
+        await carol.reaches(dave, call_id)
+        await carol.talks_to(dave)
+        await join("late", on_postgres)
+        await alice.expects_error("RATE_LIMITED", "PKD_REGISTER", seconds=ANSWER_SECONDS)
+        await bob.expects_error("RATE_LIMITED", "PKD_LOOKUP", seconds=ANSWER_SECONDS)
+        assert time.monotonic() - start < ANSWER_SECONDS
+        await carol.reaches(dave, call_id)
+    finally:
+        # Not in a thread, with whose end the kernel would end what it started.
+        (shared_postgres.start if how == "stopped" else shared_postgres.go_on)()
+    # What was refused did not happen, however late the database came to it.
+    await finds(bob, alice.id, "kept")
+    await publishes(alice, "newer")
+    await finds(bob, alice.id, "newer")
