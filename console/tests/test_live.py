@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import AsyncClient
 
 from console.tests.conftest import OPERATING, VIEWING, Join, SignIn
-from signaling.tests.people import Person, call
+from signaling.tests.people import Person
 
 pytestmark = [pytest.mark.usefixtures("here"), pytest.mark.django_db(transaction=True)]
 
