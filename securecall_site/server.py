@@ -21,7 +21,6 @@ from typing import Any
 
 import django
 from daphne.cli import CommandLineInterface
-from daphne.http_protocol import WebRequest
 from daphne.server import Server, twisted_loop
 from django.conf import settings
 from twisted.internet import reactor
@@ -73,16 +72,7 @@ class GracefulServer(Server):  # type: ignore[misc]
         bind_requests(self.http_factory)
         for number in (signal.SIGTERM, signal.SIGINT):
             twisted_loop.add_signal_handler(number, self._begin_drain)
-        # The option is Twisted's, for its own requests; daphne has none that passes it on.
-        self._build_http = self.http_factory.buildProtocol
-        self.http_factory.buildProtocol = self._build_http_without_parsing
         globalLogPublisher.addObserver(log_failure)  # type: ignore[arg-type]  # Twisted's is a zope interface
-
-    def _build_http_without_parsing(self, address: Any) -> Any:
-        """Leave forms to Django: Twisted parses each in memory, nine times its size, while everybody waits."""
-        protocol = self._build_http(address)
-        protocol.requestFactory = partial(WebRequest, parsePOSTFormSubmission=False)
-        return protocol
 
     def listen_success(self, port: Any) -> None:
         """Remember the port to close it, and say that it is open."""

@@ -8,6 +8,8 @@ import sys
 from tests.services import NotInstalledError, postgres_server
 
 NO_TESTS_COLLECTED = 5
+# Most tests wait for servers, browsers and clocks. A file stays together, as its tests share what they start.
+SIDE_BY_SIDE = ("--numprocesses", "3", "--dist", "loadfile")
 
 
 def main(arguments: list[str]) -> int:
@@ -23,7 +25,7 @@ def main(arguments: list[str]) -> int:
     if exit_code not in {0, NO_TESTS_COLLECTED}:
         return exit_code
     print("All tests, on SQLite", flush=True)
-    return pytest(arguments, {})
+    return pytest([*SIDE_BY_SIDE, *arguments], {})
 
 
 def pytest(arguments: list[str], environment: dict[str, str]) -> int:
