@@ -53,4 +53,4 @@ class Gallery:
     async def _draw(self, person: Person, path: Path) -> None:
         picture = await person.page.screenshot(full_page=True, animations="disabled", caret="hide")
         # A palette makes a third of it; the page has few colours.
-        Image.open(BytesIO(picture)).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
+        Image.open(BytesIO(picture)).convert("RGB").quantize(256, kmeans=1).save(path, optimize=True)
