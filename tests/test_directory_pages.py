@@ -3,65 +3,19 @@
 import asyncio
 import json
 import re
-import shutil
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.office import Office, open_office
 from tests.people import Person, frame
-from tests.servers import ROOT, RunningServer, database_template, environment, eventually, server
+from tests.servers import RunningServer, eventually, server
 
 LIST = "/admin/pkd/publickey/"
-# Signs a superuser in, as the admin's sign-in page does, and prints the cookie.
-SIGN_IN = """
-import django; django.setup()
-from django.contrib.auth.models import User
-from django.test import Client
-browser = Client()
-browser.force_login(User.objects.create_superuser("olga"))
-print(browser.cookies["sessionid"].value)
-"""
-
-
-@dataclass
-class Office:
-    """Where an operator looks at one process, and clients connect to perhaps another."""
-
-    desk: RunningServer
-    door: RunningServer
-    session: str
-
-    def get(self, path: str) -> str:
-        status, text = self.desk.get(path, {"Cookie": f"sessionid={self.session}"})
-        assert status == 200
-        return text
-
-    def upload(self, path: str, file: bytes, reason: str) -> None:
-        """Post a file as a browser does."""
-        opener = urllib.request.build_opener()
-        with opener.open(self.request(path)) as response:
-            token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', response.read().decode())[0]
-            cookie = response.headers["Set-Cookie"].split(";")[0]
-        parts = {'name="csrfmiddlewaretoken"': token.encode(), 'name="reason"': reason.encode()}
-        parts['name="file"; filename="keys.json"'] = file
-        body = b"".join(
-            b"--edge\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % (name.encode(), value)
-            for name, value in parts.items()
-        )
-        with opener.open(self.request(path, body + b"--edge--\r\n", cookie)) as response:
-            assert response.url.endswith(LIST)
-
-    def request(self, path: str, body: bytes | None = None, cookie: str = "") -> urllib.request.Request:
-        headers = {"Cookie": f"sessionid={self.session}; {cookie}"}
-        headers |= {"Content-Type": "multipart/form-data; boundary=edge"} if body else {}
-        return urllib.request.Request(self.desk.http_url + path, body, headers)  # noqa: S310
 
 
 @pytest.fixture(scope="module", params=["memory", "two processes on redis"])
@@ -69,17 +23,14 @@ def office(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, redis_database: Callable[[], str]
 ) -> Iterator[Office]:
     """A server or two with a database, and an operator who is signed in."""
-    database = Path(shutil.copy(database_template(), tmp_path_factory.mktemp("office") / "db.sqlite3"))
-    key = {"DEBUG": "1", "SECRET_KEY": "the same key in each process", "DATABASE_URL": f"sqlite:///{database}"}
-    env = environment(database, key | {"DJANGO_SETTINGS_MODULE": "securecall_site.settings"})
-    session = subprocess.run([sys.executable, "-c", SIGN_IN], cwd=ROOT, env=env, check=True, capture_output=True)
+    key, session = open_office(tmp_path_factory.mktemp("office"))
     with ExitStack() as stack:
         if request.param == "memory":
             door = desk = stack.enter_context(server(env=key))
         else:
             shared = key | {"REDIS_URL": redis_database()}
             door, desk = (stack.enter_context(server(env=shared)) for _ in range(2))
-        yield Office(desk, door, session.stdout.decode().strip())
+        yield Office(desk, door, session)
 
 
 async def publishes(person: Person, key: str) -> None:

@@ -1,0 +1,191 @@
+"""The operators' console in a browser, at one process, while clients are connected to another."""
+
+import asyncio
+import os
+import secrets
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
+
+import pytest
+from playwright.async_api import expect
+
+from tests.conftest import SHARED
+from tests.office import Office, open_office
+from tests.people import Person
+from tests.servers import server
+from tests.services import RedisServer
+from webclient.tests.conftest import Visit, camera_options, chromium, gallery, visit  # noqa: F401  # fixtures
+from webclient.tests.gallery import IS_DRAWN, Gallery
+from webclient.tests.people import Person as Reader
+
+PRESENCE, CALLS = "/admin/console/presence/", "/admin/console/call/"
+NAMES = ("ada", "ben", "cleo", "dora", "emil", "fritz", "gina", "hugo")
+# In a picture the charts have something to show.
+HISTORY_SECONDS = 300 if IS_DRAWN else 0
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120 + HISTORY_SECONDS)]
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory, redis_database: Callable[[], str]) -> Iterator[Office]:
+    """Two processes on Redis."""
+    env, session = open_office(tmp_path_factory.mktemp("console"))
+    env = SHARED | env | {"REDIS_URL": redis_database()}
+    with server(env=env) as desk, server("uvicorn", env=env) as door:
+        yield Office(desk, door, session)
+
+
+async def reader_at(office: Office, visit: Visit) -> Reader:  # noqa: F811
+    """An operator's browser."""
+    reader = await visit("olga", office.desk)
+    await reader.page.context.add_cookies([{"name": "sessionid", "value": office.session, "url": office.desk.http_url}])
+    return reader
+
+
+async def people(stack: AsyncExitStack, office: Office, *names: str) -> list[Person]:
+    """Connect people at the door."""
+    return [
+        await (await stack.enter_async_context(Person(office.door.ws_url, called(name)))).registers() for name in names
+    ]
+
+
+def called(name: str) -> str:
+    """In a picture a name is a name."""
+    return name if IS_DRAWN else f"{name}-{secrets.token_hex(3)}"
+
+
+async def acts(reader: Reader, row: str, verb: str) -> None:
+    """Press the verb in a row, give a reason, and confirm."""
+    await reader.page.get_by_role("row").filter(has_text=row).get_by_role("link", name=verb).click()
+    await reader.page.get_by_label("Reason").fill("The phone was stolen.")
+    await reader.page.get_by_role("button", name=verb).click()
+
+
+async def test_client_of_another_process_is_seen_and_disconnected(
+    office: Office,
+    visit: Visit,  # noqa: F811
+    gallery: Gallery,  # noqa: F811
+) -> None:
+    async with AsyncExitStack() as stack:
+        alice, bob, *_ = await people(stack, office, *NAMES)
+        call_id = await alice.talks_to(bob)
+        olga = await (await reader_at(office, visit)).opens(PRESENCE)
+        await gallery.shows(olga, "admin-presence")
+        await olga.page.get_by_label("Search").fill(bob.id[:-1].upper())
+        await olga.page.get_by_role("button", name="Search").click()
+        await expect(olga.page.get_by_role("row").filter(has_text=bob.id)).to_contain_text("1")
+        await expect(olga.page.get_by_role("row").filter(has_text=alice.id)).to_have_count(0)
+        await acts(olga, bob.id, "Disconnect")
+        await olga.sees(f"Disconnected {bob.id}.")
+        await bob.expects_close(4503, "disconnected by operator")
+        # As after any close by the server, its calls wait for it.
+        back = await stack.enter_async_context(Person(office.desk.ws_url, bob.id))
+        await back.registers()
+        await alice.reaches(back, call_id)
+        await olga.opens("/admin/")
+        await olga.page.get_by_role("link", name=bob.id).click()
+        await olga.sees("1 in all.")
+
+
+async def test_call_of_another_process_is_seen_and_ended(
+    office: Office,
+    visit: Visit,  # noqa: F811
+    gallery: Gallery,  # noqa: F811
+) -> None:
+    async with AsyncExitStack() as stack:
+        ada, ben, cleo, dora, *_ = await people(stack, office, *NAMES)
+        call_id = await ada.talks_to(ben)
+        await cleo.rings(dora)
+        olga = await (await reader_at(office, visit)).opens(CALLS)
+        await gallery.shows(olga, "admin-calls")
+        row = olga.page.get_by_role("row").filter(has_text=call_id)
+        for text in (ada.id, ben.id, "active"):
+            await expect(row).to_contain_text(text)
+        await acts(olga, call_id, "End")
+        await olga.sees(f"Ended the call {call_id}.")
+        for person in (ada, ben):
+            assert await person.expects("CALL_ENDED") == {"callId": call_id, "reason": "operator"}
+        await expect(row.get_by_role("link", name="End")).to_have_count(0)
+
+
+async def test_dashboard_adds_up_the_processes_and_refreshes_itself(
+    office: Office,
+    visit: Visit,  # noqa: F811
+    gallery: Gallery,  # noqa: F811
+) -> None:
+    async with AsyncExitStack() as stack:
+        *callers, last = await people(stack, office, *NAMES)
+        await callers[0].talks_to(callers[1])
+        await callers[2].rings(callers[3])
+        await last.send("CALL_END", callId="no-call-of-this-name")
+        await last.expects_error("CALL_NOT_FOUND", "CALL_END", "no-call-of-this-name")
+        await talk_for(HISTORY_SECONDS, [*callers[4:], last])
+        here = await stack.enter_async_context(Person(office.desk.ws_url, called("ida")))
+        await here.registers()
+        olga = await (await reader_at(office, visit)).opens("/admin/")
+        await expect(olga.page.locator("meta[http-equiv=refresh]")).to_have_attribute("content", "15")
+        await olga.page.get_by_role("link", name="Stop refreshing").click()
+        await expect(olga.page.locator("meta[http-equiv=refresh]")).to_have_count(0)
+        tile = olga.page.locator(".console-tiles div").filter(has_text="Registered clients")
+        # The other process is shown as of its last lease.
+        async with asyncio.timeout(20):
+            while await tile.locator(".console-value").inner_text() != "9":
+                await asyncio.sleep(0.5)
+                await olga.page.reload()
+        await olga.sees("All 2")
+        await olga.sees("CALL_NOT_FOUND")
+        await expect(olga.page.get_by_role("alert")).to_have_count(0)
+        await gallery.shows(olga, "admin-dashboard")
+
+
+async def talk_for(seconds: float, talkers: list[Person]) -> None:
+    """Send something, sometimes something wrong, until the time is over."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for number, person in enumerate(talkers):
+            for _ in range(secrets.randbelow(6)):
+                await person.send("HEARTBEAT")
+                await person.expects("HEARTBEAT_ACK")
+            if not number:
+                await person.send("PKD_LOOKUP", clientId=person.id)
+                await person.expects("PKD_RESULT")
+                await person.send_raw("{")
+                await person.expects("ERROR")
+        await asyncio.sleep(2)
+
+
+async def test_console_says_what_is_down(
+    own_redis: RedisServer,
+    tmp_path_factory: pytest.TempPathFactory,
+    visit: Visit,  # noqa: F811
+    gallery: Gallery,  # noqa: F811
+) -> None:
+    env, session = open_office(tmp_path_factory.mktemp("down"))
+    env |= {"REDIS_URL": own_redis.url}
+    with ExitStack() as servers:
+        desk, door = (servers.enter_context(server(kind, env=env)) for kind in ("uvicorn", "ours"))
+        office = Office(desk, door, session)
+        async with AsyncExitStack() as stack:
+            (alice,) = await people(stack, office, "alice")
+            here = await stack.enter_async_context(Person(desk.ws_url, called("bob")))
+            await here.registers()
+            olga = await (await reader_at(office, visit)).opens(PRESENCE)
+            await olga.sees(alice.id)
+            os.kill(door.process.pid, signal.SIGKILL)
+            await asyncio.to_thread(door.process.wait)
+            await olga.opens(PRESENCE)
+            await olga.sees("does not answer; 1 client registered there is not shown.")
+            await olga.sees(here.id)
+            own_redis.stop()
+            await olga.opens("/admin/?refresh=off")
+            for alarm in ("Redis unreachable", "TURN: no secret"):
+                await expect(olga.page.get_by_role("alert").filter(has_text=alarm)).to_be_visible()
+            await gallery.shows(olga, "admin-dashboard-without-redis")
+            await olga.opens(CALLS)
+            await olga.sees("Redis is away")
+            await olga.opens(PRESENCE)
+            await acts(olga, here.id, "Disconnect")
+            await here.expects_close(4503)
+            await olga.sees(f"Disconnected {here.id}.")
