@@ -16,9 +16,10 @@ test: .venv/development.stamp ## Run all tests; ARGS="-k name" goes to pytest
 	@scripts/install-services
 	@$(PYTHON) -m tests.services $(ARGS)
 
-screenshots: .venv/development.stamp ## Draw docs/screenshots/ anew, while the tests of the page look at it
+screenshots: .venv/development.stamp ## Draw docs/screenshots/ anew, while the tests of the pages look at them
 	@scripts/install-services
-	SCREENSHOTS=1 $(PYTHON) -m pytest -q webclient/tests --ignore webclient/tests/library
+	SCREENSHOTS=1 $(PYTHON) -m pytest -q webclient/tests tests/test_console_pages.py \
+		--ignore webclient/tests/library
 
 # Types and migrations are read from the settings, which ask for a key otherwise.
 lint: export DEBUG := 1
