@@ -6,6 +6,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core import checks
+from django.db import DatabaseError, connection
+
+from securecall_site.schema import unapplied
 
 logger = logging.getLogger(__name__)
 
@@ -99,9 +102,30 @@ def _on_sqlite() -> bool:
     return settings.DATABASE_URL.startswith("sqlite:")
 
 
+def _schema() -> Iterator[checks.CheckMessage]:
+    # Not registered: `migrate` itself runs those, and would refuse what it is to mend.
+    try:
+        lacking = unapplied()
+    except DatabaseError:
+        yield checks.Warning(
+            "The database cannot be reached: public keys are refused until it is back; calls go on without.",
+            hint="See that it runs and that DATABASE_URL is its address.",
+            id="securecall.W007",
+        )
+        return
+    finally:
+        connection.close()
+    if lacking:
+        yield checks.Error(
+            f"The database is older than this program: it lacks {lacking}.",
+            hint="Run python manage.py migrate, then start again.",
+            id="securecall.E003",
+        )
+
+
 def report() -> None:
     """Log what the checks find, one line each; an error stops the start."""
-    messages = checks.run_checks(include_deployment_checks=not settings.DEBUG)
+    messages = [*checks.run_checks(include_deployment_checks=not settings.DEBUG), *_schema()]
     for message in messages:
         if not message.is_silenced():
             hint = f" {message.hint}" if message.hint else ""

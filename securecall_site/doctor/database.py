@@ -4,14 +4,13 @@ import time
 from collections.abc import Iterator
 
 from django.db import DatabaseError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
 
 from securecall_site.doctor.clock import Clock
 from securecall_site.doctor.finding import Finding, failed, ok, warning
+from securecall_site.schema import unapplied
 
 SUBJECT = "database"
 SLOW_MS = 50
-SHOWN_MIGRATIONS = 3
 
 
 def examine(clocks: list[Clock]) -> Iterator[Finding]:
@@ -48,12 +47,8 @@ def _speed(milliseconds: float) -> Finding:
 
 
 def _migrations() -> Iterator[Finding]:
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    names = [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
-    if names:
-        shown = ", ".join(names[:SHOWN_MIGRATIONS]) + (", …" if len(names) > SHOWN_MIGRATIONS else "")
-        yield failed(SUBJECT, f"{len(names)} migrations are not applied ({shown}): run manage.py migrate")
+    if lacking := unapplied():
+        yield failed(SUBJECT, f"lacks {lacking}: run manage.py migrate")
     else:
         yield ok(SUBJECT, "every migration is applied")
 

@@ -97,6 +97,7 @@ def test_checks_want_named_origins(settings: Settings, origins: list[str], messa
     assert "ALLOWED_ORIGINS" in found()[message_id]
 
 
+@pytest.mark.django_db
 def test_report_logs_a_warning_and_goes_on(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     settings.TURN = replace(settings.TURN, secrets=())
 
@@ -107,6 +108,7 @@ def test_report_logs_a_warning_and_goes_on(settings: Settings, caplog: pytest.Lo
     assert "Set TURN_SECRET" in record.getMessage()
 
 
+@pytest.mark.django_db
 def test_report_stops_the_start_on_an_error(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     settings.REPLICAS = 2
     settings.REDIS_URL = ""

@@ -1,0 +1,20 @@
+"""Whether the database is as this program's migrations make it."""
+
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+SHOWN = 3
+
+
+def unapplied() -> str:
+    """Say which migrations the database lacks, "2 migrations (pkd.0002_more, pkd.0003_most)"; empty when none.
+
+    Raises `DatabaseError`.
+    """
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    names = [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+    if not names:
+        return ""
+    shown = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
+    return f"{len(names)} {'migration' if len(names) == 1 else 'migrations'} ({shown})"
