@@ -1,0 +1,18 @@
+"""What `make torture` does at the size of a real system, with a handful of clients."""
+
+from torture.crash import crash
+from torture.deploy import deploy
+from torture.findings import broken
+from torture.redis_away import redis_away
+
+
+async def test_crash_of_a_process_loses_nothing_but_its_connections() -> None:
+    assert broken(await crash(calls=6)) == []
+
+
+async def test_rolling_deploy_ends_no_call_and_loses_nothing() -> None:
+    assert broken(await deploy(pairs=6, calls_per_second=6, settle_seconds=0.5)) == []
+
+
+async def test_redis_away_is_told_and_ends_nothing() -> None:
+    assert broken(await redis_away(calls=2, seconds=1)) == []
