@@ -1,5 +1,6 @@
 """What `make torture` does at the size of a real system, with a handful of clients."""
 
+from torture.clock import clock
 from torture.crash import crash
 from torture.deploy import deploy
 from torture.findings import broken
@@ -16,3 +17,7 @@ async def test_rolling_deploy_ends_no_call_and_loses_nothing() -> None:
 
 async def test_redis_away_is_told_and_ends_nothing() -> None:
     assert broken(await redis_away(calls=2, seconds=1)) == []
+
+
+async def test_clock_that_is_set_ends_nothing() -> None:
+    assert broken(await clock(calls=2, watch_seconds=1.5)) == []

@@ -49,10 +49,10 @@ class System:
 
 
 @contextmanager
-def system(**env: str) -> Iterator[System]:
-    """Give a system with a Redis of its own, and end all its processes."""
+def system(env: Mapping[str, str] | None = None) -> Iterator[System]:
+    """Give a system with a Redis of its own, and end all its processes; `env` is for them."""
     with redis_server() as own, ExitStack() as stack:
-        yield System(stack, own, env)
+        yield System(stack, own, env or {})
 
 
 def new_id(name: str) -> str:

@@ -1,8 +1,9 @@
 """The registry that any number of processes share through Redis. Each step is one script, so it is atomic.
 
 The scripts and the keys are in `scripts/`, one file each, described in `prelude.lua`. Time comes from
-`clock`, in seconds; its default follows Redis' own clock at the last connect and this process' monotonic
-one since, so that no process' wall clock can end everybody's calls.
+`clock`, in seconds; its default follows, from the last connect on, this process' monotonic clock, and starts from
+the time of the processes that are there, the first of all from Redis' own. So nobody's wall clock, set anew, can end
+everybody's calls.
 """
 
 import asyncio
@@ -265,10 +266,14 @@ class RedisRegistry:
         call = self._link.call
         epoch = secrets.token_bytes(8)
         loads = [call("SCRIPT", "LOAD", script.text) for script in _scripts.values()]
-        clock, known, *_ = await asyncio.gather(
-            call("TIME"), call("SET", f"{self._prefix}:epoch", epoch, "NX", "GET"), *loads
+        clock, skew_ms, known, *_ = await asyncio.gather(
+            call("TIME"),
+            call("GET", f"{self._prefix}:skew"),
+            call("SET", f"{self._prefix}:epoch", epoch, "NX", "GET"),
+            *loads,
         )
-        self._clock_offset = int(clock[0]) + int(clock[1]) / 1e6 - time.monotonic()
+        now = int(clock[0]) + int(clock[1]) / 1e6 + float(skew_ms or 0) / 1000
+        self._clock_offset = now - time.monotonic()
         self._note_epoch(epoch if known is None else known)
 
     def _note_epoch(self, epoch: bytes) -> None:

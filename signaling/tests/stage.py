@@ -48,9 +48,9 @@ class RedisProcess:
         self.registry = RedisRegistry(self.switch, limits or Limits(), timeouts or Timeouts(), clock)
 
     async def keys(self) -> set[str]:
-        """Name every key under the prefix, without the prefix."""
+        """Name every key under the prefix, without the prefix, and without the one that each sweep leaves."""
         keys = await self.link.call("KEYS", f"{self.switch.prefix}*")
-        return {key.decode().removeprefix(f"{self.switch.prefix}-registry:") for key in keys}
+        return {key.decode().removeprefix(f"{self.switch.prefix}-registry:") for key in keys} - {"skew"}
 
 
 @asynccontextmanager

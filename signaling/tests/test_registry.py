@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -1145,6 +1146,27 @@ async def test_registry_on_a_redis_that_refuses_to_write_is_unavailable(
         await process.link.call("SCRIPT", "FLUSH")
         with pytest.raises(UnavailableError):
             await process.registry.claim("alice", owner_of("alice"))
+
+
+@pytest.mark.parametrize("set_to", [3600, -3600])
+async def test_process_that_comes_goes_by_the_time_of_those_that_are_there(
+    redis_url: str, prefix: str, set_to: int
+) -> None:
+    def as_before() -> float:
+        """What it is for them, since Redis' clock was set."""
+        return time.time() - set_to
+
+    async with redis_process(redis_url, prefix, as_before) as there:
+        await online(there.registry, "alice")
+        await there.registry.renew_lease(1)
+        await there.registry.sweep()
+        async with redis_process(redis_url, prefix) as newcomer:
+            await online(newcomer.registry, "bob")
+            await newcomer.registry.renew_lease(1)
+            for process in (newcomer, there):
+                assert await process.registry.sweep() == []
+                assert await process.registry.who_is_online(["alice", "bob"]) == {"alice", "bob"}
+                assert await process.registry.renew_lease(1)
 
 
 # A call that ended must stay ended, whoever comes back late.

@@ -1,6 +1,7 @@
-"""Real services for tests and benchmarks: Redis, Postgres and coturn, each on free loopback ports."""
+"""Real services for tests and benchmarks: Redis, Postgres and coturn, on free loopback ports; and a clock to set."""
 
 from tests.services.coturn import Coturn, coturn
+from tests.services.faketime import WallClock
 from tests.services.postgres import PostgresServer, postgres_server
 from tests.services.process import NotInstalledError, executable, skip_or_fail
 from tests.services.redis import RedisServer, redis_server
@@ -10,6 +11,7 @@ __all__ = [
     "NotInstalledError",
     "PostgresServer",
     "RedisServer",
+    "WallClock",
     "coturn",
     "executable",
     "postgres_server",

@@ -9,6 +9,7 @@
 --   members:<p>     set   client IDs of a process;   connections  hash  process -> connections
 --   address:<a>     hash  process -> open connections;   addresses:<p>  set  addresses of a process
 --   snapshot:<p>    string  what a process says of itself, JSON; expires with the lease
+--   skew            string  milliseconds from Redis' clock to the processes' time
 --   epoch           string  named anew after every loss of data
 --   arrivals:<a>    list  times of the last new connections, newest first
 -- Keys are made here, from the prefix: one primary holds them all, no cluster.

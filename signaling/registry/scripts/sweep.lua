@@ -1,6 +1,9 @@
 -- hold ms, most -> ended calls: {call, reason, recipients...}, ...
 local hold_ms, most = tonumber(ARGV[3]), tonumber(ARGV[4])
 local ended = {}
+-- How far the processes' time is ahead of Redis' clock, which somebody may set: whoever comes later goes by theirs.
+local clock = redis.call('TIME')
+redis.call('SET', key('skew'), now - clock[1] * 1000 - math.floor(clock[2] / 1000))
 for _, process in ipairs(redis.call('ZRANGEBYSCORE', key('processes'), '-inf', now)) do
   local members = redis.call('SRANDMEMBER', key('members', process), most)
   for _, client in ipairs(members) do
