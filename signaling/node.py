@@ -53,15 +53,15 @@ class Member(Protocol):
 
 
 class Node:
-    """Everything of this process that is not one connection's."""
+    """Everything of this process that is not one connection's; `clock` is its registry's, in seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] | None = None) -> None:
         self.switch = here()
         self.registry: Registry
         if isinstance(self.switch, RedisSwitch):
-            self.registry = RedisRegistry(self.switch, settings.LIMITS, settings.TIMEOUTS)
+            self.registry = RedisRegistry(self.switch, settings.LIMITS, settings.TIMEOUTS, clock)
         else:
-            self.registry = MemoryRegistry(settings.LIMITS, settings.TIMEOUTS, time.monotonic)
+            self.registry = MemoryRegistry(settings.LIMITS, settings.TIMEOUTS, clock or time.monotonic)
         self.relay = Relay(self.registry, self.switch)
         self.members: set[Member] = set()
         self.roll_call = RollCall(self.switch, self.members)
@@ -269,12 +269,12 @@ def unix_clock() -> Callable[[], float]:
 _nodes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Node] = weakref.WeakKeyDictionary()
 
 
-async def current() -> Node:
-    """Return the running event loop's node; it starts with the first connection."""
+async def current(clock: Callable[[], float] | None = None) -> Node:
+    """Return the running event loop's node; it starts with the first connection, and then takes `clock`."""
     loop = asyncio.get_running_loop()
     node = _nodes.get(loop)
     if node is None:
-        node = _nodes[loop] = Node()
+        node = _nodes[loop] = Node(clock)
     await node.start()
     return node
 

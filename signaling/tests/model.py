@@ -1,0 +1,164 @@
+"""What PROTOCOL.md promises, as simply as it can be said: one server, no network, and nothing happens by itself.
+
+A client is its ID. Every step says what the client that took it is answered; what others hear of it is in `told`.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from signaling.protocol.calls import CALL_ID, HELD_MESSAGES
+from signaling.protocol.limits import Timeouts
+
+Message = tuple[str, dict[str, Any]]
+
+RINGING, ACTIVE = "ringing", "active"
+
+
+def error(code: str, request: str, call_id: str | None = None) -> list[Message]:
+    """Make the answer to a request that cannot be carried out."""
+    payload = {"code": code, "request": request}
+    return [("ERROR", payload if call_id is None else payload | {"callId": call_id})]
+
+
+@dataclass
+class Client:
+    """A client that is online, or held until `leaves_at`."""
+
+    leaves_at: float | None = None
+    waiting: list[Message] = field(default_factory=list)
+
+
+@dataclass
+class Call:
+    """A call that goes on."""
+
+    caller: str
+    callee: str
+    rings_until: float
+    state: str = RINGING
+
+    def peer_of(self, client_id: str) -> str:
+        """Return the other participant."""
+        return self.callee if client_id == self.caller else self.caller
+
+
+class Model:
+    """Who is there, which calls exist, and what everybody has been told since the last look."""
+
+    def __init__(self, open_calls_per_client: int, timeouts: Timeouts) -> None:
+        self.open_calls_per_client = open_calls_per_client
+        self.timeouts = timeouts
+        self.now = 0.0
+        self.clients: dict[str, Client] = {}
+        self.calls: dict[str, Call] = {}
+        self.told: dict[str, list[Message]] = defaultdict(list)
+
+    def is_online(self, client_id: str) -> bool:
+        """Whether a connection has this ID."""
+        client = self.clients.get(client_id)
+        return client is not None and client.leaves_at is None
+
+    def online(self) -> list[str]:
+        """Name the clients that a connection has."""
+        return sorted(filter(self.is_online, self.clients))
+
+    def calls_of(self, client_id: str) -> list[str]:
+        """Name the calls that a client is in."""
+        return [call_id for call_id, call in self.calls.items() if client_id in {call.caller, call.callee}]
+
+    # --- Connection life ----------------------------------------------------------------------------------
+
+    def register(self, client_id: str) -> list[Message]:
+        """Be online, from here on; what waited comes after the answer, in order."""
+        waiting = self.clients[client_id].waiting if client_id in self.clients else []
+        self.clients[client_id] = Client()
+        return [("REGISTERED", {"clientId": client_id}), *waiting]
+
+    def leave(self, client_id: str) -> None:
+        """Close the connection on purpose: the client's calls end."""
+        del self.clients[client_id]
+        for call_id in self.calls_of(client_id):
+            peer = self.calls.pop(call_id).peer_of(client_id)
+            self.tell(peer, ("CALL_ENDED", {"callId": call_id, "reason": "peer_disconnected"}))
+
+    def drop(self, client_id: str) -> None:
+        """Lose the connection: a client with calls may come back to them."""
+        if self.calls_of(client_id):
+            self.clients[client_id].leaves_at = self.now + self.timeouts.hold_seconds
+        else:
+            del self.clients[client_id]
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; calls that rang for too long end, and those of clients that did not come back."""
+        self.now += seconds
+        for call_id, call in list(self.calls.items()):
+            if call.state == RINGING and call.rings_until <= self.now:
+                del self.calls[call_id]
+                for participant in (call.caller, call.callee):
+                    self.tell(participant, ("CALL_ENDED", {"callId": call_id, "reason": "timeout"}))
+        gone = [name for name, one in self.clients.items() if one.leaves_at is not None and one.leaves_at <= self.now]
+        for client_id in gone:
+            self.leave(client_id)
+
+    # --- Calls ----------------------------------------------------------------------------------------------
+
+    def initiate(self, caller: str, callee: str, call_id: str, offer: str) -> list[Message]:
+        """Call somebody."""
+        named = "CALL_INITIATE", call_id
+        if caller == callee or not CALL_ID.fullmatch(call_id) or call_id in self.calls_of(caller):
+            return error("INVALID_MESSAGE", *named)
+        if not self.is_online(callee):
+            return error("TARGET_NOT_FOUND", *named)
+        if call_id in self.calls:
+            return error("INVALID_MESSAGE", *named)
+        if sum(call.caller == caller for call in self.calls.values()) >= self.open_calls_per_client:
+            return error("RATE_LIMITED", *named)
+        self.calls[call_id] = Call(caller, callee, self.now + self.timeouts.ring_seconds)
+        self.tell(callee, ("INCOMING_CALL", {"callId": call_id, "callerId": caller, "sdpOffer": offer}))
+        return []
+
+    def accept(self, client_id: str, call_id: str, answer: str) -> list[Message]:
+        """Answer a ringing call."""
+        call = self.calls.get(call_id)
+        if call is None or call.state != RINGING or client_id != call.callee:
+            return error("CALL_NOT_FOUND", "CALL_ACCEPT", call_id)
+        call.state = ACTIVE
+        self.tell(call.caller, ("CALL_ACCEPTED", {"callId": call_id, "sdpAnswer": answer}))
+        return []
+
+    def reject(self, client_id: str, call_id: str, reason: str | None) -> list[Message]:
+        """Reject a ringing call."""
+        call = self.calls.get(call_id)
+        if call is None or call.state != RINGING or client_id != call.callee:
+            return error("CALL_NOT_FOUND", "CALL_REJECT", call_id)
+        return self._end(client_id, call_id, "CALL_REJECTED", reason)
+
+    def end(self, client_id: str, call_id: str, reason: str | None) -> list[Message]:
+        """End a call, ringing or active."""
+        if call_id not in self.calls_of(client_id):
+            return error("CALL_NOT_FOUND", "CALL_END", call_id)
+        return self._end(client_id, call_id, "CALL_ENDED", reason)
+
+    def candidate(self, client_id: str, call_id: str, candidate: Any) -> list[Message]:
+        """Send the peer a candidate."""
+        if call_id not in self.calls_of(client_id):
+            return error("CALL_NOT_FOUND", "ICE_CANDIDATE", call_id)
+        peer = self.calls[call_id].peer_of(client_id)
+        if not self.is_online(peer) and len(self.clients[peer].waiting) >= HELD_MESSAGES:
+            return error("RATE_LIMITED", "ICE_CANDIDATE", call_id)
+        self.tell(peer, ("ICE_CANDIDATE", {"callId": call_id, "candidate": candidate}))
+        return []
+
+    def tell(self, client_id: str, message: Message) -> None:
+        """Let a client hear of something: now, when it is back, or never when it is gone."""
+        if self.is_online(client_id):
+            self.told[client_id].append(message)
+        elif client_id in self.clients:
+            self.clients[client_id].waiting.append(message)
+
+    def _end(self, client_id: str, call_id: str, message_type: str, reason: str | None) -> list[Message]:
+        peer = self.calls.pop(call_id).peer_of(client_id)
+        payload = {"callId": call_id} if reason is None else {"callId": call_id, "reason": reason}
+        self.tell(peer, (message_type, payload))
+        return []
