@@ -1,10 +1,15 @@
-"""Daphne's HTTP request with an end: it keeps a body in memory before anybody is asked whether it is wanted."""
+"""Daphne's HTTP request with an end: of its body, which is kept before anybody is asked, and of its headers."""
 
+import asyncio
 from typing import Any
 
 from daphne.http_protocol import WebRequest
+from daphne.server import twisted_loop
 from django.conf import settings
 
+# From the connect to the end of the first request's headers, a WebSocket's handshake included. Twisted asks only
+# that something comes each minute: a byte is enough, and a socket open for ever.
+HEADERS_SECONDS = 10
 REFUSAL = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -12,6 +17,7 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]  # daphne ships no types
     """A request that is answered with 413 and cut off where its body is longer than `LIMIT_HTTP_BODY_BYTES`."""
 
     _body_bytes = 0
+    deadline: asyncio.TimerHandle
 
     def __init__(self, *args: Any) -> None:
         """Leave forms to Django: Twisted parses each in memory, nine times its size, while everybody waits."""
@@ -20,6 +26,8 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]  # daphne ships no types
     def gotLength(self, length: int | None) -> None:  # noqa: N802  # Twisted's name
         """Refuse a length that is known to be too much before a byte of it is read; None: it comes in chunks."""
         super().gotLength(length)
+        # All headers are here.
+        self.deadline.cancel()
         if length is not None and self._is_too_much(length):
             self._refuse()
 
@@ -47,7 +55,20 @@ def bind_requests(factory: Any) -> None:
 
     def build_protocol(address: Any) -> Any:
         channel = build(address)
-        channel.requestFactory = BoundedRequest
+        connect = channel.makeConnection
+
+        def make_connection(transport: Any) -> None:
+            deadline = twisted_loop.call_later(HEADERS_SECONDS, transport.abortConnection)
+
+            def bounded(*arguments: Any) -> BoundedRequest:
+                request = BoundedRequest(*arguments)
+                request.deadline = deadline
+                return request
+
+            channel.requestFactory = bounded
+            connect(transport)
+
+        channel.makeConnection = make_connection
         return channel
 
     factory.buildProtocol = build_protocol
