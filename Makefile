@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test screenshots lint format audit bench bench-quick clean
+.PHONY: help run test screenshots lint format audit lock bench bench-quick clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -39,6 +39,14 @@ format: .venv/development.stamp ## Put the code into the form that `lint` asks f
 audit: .venv/development.stamp ## Ask PyPI for known vulnerabilities of everything installed
 	.venv/bin/pip-audit --strict --local --progress-spinner off
 
+# For every Python and platform at once. A version stays until requirements*.in asks for another.
+LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-annotate --custom-compile-command "make lock" $(ARGS)
+
+lock: .venv/development.stamp ## Pin what requirements*.in ask for, with hashes; ARGS=--upgrade takes the newest of the rest
+	$(LOCK) --output-file requirements.txt requirements.in
+	$(LOCK) --output-file requirements-dev.txt requirements-dev.in
+
 bench: .venv/development.stamp ## Measure the server
 	$(PYTHON) -m bench
 
@@ -55,10 +63,10 @@ $(PYTHON):
 
 .venv/runtime.stamp: requirements.txt | $(PYTHON)
 	@echo "Installing requirements.txt"
-	@$(PIP) install --quiet --requirement requirements.txt
+	@$(PIP) install --quiet --require-hashes --requirement requirements.txt
 	@touch $@
 
 .venv/development.stamp: requirements.txt requirements-dev.txt | $(PYTHON)
 	@echo "Installing requirements-dev.txt"
-	@$(PIP) install --quiet --requirement requirements-dev.txt
+	@$(PIP) install --quiet --require-hashes --requirement requirements-dev.txt
 	@touch $@
