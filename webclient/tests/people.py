@@ -9,6 +9,7 @@ from playwright.async_api import ConsoleMessage, Locator, Page, WebSocket, expec
 from tests.servers import RunningServer
 
 SOUND_SECONDS = 15
+HEARTBEATS_SECONDS = 20
 # Chromium, a server and a relay share two cores with whatever else runs.
 expect.set_options(timeout=15_000)
 
@@ -199,5 +200,6 @@ class Heartbeats:
         """Wait for so many heartbeats from now on."""
         while not self._sent.locked():
             await self._sent.acquire()
-        for _ in range(count):
-            await self._sent.acquire()
+        async with asyncio.timeout(HEARTBEATS_SECONDS):
+            for _ in range(count):
+                await self._sent.acquire()

@@ -20,7 +20,7 @@ async def enters_hidden(visit: Visit, name: str, where: RunningServer) -> Person
 async def test_relay_carries_the_call_with_the_servers_credentials(site: Site, visit: Visit, gallery: Gallery) -> None:
     alice, bob = await enters_hidden(visit, "alice", site.here), await enters_hidden(visit, "bob", site.there)
 
-    await alice.talks_to(bob)
+    await alice.talks_to(bob, "Audio call")
 
     for person in (alice, bob):
         await person.hears_something()

@@ -17,6 +17,8 @@ from webclient.tests.people import Heartbeats, Person
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+# The registry hears nothing of heartbeats.
+@pytest.mark.parametrize("impatient_site", ["memory"], indirect=True)
 async def test_tab_whose_timers_stand_still_stays_registered(impatient_site: Site, visit: Visit, meet: Meet) -> None:
     alice = await visit("alice", impatient_site.here)
     heartbeats = Heartbeats(alice)
