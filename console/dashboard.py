@@ -11,6 +11,8 @@ from signaling.snapshot import Overview, Series, Snapshot, Window
 BAR_WIDTH, BAR_STEP, CHART_HEIGHT = 4, 5, 48
 # A count that is not 0 can be seen, however high the highest bar is.
 LEAST_HEIGHT = 1.5
+# From here on a duration is written without decimals.
+WHOLE_MILLISECONDS = 10
 
 CHARTS = {
     "messages_received": "Messages received",
@@ -156,7 +158,11 @@ def _changes(window: Window) -> str:
 
 def _milliseconds(window: Window, q: float) -> str:
     seconds = window.quantile(q)
-    return "–" if seconds is None else f"{seconds * 1000:.3g} ms"
+    if seconds is None:
+        return "–"
+    milliseconds = seconds * 1000
+    # More digits would promise more than the buckets of the histogram know.
+    return f"{milliseconds:.0f} ms" if milliseconds >= WHOLE_MILLISECONDS else f"{milliseconds:.2g} ms"
 
 
 def _chart(title: str, family: str, series: Series) -> Chart:

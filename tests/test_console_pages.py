@@ -23,9 +23,11 @@ from webclient.tests.people import Person as Reader
 
 PRESENCE, CALLS = "/admin/console/presence/", "/admin/console/call/"
 NAMES = ("ada", "ben", "cleo", "dora", "emil", "fritz", "gina", "hugo")
-DASHBOARD = re.compile(r"Registered clients\s+9\b.*CALL_NOT_FOUND.*All 2", re.DOTALL)
+DASHBOARD = re.compile(
+    r"Registered clients\s+9\b.*Calls ringing\s+1\b.*Calls active\s+1\b.*CALL_NOT_FOUND.*All 2", re.DOTALL
+)
 # In a picture the charts have something to show.
-HISTORY_SECONDS = 300 if IS_DRAWN else 0
+HISTORY_SECONDS = 240 if IS_DRAWN else 0
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120 + HISTORY_SECONDS)]
 
@@ -119,11 +121,11 @@ async def test_dashboard_adds_up_the_processes_and_refreshes_itself(
 ) -> None:
     async with AsyncExitStack() as stack:
         *callers, last = await people(stack, office, *NAMES)
+        await talk_for(HISTORY_SECONDS, [*callers, last])
         await callers[0].talks_to(callers[1])
         await callers[2].rings(callers[3])
         await last.send("CALL_END", callId="no-call-of-this-name")
         await last.expects_error("CALL_NOT_FOUND", "CALL_END", "no-call-of-this-name")
-        await talk_for(HISTORY_SECONDS, [*callers[4:], last])
         here = await stack.enter_async_context(Person(office.desk.ws_url, called("ida")))
         await here.registers()
         olga = await (await reader_at(office, visit)).opens("/admin/")
@@ -144,15 +146,18 @@ async def talk_for(seconds: float, talkers: list[Person]) -> None:
     """Send something, sometimes something wrong, until the time is over."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        for number, person in enumerate(talkers):
-            for _ in range(secrets.randbelow(6)):
-                await person.send("HEARTBEAT")
-                await person.expects("HEARTBEAT_ACK")
-            if not number:
-                await person.send("PKD_LOOKUP", clientId=person.id)
-                await person.expects("PKD_RESULT")
-                await person.send_raw("{")
-                await person.expects("ERROR")
+        for person in talkers[: secrets.randbelow(len(talkers)) + 1]:
+            await person.send("HEARTBEAT")
+            await person.expects("HEARTBEAT_ACK")
+        caller, callee, *_ = talkers
+        call_id = await caller.talks_to(callee)
+        for _ in range(secrets.randbelow(8)):
+            await caller.reaches(callee, call_id)
+        await caller.send("CALL_END", callId=call_id)
+        await callee.expects("CALL_ENDED")
+        await caller.send("CALL_END", callId=call_id)
+        await caller.expects("ERROR")
+        talkers = [*talkers[1:], caller]
         await asyncio.sleep(2)
 
 
