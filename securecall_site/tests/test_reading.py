@@ -1,0 +1,161 @@
+"""Our reading of frames held against plain daphne's: the same bytes are the same to an application."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from random import Random
+from typing import Any
+
+import hypothesis
+from autobahn.exception import Disconnected
+from daphne.http_protocol import HTTPFactory
+from daphne.server import Server, twisted_loop
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+from hypothesis import Phase, given
+from hypothesis import strategies as st
+from twisted.internet import reactor
+
+from fuzz import frames
+from fuzz.messages import Messages
+from securecall_site.websocket import CLOSE_HANDSHAKE_SECONDS, NO_CODE_RECEIVED, SignalingProtocol
+
+Event = dict[str, Any]
+
+HANDSHAKE = b"\r\n".join(
+    [
+        b"GET /signal HTTP/1.1",
+        b"Host: localhost",
+        b"Upgrade: websocket",
+        b"Connection: Upgrade",
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        b"Sec-WebSocket-Version: 13",
+        b"\r\n",
+    ]
+)
+ANSWER_SECONDS = 3
+EXAMPLES = int(os.environ.get("READING_EXAMPLES", "0"))
+
+
+class End:
+    """A server's end of one connection, and what the application behind it was told."""
+
+    def __init__(self, protocol: type[WebSocketProtocol]) -> None:
+        self.events: list[Event] = []
+        self.daphne = Server(application=self.application, endpoints=["tcp:0"])
+        self.daphne.connections = {}
+        self.daphne.is_draining = False
+        self.daphne.http_factory = HTTPFactory(self.daphne)
+        self.daphne.ws_factory = WebSocketFactory(self.daphne, server="daphne")
+        self.daphne.ws_factory.setProtocolOptions(
+            maxMessagePayloadSize=frames.CAP_BYTES,
+            maxFramePayloadSize=frames.CAP_BYTES,
+            failByDrop=False,
+            closeHandshakeTimeout=CLOSE_HANDSHAKE_SECONDS,
+        )
+        if issubclass(protocol, SignalingProtocol):
+            protocol.settle(self.daphne.ws_factory)
+
+    async def application(self, scope: Event, receive: Any, send: Any) -> None:
+        """Accept, note what comes, and answer it, so that writing is compared as well."""
+        assert (await receive())["type"] == f"{scope['type']}.connect"
+        await send({"type": "websocket.accept"})
+        while (event := await receive())["type"] != "websocket.disconnect":
+            if event["type"] == "websocket.ping":
+                # Daphne has no event for it.
+                continue
+            self.events.append(event)
+            text = event.get("text")
+            # Autobahn raises for who is just being closed.
+            with contextlib.suppress(Disconnected):
+                await send({"type": "websocket.send", "text": f"{len(self.events)}: {text}"})
+        self.events.append(event)
+
+    async def reads(self, pieces: list[bytes]) -> tuple[list[Event], bytes]:
+        """Read the pieces one by one; returns what the application was told, and what the client was sent."""
+        client, server = socket.socketpair()
+        for end in (client, server):
+            end.setblocking(False)  # noqa: FBT003 -- the socket module's
+        with client, server:
+            transport = reactor.adoptStreamConnection(server.fileno(), socket.AF_UNIX, self.daphne.http_factory)
+
+            came = asyncio.ensure_future(everything_from(client))
+            transport.protocol.dataReceived(HANDSHAKE)
+            protocol = transport.protocol
+            application = self.daphne.connections[protocol]["application_instance"]
+            for piece in pieces:
+                await turns(3)
+                if not transport.connected:
+                    break
+                protocol.dataReceived(piece)
+            await turns(5)
+            transport.loseConnection()
+            await asyncio.wait_for(application, ANSWER_SECONDS)
+            server.close()
+            written = await asyncio.wait_for(came, ANSWER_SECONDS)
+        # Daphne's code of a close frame without one is None.
+        self.events[-1]["code"] = self.events[-1]["code"] or NO_CODE_RECEIVED
+        if protocol.closedByMe:
+            # Ours tells the code that it closed with, and daphne's what the peer says to that.
+            self.events[-1].pop("code")
+        return self.events, written
+
+
+async def turns(count: int) -> None:
+    """Let the application see what came."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def everything_from(client: socket.socket) -> bytes:
+    """Read until the server is gone."""
+    parts: list[bytes] = []
+    while not parts or parts[-1]:
+        try:
+            parts.append(await twisted_loop.sock_recv(client, 1 << 20))
+        except ConnectionResetError:
+            break
+    return b"".join(parts)
+
+
+def pieces_of(dice: Random) -> list[bytes]:
+    """Make what a client sends: mostly frames as they should be, some that should not, cut anywhere."""
+    messages = Messages(dice, "alice", "bob", ("call-of-this-test",))
+    data = b""
+    for _ in range(dice.randint(1, 6)):
+        kind = dice.choice(("text", "text", "text", "binary", "control", "violation", "closing", "damaged"))
+        if kind == "text":
+            data += frames.message(dice, messages.text())
+        elif kind == "binary":
+            data += frames.message(dice, dice.randbytes(dice.choice((0, 3, 200))), frames.BINARY)
+        elif kind == "control":
+            data += frames.control(dice)
+        elif kind == "violation":
+            data += frames.violation(dice).data
+        elif kind == "closing":
+            data += frames.closing(dice).data
+        else:
+            whole = bytearray(frames.message(dice, messages.text()))
+            whole[dice.randrange(min(len(whole), 20))] ^= 1 << dice.randrange(8)
+            data += whole
+    return list(frames.chunks(dice, data))
+
+
+def outcome(protocol: type[WebSocketProtocol], pieces: list[bytes]) -> tuple[list[Event], bytes]:
+    read: tuple[list[Event], bytes] = twisted_loop.run_until_complete(End(protocol).reads(pieces))
+    return read
+
+
+# A smaller seed is not a smaller case.
+@hypothesis.settings(
+    max_examples=EXAMPLES or 100, derandomize=not EXAMPLES, deadline=None, database=None, phases=[Phase.generate]
+)
+@given(seed=st.integers(0, 2**32))
+def test_same_bytes_are_the_same_to_an_application(seed: int) -> None:
+    pieces = pieces_of(Random(seed))  # noqa: S311 -- dice that can be thrown again
+    ours, told_ours = outcome(SignalingProtocol, pieces)
+    daphnes, told_daphnes = outcome(WebSocketProtocol, pieces)
+    assert ours == daphnes
+    # Where autobahn cuts a peer off, daphne may lose the end of what it had to say.
+    assert told_ours.startswith(told_daphnes)
+    assert told_ours == told_daphnes or "code" not in ours[-1]
