@@ -19,9 +19,13 @@ class WithoutPath(logging.Filter):
         return True
 
 
-class WithoutHandshakes(logging.Filter):
-    """For `uvicorn.error`, which logs every opening handshake with the client's address."""
+class WithoutClients(logging.Filter):
+    """For `uvicorn.error`, which logs every opening handshake with the client's address, and what a client did wrong.
+
+    A text that is no UTF-8 is the client's error, closed with 1007; uvicorn writes a trace for each.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Drop handshakes."""
-        return '"WebSocket' not in str(record.msg)
+        """Drop both."""
+        is_bad_text = record.exc_info is not None and isinstance(record.exc_info[1], UnicodeDecodeError)
+        return not is_bad_text and '"WebSocket' not in str(record.msg)

@@ -298,7 +298,7 @@ LOGGING = {
     },
     "filters": {
         "without_path": {"()": "securecall_site.logs.WithoutPath"},
-        "without_handshakes": {"()": "securecall_site.logs.WithoutHandshakes"},
+        "without_clients": {"()": "securecall_site.logs.WithoutClients"},
     },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
@@ -312,7 +312,7 @@ LOGGING = {
         # Names the relay's and the client's addresses below that.
         "aioice": {"level": "WARNING"},
         "uvicorn": {"handlers": [], "propagate": True},
-        "uvicorn.error": {"filters": ["without_handshakes"], "propagate": True},
+        "uvicorn.error": {"filters": ["without_clients"], "propagate": True},
         # Holds addresses.
         "uvicorn.access": {"handlers": ["nowhere"], "propagate": False},
     },
