@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test screenshots lint format audit lock bench bench-quick fuzz clean
+.PHONY: help run test screenshots lint format audit lock bench bench-quick fuzz torture clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -57,6 +57,10 @@ bench-quick: .venv/development.stamp ## Measure the server, in a minute or two
 fuzz: .venv/development.stamp ## Send a million hostile inputs to both servers; ARGS="--inputs 10000 --seed 1"
 	-@$(PIP) install --quiet --only-binary :all: --requirement requirements-fuzz.txt
 	@$(PYTHON) -m fuzz $(ARGS)
+
+torture: .venv/development.stamp ## Kill, starve and flood servers of a real size for 15 minutes; ARGS="crash soak --soak 30"
+	@scripts/install-services
+	$(PYTHON) -m torture $(ARGS)
 
 clean: ## Remove the virtual environment and everything generated, but not db.sqlite3
 	rm -rf .venv staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -70,3 +70,8 @@ def resident_bytes(running: RunningServer) -> int:
 def open_files(running: RunningServer) -> int:
     """How many file descriptors a process has open."""
     return sum(1 for _ in Path(f"/proc/{running.process.pid}/fd").iterdir())
+
+
+def threads(running: RunningServer) -> int:
+    """How many threads a process has."""
+    return sum(1 for _ in Path(f"/proc/{running.process.pid}/task").iterdir())
