@@ -148,7 +148,7 @@ def outcome(protocol: type[WebSocketProtocol], pieces: list[bytes]) -> tuple[lis
 
 # A smaller seed is not a smaller case.
 @hypothesis.settings(
-    max_examples=EXAMPLES or 100, derandomize=not EXAMPLES, deadline=None, database=None, phases=[Phase.generate]
+    max_examples=EXAMPLES or 300, derandomize=not EXAMPLES, deadline=None, database=None, phases=[Phase.generate]
 )
 @given(seed=st.integers(0, 2**32))
 def test_same_bytes_are_the_same_to_an_application(seed: int) -> None:
