@@ -1,5 +1,8 @@
 """What `make torture` does at the size of a real system, with a handful of clients."""
 
+import json
+
+from torture import report
 from torture.clock import clock
 from torture.crash import crash
 from torture.deploy import deploy
@@ -21,3 +24,12 @@ async def test_redis_away_is_told_and_ends_nothing() -> None:
 
 async def test_clock_that_is_set_ends_nothing() -> None:
     assert broken(await clock(calls=2, watch_seconds=1.5)) == []
+
+
+def test_page_says_what_the_last_runs_gave() -> None:
+    _, begin, rest = report.PAGE.read_text().partition(report.BEGIN)
+    block, end, _ = rest.partition(report.END)
+    assert begin
+    assert end
+    kept = json.loads(report.RESULTS.read_text())
+    assert block.strip() == report.Report.of(kept).markdown().strip()

@@ -103,7 +103,7 @@ class _Speech:
             twice += len(came) - len(set(came))
             disordered += came != sorted(came)
         return [
-            noted("Candidates sent to clients that were away", f"{sent:,}"),
+            noted("Candidates sent, before the kill and after it", f"{sent:,}"),
             at_most("Lost of those sent after the process was dead", lost, 0),
             noted("Lost inside the killed process", f"{before:,}"),
             at_most("Came twice", twice, 0),

@@ -37,13 +37,16 @@ class Report:
         """Take what is kept; of another machine nothing."""
         machine = Results.begin(1, quick=False).machine
         kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        if kept.get("machine") != machine:
-            return cls(machine)
+        return cls.of(kept) if kept.get("machine") == machine else cls(machine)
+
+    @classmethod
+    def of(cls, kept: dict[str, Any]) -> "Report":
+        """Make it from what `write` wrote."""
         scenarios = {
             name: Shown(**shown | {"findings": [Finding(**finding) for finding in shown["findings"]]})
             for name, shown in kept["scenarios"].items()
         }
-        return cls(machine, scenarios)
+        return cls(kept["machine"], scenarios)
 
     def add(self, name: str, title: str, seconds: float, findings: list[Finding]) -> None:
         """Keep what a scenario showed, in place of what it showed last time."""
