@@ -22,7 +22,9 @@ DEVICES: dict[str, tuple[ViewportSize, ColorScheme]] = {
     "desktop-light": ({"width": 1280, "height": 800}, "light"),
 }
 # Links of the admin fade from the colours of one scheme to those of the other.
-COLORED = "Promise.allSettled(document.getAnimations().map((animation) => animation.finished))"
+COLORED = """Promise.allSettled(
+  document.getAnimations().filter((one) => one instanceof CSSTransition).map((one) => one.finished)
+)"""
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
