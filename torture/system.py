@@ -41,6 +41,11 @@ class System:
         """Send nobody to this process any more, as a load balancer does before a deploy stops it."""
         self.doors.remove(running.ws_url)
 
+    def connections_to_redis(self) -> int:
+        """Count the processes that Redis believes to be there."""
+        with redis.Redis.from_url(self.redis.url) as client:
+            return int(client.info("clients")["connected_clients"]) - 1
+
     def left_in_redis(self) -> Counter[str]:
         """Count the registry's keys by kind, without those that live as long as a process."""
         with redis.Redis.from_url(self.redis.url) as client:
