@@ -4,11 +4,13 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from importlib import import_module
 from itertools import count
 from typing import TypeVar
 
 import django
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.test import override_settings
 
@@ -67,8 +69,20 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_reset_sequences"})
 
 
+# Whoever starts a browser: several at once would starve each other on a small machine.
+BROWSER_TESTS = ("webclient/tests/", "tests/test_admin_in_browser.py", "tests/test_console_pages.py")
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On Postgres run the tests that use Django's database; the others have run, or will, on SQLite."""
+    """On Postgres run the tests that use Django's database; the others have run, or will, on SQLite.
+
+    Side by side, a file stays together, as its tests share what they start, and all tests in a browser do.
+    """
+    for item in items:
+        file = item.nodeid.partition("::")[0]
+        group = "browser" if file.startswith(BROWSER_TESTS) else file
+        item.add_marker(pytest.mark.xdist_group(group))
     if not ON_POSTGRES:
         return
     kept = [item for item in items if _uses_database(item)]
@@ -86,6 +100,14 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
     """Keep SQLite's test database in a file; in memory, Django's default, threads lock each other out at once."""
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "db.sqlite3")
+
+
+@pytest.fixture
+def migrated_groups(db: None) -> None:  # noqa: ARG001  # pytest's way to ask for the database
+    """The operators' groups as the migrations made them, which a test with real transactions takes away."""
+    for name in ("pkd.migrations.0003_groups", "console.migrations.0002_groups"):
+        for operation in import_module(name).Migration.operations:
+            operation.code(apps, connection.schema_editor())
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,13 +15,13 @@ def permissions_of(group: str) -> set[str]:
     return set(rows.values_list("codename", flat=True))
 
 
-@pytest.mark.django_db
+@pytest.mark.usefixtures("migrated_groups")
 def test_groups_come_with_the_migrations() -> None:
     assert permissions_of(VIEWER) == VIEWS
     assert permissions_of(OPERATOR) == OPERATES
 
 
-@pytest.mark.django_db
+@pytest.mark.usefixtures("migrated_groups")
 def test_member_of_a_group_has_its_permissions() -> None:
     vera = User.objects.create_user("vera", is_staff=True)
     vera.groups.add(Group.objects.get(name=VIEWER))

@@ -189,9 +189,9 @@ async def test_new_key_replaces_one_that_an_operator_revoked(open_client: OpenCl
 def revoke(client_id: str, database: Path) -> None:
     """What an operator does in the admin."""
     script = f"""
-from pkd.directory import revoke
+from pkd.decisions import REVOKE
 from pkd.models import PublicKey
-revoke(PublicKey.objects.get(client_id="{client_id}"), "olga", "stolen")
+REVOKE.take(PublicKey.objects.get(client_id="{client_id}"), "olga", "stolen")
 """
     command = [sys.executable, "manage.py", "shell", "--verbosity", "0", "--command", script]
     subprocess.run(command, cwd=ROOT, check=True, env=environment(database))
