@@ -9,7 +9,7 @@ from tests.services import NotInstalledError, postgres_server
 
 NO_TESTS_COLLECTED = 5
 # Most tests wait, for servers, browsers and clocks; conftest.py says which stay together.
-SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "loadgroup")
+SIDE_BY_SIDE = ("--numprocesses", "3", "--dist", "loadgroup")
 
 
 def main(arguments: list[str]) -> int:
