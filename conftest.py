@@ -69,20 +69,8 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_reset_sequences"})
 
 
-# Whoever starts a browser: several at once would starve each other on a small machine.
-BROWSER_TESTS = ("webclient/tests/", "tests/test_admin_in_browser.py", "tests/test_console_pages.py")
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On Postgres run the tests that use Django's database; the others have run, or will, on SQLite.
-
-    Side by side, a file stays together, as its tests share what they start, and all tests in a browser do.
-    """
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        group = "browser" if file.startswith(BROWSER_TESTS) else file
-        item.add_marker(pytest.mark.xdist_group(group))
+    """On Postgres run the tests that use Django's database; the others have run, or will, on SQLite."""
     if not ON_POSTGRES:
         return
     kept = [item for item in items if _uses_database(item)]

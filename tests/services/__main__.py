@@ -8,8 +8,8 @@ import sys
 from tests.services import NotInstalledError, postgres_server
 
 NO_TESTS_COLLECTED = 5
-# Most tests wait, for servers, browsers and clocks; conftest.py says which stay together.
-SIDE_BY_SIDE = ("--numprocesses", "3", "--dist", "loadgroup")
+# Most tests wait, for servers, browsers and clocks. A file stays together, as its tests share what they start.
+SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "loadfile")
 
 
 def main(arguments: list[str]) -> int:
