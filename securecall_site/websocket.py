@@ -8,6 +8,7 @@ from daphne.server import twisted_loop
 from daphne.ws_protocol import ConnectionDeny, WebSocketProtocol
 
 from signaling.counters import STOPPING, counters
+from signaling.transport import UNHANDLED_EVENTS
 
 SERVICE_RESTART = 1012
 RESTART_REASON = b"service restart"
@@ -16,7 +17,6 @@ NO_CODE_RECEIVED = 1005  # RFC 6455, section 7.4.1
 # A reader so slow that it is closed for it must still get through its backlog to the close frame.
 CLOSE_HANDSHAKE_SECONDS = 10
 # Daphne reads as fast as a peer sends, even if the application is waiting: a pause bounds the memory.
-UNHANDLED_EVENTS = 64
 RESUME_SECONDS = 0.02
 
 
