@@ -326,7 +326,10 @@ export class SecureCall extends EventTarget {
     const { callId, callerId: peerId } = payload;
     const known = this.#past.get(callId);
     // Placed again, because its caller did not know whether the server still had it.
-    if (known && !known.isOver) return;
+    if (known && !known.isOver) {
+      known.rangAgain();
+      return;
+    }
     const call = this.#ongoing;
     const isSamePeer = call?.peerId === peerId;
     if (known) this.#rejectBusy(callId);

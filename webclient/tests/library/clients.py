@@ -99,6 +99,12 @@ class ClientPage:
         )
         return errors
 
+    async def comes_back(self) -> None:
+        """Register again after a loss, at once."""
+        await self.expects("signaling", state="waiting")
+        await self.does("client.retryNow()")
+        await self.expects("signaling", state="online")
+
     async def calls(self, peer: "ClientPage", media: str = "{audio: true}") -> str:
         """Call somebody and let it ring there."""
         call_id: str = await self.does(f"media({media}).then((stream) => client.call('{peer.id}', stream))")

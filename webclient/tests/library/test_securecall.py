@@ -153,10 +153,8 @@ async def test_server_that_forgot_the_call_leaves_it_alone(open_client: OpenClie
             await alice.talks_to(bob)
             with server(env=PAGE_SERVER) as second:
                 line.lead_to(second.port)
-                for person in (alice, bob):
-                    await person.expects("signaling", state="waiting")
-                    await person.does("client.retryNow()")
-                    await person.expects("signaling", state="online")
+                await alice.comes_back()
+                await bob.comes_back()
                 await alice.expects("path", kind="direct")
                 assert await alice.does("client.currentCall.state") == "connected"
                 await alice.does("client.hangUp()")
@@ -171,12 +169,40 @@ async def test_ringing_goes_on_at_a_server_that_forgot_the_call(open_client: Ope
             with server(env=PAGE_SERVER) as second:
                 line.lead_to(second.port)
                 # The caller is back first, and does not find the callee at once.
-                await alice.does("client.retryNow()")
-                await alice.expects("signaling", state="online")
-                await bob.expects("signaling", state="online")
-                await alice.does("new Promise((resolve) => setTimeout(resolve, 2500))")
+                await alice.comes_back()
+                await bob.comes_back()
                 await bob.accepts()
                 await alice.expects("call", state="connected", callId=call_id)
+
+
+async def test_callee_may_answer_before_the_caller_is_back(open_client: OpenClient) -> None:
+    """A server that forgot the call refuses the answer, until the caller has told it of the call."""
+    with server(env=PAGE_SERVER) as first:
+        async with Line.to(first.port) as her_line, Line.to(first.port) as his_line:
+            alice, bob = await open_client("alice", her_line.port), await open_client("bob", his_line.port)
+            call_id = await alice.calls(bob)
+            with server(env=PAGE_SERVER) as second:
+                her_line.cut()
+                his_line.lead_to(second.port)
+                await bob.comes_back()
+                await bob.accepts()
+                # The server has answered what he sent before this.
+                await bob.does("client.lookUpPeerKey()")
+                her_line.lead_to(second.port)
+                await alice.does("client.retryNow()")
+                await alice.expects("call", state="connected", callId=call_id)
+                await bob.expects("call", state="connected", callId=call_id)
+
+
+async def test_answering_ends_when_the_call_does(open_client: OpenClient) -> None:
+    """A peer connection that is closed never answers what it was asked just before."""
+    alice, bob = await open_client("alice"), await open_client("bob")
+    await alice.calls(bob)
+    await bob.does("""async () => {
+      client.addEventListener("peerconnection", () => queueMicrotask(() => client.hangUp()), { once: true });
+      await client.accept(await media({ audio: true })).catch(() => undefined);
+    }""")
+    await alice.expects("call", state="ended", endedBy="peer")
 
 
 async def test_superseded_client_ends_its_call_and_stays_away(

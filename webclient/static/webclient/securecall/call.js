@@ -33,6 +33,8 @@ const RESTART_AFTER_MS = { caller: 1_000, callee: 2_500 };
 // A callee that the server does not find right after both lost it may be on its way back.
 const FIND_AGAIN_MS = 2_000;
 const FIND_AGAIN_TIMES = 15;
+// A caller that lost its server too has come back by then, most of the time.
+const RING_AGAIN_MS = 10_000;
 const PUBLISH_MS = 3_000;
 const BYE_MS = 500;
 const BYE_ALONE_MS = 3_000;
@@ -71,6 +73,9 @@ export class Call {
   peerKey;
   /** One step at a time: everything that touches the peer connection waits for what came before. */
   #steps = Promise.resolve();
+  /** Settled when the call is over: what a closed peer connection was asked for is never answered. */
+  #over;
+  #end = () => {};
   /** @type {RTCIceCandidateInit[]} candidates that came before the description that they belong to */
   #early = [];
   #isDescribed = false;
@@ -82,6 +87,8 @@ export class Call {
   #candidates = [];
   #isPlaced = false;
   #isForgotten = false;
+  /** Whether the client has registered since the call began, perhaps at a server that does not know it. */
+  #isElsewhere = false;
   #needsNegotiation = false;
   #offerId = 0;
   #findings = 0;
@@ -106,6 +113,7 @@ export class Call {
   constructor(surroundings, peerId, callId, incoming) {
     this.#surroundings = surroundings;
     this.#incoming = incoming;
+    this.#over = new Promise((/** @type {(value: void) => void} */ resolve) => (this.#end = resolve));
     this.clientId = surroundings.clientId;
     const sdp = incoming?.sdpOffer ?? "";
     this.status = Object.freeze({
@@ -202,7 +210,7 @@ export class Call {
       await rtc.setLocalDescription();
       await this.#sign(rtc);
       if (this.isOver) return;
-      this.#post("CALL_ACCEPT", () => ({ callId: this.callId, sdpAnswer: this.#localSdp(rtc) }));
+      this.#post("CALL_ACCEPT", () => this.#acceptance(rtc));
       this.#placed(rtc);
       await this.#settle(rtc);
     });
@@ -249,7 +257,7 @@ export class Call {
   refused(code, request, isRepeated) {
     const { state } = this.status;
     if (request === "CALL_INITIATE" && state === "calling") this.#notPlaced(code, isRepeated);
-    else if (request === "CALL_ACCEPT" && !isRepeated) this.finish("gone", "peer");
+    else if (request === "CALL_ACCEPT" && !isRepeated) this.#notAccepted(code);
     else if (request === "ICE_CANDIDATE" && code === "CALL_NOT_FOUND" && state !== "calling") {
       // The server came back without its memory. Media needs no server; but nothing can be mended any more.
       this.#isForgotten = true;
@@ -261,9 +269,19 @@ export class Call {
   online() {
     this.#configure();
     const { state } = this.status;
+    this.#isElsewhere = true;
     // A server that came back without its memory does not ring there any more. One that knows the call says so.
     if (state === "calling" && this.#isPlaced && this.rtc) this.#placeAgain(this.rtc);
     if (state === "reconnecting") this.#mend(0);
+  }
+
+  /** INCOMING_CALL came again: a server that had forgotten the call has been told of it by the caller. */
+  rangAgain() {
+    const rtc = this.rtc;
+    if (this.status.state !== "connecting" || !this.#isPlaced || !rtc) return;
+    this.#clear("find");
+    this.#isForgotten = false;
+    this.#surroundings.connection.postAgain("CALL_ACCEPT", () => this.#acceptance(rtc), this.callId);
   }
 
   /**
@@ -306,6 +324,7 @@ export class Call {
     this.path = null;
     const sentence = words ?? END_SENTENCES[reason](this.peerId, endedBy, this.role);
     this.#change("ended", { sentence, reason, endedBy, ...(peerReason && { peerReason }) }, isQuiet);
+    this.#end();
   }
 
   // - The peer connection -
@@ -519,6 +538,14 @@ export class Call {
     }
   }
 
+  /** @param {ErrorCode} code */
+  #notAccepted(code) {
+    const gone = () => this.finish("gone", "peer");
+    // The caller may be on its way to the server that does not know the call.
+    if (code === "CALL_NOT_FOUND" && this.#isElsewhere) this.#after("find", RING_AGAIN_MS, gone);
+    else gone();
+  }
+
   /** @param {RTCPeerConnection} rtc */
   #placeAgain(rtc) {
     this.#surroundings.connection.postAgain("CALL_INITIATE", () => this.#initiation(rtc), this.callId);
@@ -530,6 +557,14 @@ export class Call {
    */
   #initiation(rtc) {
     return { targetId: this.peerId, sdpOffer: this.#localSdp(rtc), callId: this.callId };
+  }
+
+  /**
+   * @param {RTCPeerConnection} rtc
+   * @returns {Record<string, unknown>} likewise
+   */
+  #acceptance(rtc) {
+    return { callId: this.callId, sdpAnswer: this.#localSdp(rtc) };
   }
 
   // - Negotiation after the answer -
@@ -604,7 +639,7 @@ export class Call {
   }
 
   #connected() {
-    for (const name of ["connect", "deadline", "restart"]) this.#clear(name);
+    for (const name of ["connect", "deadline", "find", "restart"]) this.#clear(name);
     if (this.status.state === "connected") return;
     this.#change("connected", { connectedAt: this.status.connectedAt ?? Date.now() });
     this.#configure();
@@ -658,7 +693,7 @@ export class Call {
     this.#steps = this.#steps.then(async () => {
       if (this.isOver) return;
       try {
-        await run();
+        await Promise.race([run(), this.#over]);
       } catch (error) {
         this.#failed(error);
       }
