@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from importlib import import_module
 from itertools import count
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import django
 import pytest
 from django.apps import apps
 from django.db import connection
 from django.test import override_settings
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.services import (
     Coturn,
@@ -66,16 +67,36 @@ django.setup()
 # A terminated run ends like an interrupted one, which ends its services.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 
+# Whatever looks at a page.
+IN_BROWSERS = ("webclient/", "tests/test_console_pages.py", "tests/test_admin_in_browser.py")
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_reset_sequences"})
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On Postgres run the tests that use Django's database; the others have run, or will, on SQLite."""
+    """Browsers first; on Postgres only the tests that use Django's database, as the others run on SQLite."""
+    items.sort(key=lambda item: not item.nodeid.startswith(IN_BROWSERS))
     if not ON_POSTGRES:
         return
     kept = [item for item in items if _uses_database(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     items[:] = kept
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types for it
+    """Keeps the tests of a file together, as they share what they start, and all browsers in one process.
+
+    Two browsers at once starve each other, and everything else. xdist's own groups need the `_nodeid` that pytest 9.2
+    has no more.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "browsers" if file.startswith(IN_BROWSERS) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Deal out tests by file; the browsers', which take longest, first."""
+    return ByFile(config, log)
 
 
 def _uses_database(item: pytest.Item) -> bool:
@@ -84,7 +105,10 @@ def _uses_database(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+def django_db_modify_db_settings(
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_modify_db_settings_parallel_suffix: None,  # noqa: ARG001  # a name of its own for each process
+) -> None:
     """Keep SQLite's test database in a file; in memory, Django's default, threads lock each other out at once."""
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "db.sqlite3")

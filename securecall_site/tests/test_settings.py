@@ -1,8 +1,9 @@
-import json
 import os
 import re
+import runpy
 import subprocess
 import sys
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -114,19 +115,26 @@ def run(arguments: list[str], variables: dict[str, str]) -> subprocess.Completed
 
 
 def read(name: str, **variables: str) -> Any:
-    """The value of one setting in a process with these variables."""
-    program = f"import json; from securecall_site import settings; print(json.dumps(settings.{name}))"
-    result = run(["-c", program], variables)
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
+    """The value of one setting, read anew with these variables and none of the project's others."""
+    kept = {key: value for key, value in os.environ.items() if key not in {"DATABASE_URL", "DEBUG"}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "environ", kept | variables)
+        module = runpy.run_path(str(settings.BASE_DIR / "securecall_site" / "settings.py"))
+    first, *rest = name.split(".")
+    return reduce(getattr, rest, module[first])
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)
-def test_bad_value_stops_the_start_with_one_sentence(name: str, value: str) -> None:
-    result = run(["manage.py", "check"], {"DEBUG": "1", name: value})
+def test_bad_value_is_refused_with_one_sentence(name: str, value: str) -> None:
+    with pytest.raises(SystemExit, match=rf"^SecureCall cannot start: {name} must .+\.$"):
+        read("DEBUG", **{"DEBUG": "1", name: value})
+
+
+def test_bad_value_stops_the_start_with_one_sentence() -> None:
+    result = run(["manage.py", "check"], {"DEBUG": "1", "PORT": "http"})
 
     assert result.returncode == 1
-    assert re.fullmatch(rf"SecureCall cannot start: {name} must .+\.\n", result.stderr)
+    assert re.fullmatch(r"SecureCall cannot start: PORT must .+\.\n", result.stderr)
     assert result.stdout == ""
 
 
@@ -216,11 +224,11 @@ def test_good_entries_are_kept(name: str, values: list[str]) -> None:
     ],
 )
 def test_turn_entries_are_kept(variable: str, field: str, values: list[str]) -> None:
-    assert read(f"TURN.{field}", DEBUG="1", **{variable: ",".join(values)}) == values
+    assert list(read(f"TURN.{field}", DEBUG="1", **{variable: ",".join(values)})) == values
 
 
 def test_turn_urls_default_to_the_reference() -> None:
-    assert read("TURN.urls", DEBUG="1", TURN_URLS="") == ["turn:a.relay.metered.ca:443?transport=tcp"]
+    assert read("TURN.urls", DEBUG="1", TURN_URLS="") == ("turn:a.relay.metered.ca:443?transport=tcp",)
 
 
 def test_railway_public_domain_fills_hosts_origins_and_csrf() -> None:

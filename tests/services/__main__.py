@@ -8,8 +8,8 @@ import sys
 from tests.services import NotInstalledError, postgres_server
 
 NO_TESTS_COLLECTED = 5
-# Most tests wait, for servers, browsers and clocks. A file stays together, as its tests share what they start.
-SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "loadfile")
+# Most tests wait, for servers, browsers and clocks. Which go together is said in conftest.py.
+SIDE_BY_SIDE = ("--numprocesses", "3", "--dist", "loadscope", "--no-loadscope-reorder")
 
 
 def main(arguments: list[str]) -> int:
@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
         with postgres_server() as server:
             print("Tests of the database, on Postgres", flush=True)
             # The whole server is thrown away, so its database need not be dropped while threads still hold it.
-            exit_code = pytest(["--reuse-db", *arguments], {"TEST_DATABASE_URL": server.url})
+            exit_code = pytest([*SIDE_BY_SIDE, "--reuse-db", *arguments], {"TEST_DATABASE_URL": server.url})
     except NotInstalledError as missing:
         print(f"Tests of the database run on SQLite only: {missing}", flush=True)
         exit_code = 1 if os.environ.get("CI") == "true" else 0
