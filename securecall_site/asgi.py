@@ -1,5 +1,6 @@
 """The ASGI application: HTTP to Django, `/signal` to the signaling consumer. Any ASGI server runs it."""
 
+import gc
 import os
 from typing import Any
 
@@ -24,3 +25,8 @@ async def lifespan(_scope: Any, receive: Any, send: Any) -> None:
 
 
 application = ProtocolTypeRouter({"http": django_application, "websocket": websocket_application, "lifespan": lifespan})
+
+# What the program is made of stays, so nobody looks at it again; and ten connections are not worth a collection.
+gc.collect()
+gc.freeze()
+gc.set_threshold(50_000, 20, 50)
