@@ -21,7 +21,7 @@ SEEDS = 500
 def check(data: bytes) -> None:
     """Hold the decoder to what it says: an answer or `InvalidMessageError`, and no frame longer than its bytes."""
     # Where atheris can see into them.
-    from securecall_site.websocket import whole_text_frame  # noqa: PLC0415
+    from signaling.frames import whole_text_frame  # noqa: PLC0415
     from signaling.protocol.errors import InvalidMessageError  # noqa: PLC0415
     from signaling.protocol.messages import decode_envelope, decode_payload, named_in  # noqa: PLC0415
 

@@ -7,7 +7,9 @@ from typing import Any
 from daphne.server import twisted_loop
 from daphne.ws_protocol import ConnectionDeny, WebSocketProtocol
 
+from signaling.cork import cork
 from signaling.counters import STOPPING, counters
+from signaling.frames import text_frame, whole_text_frame
 from signaling.transport import UNHANDLED_EVENTS
 
 SERVICE_RESTART = 1012
@@ -18,79 +20,6 @@ NO_CODE_RECEIVED = 1005  # RFC 6455, section 7.4.1
 CLOSE_HANDSHAKE_SECONDS = 10
 # Daphne reads as fast as a peer sends, even if the application is waiting: a pause bounds the memory.
 RESUME_SECONDS = 0.02
-
-
-# RFC 6455, section 5.2
-FINAL_TEXT = 0x81
-MASKED = 0x80
-LENGTH_IN_2_BYTES, LENGTH_IN_8_BYTES = 126, 127
-MASK_BYTES = 4
-
-
-def whole_text_frame(data: bytes) -> tuple[str, int] | None:
-    """Read the client's frame that `data` begins with; returns its text, and where it ends.
-
-    None for all but a whole, masked, unfragmented text frame of less than 64 KiB in UTF-8 (RFC 6455, section 5.2).
-    """
-    if len(data) < 2 + MASK_BYTES or data[0] != FINAL_TEXT or data[1] < MASKED:
-        return None
-    length, start = data[1] - MASKED, 2
-    if length >= LENGTH_IN_2_BYTES:
-        is_short, length, start = length == LENGTH_IN_2_BYTES, int.from_bytes(data[2:4], "big"), 4
-        if not is_short or length < LENGTH_IN_2_BYTES:
-            return None
-    begin = start + MASK_BYTES
-    end = begin + length
-    if len(data) < end:
-        return None
-    # As two large numbers; byte by byte takes fifty times as long.
-    mask = (data[start:begin] * (length // MASK_BYTES + 1))[:length]
-    number = int.from_bytes(data[begin:end], "little") ^ int.from_bytes(mask, "little")
-    try:
-        return number.to_bytes(length, "little").decode(), end
-    except UnicodeDecodeError:
-        return None
-
-
-def text_frame(payload: bytes) -> bytes:
-    """Make the server's frame for a text (RFC 6455, section 5.2)."""
-    length = len(payload)
-    if length < LENGTH_IN_2_BYTES:
-        head = bytes((FINAL_TEXT, length))
-    elif length < 1 << 16:
-        head = bytes((FINAL_TEXT, LENGTH_IN_2_BYTES)) + length.to_bytes(2, "big")
-    else:
-        head = bytes((FINAL_TEXT, LENGTH_IN_8_BYTES)) + length.to_bytes(8, "big")
-    return head + payload
-
-
-class Cork:
-    """Holds frames back until the end of a read, or else of the loop's turn: a burst is one system call."""
-
-    def __init__(self) -> None:
-        self._waiting: list[SignalingProtocol] = []
-        self._is_reading = False
-
-    def add(self, protocol: "SignalingProtocol") -> None:
-        """Have `protocol` flushed."""
-        if not self._waiting and not self._is_reading:
-            twisted_loop.call_soon(self._pull)
-        self._waiting.append(protocol)
-
-    def __enter__(self) -> None:
-        self._is_reading = True
-
-    def __exit__(self, *_: object) -> None:
-        self._is_reading = False
-        self._pull()
-
-    def _pull(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for protocol in waiting:
-            protocol.flush()
-
-
-cork = Cork()
 
 
 class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ships no types
@@ -196,6 +125,13 @@ class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ship
             super().sendMessage(payload, isBinary, **options)
         else:
             self.sendData(text_frame(payload))
+
+    def send_text(self, text: str) -> bool:
+        """Write a text frame past daphne's way to here; False where autobahn has a say in it."""
+        if self._perMessageCompress is not None or self.state != self.STATE_OPEN:
+            return False
+        self.sendData(text_frame(text.encode()))
+        return True
 
     def _resume(self) -> None:
         if self.state == self.STATE_CLOSED:

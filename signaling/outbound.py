@@ -48,7 +48,9 @@ class Outbound:
         """
         if self._closing or not self._transport.is_open():
             return False
-        is_taken = self._put({"type": "websocket.send", "text": frame}, event)
+        is_taken = self._writer is None and self._transport.send_text(frame)
+        if not is_taken:
+            is_taken = self._put({"type": "websocket.send", "text": frame}, event)
         if self._limit and self._backlog_bytes + self._transport.buffered_bytes() > self._limit:
             self._on_overflow(SLOW_CONSUMER)
         return is_taken

@@ -5,6 +5,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from signaling.cork import cork
+from signaling.frames import text_frame, whole_text_frame
+
 Event = dict[str, Any]
 Send = Callable[[Event], Awaitable[None]]
 
@@ -14,14 +17,17 @@ LOST = 1006
 # So many events may wait for an application before its client is read no further.
 UNHANDLED_EVENTS = 64
 
-# autobahn's WebSocketProtocol.STATE_OPEN
+# autobahn's WebSocketProtocol.STATE_OPEN, and the same of the `websockets` library under uvicorn
 _AUTOBAHN_OPEN = 3
+_WEBSOCKETS_OPEN = 1
+# The longest message that `whole_text_frame` reads, so that a server's own limit has nothing to say.
+_SHORTER_THAN = 65536
 
 
 class Transport:
     """The server's side of a connection, found behind its `send`; an unknown server tells nothing."""
 
-    __slots__ = ("_protocol", "buffered_bytes", "is_open")
+    __slots__ = ("_protocol", "buffered_bytes", "is_open", "send_text")
 
     def __init__(self, send: Send) -> None:
         self._protocol: Any = send.args[0] if isinstance(send, partial) else getattr(send, "__self__", None)
@@ -32,14 +38,19 @@ class Transport:
         # Whether a frame would go out. daphne drops frames for a client that is gone without a word,
         # while its `websocket.disconnect` still waits to be read.
         self.is_open: Callable[[], bool] = _always
+        # Writes a text frame here and now; False where only `send` can.
+        self.send_text: Callable[[str], bool] = _never
         if hasattr(transport, "get_write_buffer_size"):
             protocol: Any = self._protocol
             protocol.transport = transport = CorkedTransport(transport)
             self.buffered_bytes = transport.get_write_buffer_size
             self.is_open = self._uvicorn_is_open
+            if _is_plain(protocol):
+                self.send_text = self._uvicorn_sends
         elif hasattr(transport, "dataBuffer"):
             self.buffered_bytes = self._twisted_buffer
             self.is_open = self._autobahn_is_open
+            self.send_text = getattr(self._protocol, "send_text", _never)
 
     def hand_over(self, take: Callable[[Event], Event | None]) -> None:
         """Give each event to `take` in the turn of the event loop in which it arrives; queue what it returns.
@@ -63,6 +74,8 @@ class Transport:
                 protocol.read_paused = queue.qsize() < UNHANDLED_EVENTS
 
         queue.put_nowait = put_nowait
+        if pauses_reading and _is_plain(protocol):
+            FrameReader(protocol).install()
 
     def watch_pings(self, on_ping: Callable[[], None]) -> None:
         """Call `on_ping` at every WebSocket ping frame, on a server that has no event for it (uvicorn)."""
@@ -99,31 +112,74 @@ class Transport:
     def _uvicorn_is_open(self) -> bool:
         return not (self._protocol.disconnected or self._protocol.close_sent)
 
+    def _uvicorn_sends(self, text: str) -> bool:
+        protocol = self._protocol
+        if protocol.conn.state != _WEBSOCKETS_OPEN or not protocol.writable.is_set():
+            return False
+        protocol.transport.write(text_frame(text.encode()))
+        return True
+
+
+class FrameReader:
+    """Reads the usual frame for uvicorn, whose library takes ten steps for it; and leaves every other to that."""
+
+    __slots__ = ("_conn", "_data_received", "_is_between_frames", "_protocol")
+
+    def __init__(self, protocol: Any) -> None:
+        """Take uvicorn's end of a WebSocket (`WebSocketsSansIOProtocol`)."""
+        self._protocol = protocol
+        self._conn = protocol.conn
+        self._data_received: Callable[[bytes], None] = protocol.data_received
+        self._is_between_frames = _awaits_a_message(protocol.conn)
+
+    def install(self) -> None:
+        """Be asked first."""
+        self._protocol.data_received = self.data_received
+        # Event loops remember the method.
+        self._protocol.transport.set_protocol(self._protocol)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came from the client."""
+        with cork:
+            self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        protocol = self._protocol
+        while data and self._is_between_frames and self._conn.state == _WEBSOCKETS_OPEN:
+            frame = whole_text_frame(data)
+            if frame is None:
+                break
+            text, end = frame
+            data = data[end:]
+            protocol.queue.put_nowait({"type": "websocket.receive", "text": text})
+            if not protocol.read_paused:
+                protocol.read_paused = True
+                protocol.transport.pause_reading()
+        if data:
+            self._data_received(data)
+            self._is_between_frames = _awaits_a_message(self._conn)
+
 
 class CorkedTransport:
-    """An asyncio transport that writes once a turn of the event loop: a burst of frames is one system call.
+    """An asyncio transport that writes what came together together."""
 
-    uvloop makes one of each write, which is a quarter of what relaying a message costs; Twisted waits by itself.
-    """
-
-    __slots__ = ("_loop", "_transport", "_waiting", "_waiting_bytes")
+    __slots__ = ("_transport", "_waiting", "_waiting_bytes")
 
     def __init__(self, transport: Any) -> None:
-        self._loop = asyncio.get_running_loop()
         self._transport = transport
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
 
     def write(self, data: bytes) -> None:
-        """Write at the end of this turn."""
+        """Write soon."""
         if not self._waiting:
-            self._loop.call_soon(self._flush)
+            cork.add(self)
         self._waiting.append(data)
         self._waiting_bytes += len(data)
 
     def close(self) -> None:
         """Close after what was written."""
-        self._flush()
+        self.flush()
         self._transport.close()
 
     def get_write_buffer_size(self) -> int:
@@ -131,7 +187,8 @@ class CorkedTransport:
         size: int = self._transport.get_write_buffer_size()
         return size + self._waiting_bytes
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what waits."""
         if self._waiting:
             data = b"".join(self._waiting)
             self._waiting.clear()
@@ -148,3 +205,24 @@ def _nothing() -> int:
 
 def _always() -> bool:
     return True
+
+
+def _never(_text: str) -> bool:
+    return False
+
+
+def _is_plain(protocol: Any) -> bool:
+    """Whether uvicorn runs on `websockets` without I/O, with nothing that changes frames or must see them."""
+    conn = getattr(protocol, "conn", None)
+    if conn is None or not hasattr(conn, "parser"):
+        return False
+    limit = conn.max_message_size
+    return not conn.extensions and not conn.debug and (limit is None or limit >= _SHORTER_THAN)
+
+
+def _awaits_a_message(conn: Any) -> bool:
+    """Whether its parser stands before the first frame of a message, with nothing read of it."""
+    step = conn.parser
+    while step.gi_yieldfrom is not None:
+        step = step.gi_yieldfrom
+    return conn.current_size is None and bool(step.gi_code.co_name == "at_eof")

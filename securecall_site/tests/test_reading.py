@@ -1,4 +1,4 @@
-"""Our reading of frames held against plain daphne's: the same bytes are the same to an application."""
+"""Our reading of frames held against plain daphne's and uvicorn's: the same bytes are the same to an application."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import hypothesis
+import pytest
 from autobahn.exception import Disconnected
 from daphne.http_protocol import HTTPFactory
 from daphne.server import Server, twisted_loop
@@ -15,10 +16,18 @@ from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 from hypothesis import Phase, given
 from hypothesis import strategies as st
 from twisted.internet import reactor
+from uvicorn import Config
+from uvicorn.protocols.utils import ClientDisconnected
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.exceptions import InvalidState
+from websockets.frames import Frame, Opcode
 
 from fuzz import frames
 from fuzz.messages import Messages
 from securecall_site.websocket import CLOSE_HANDSHAKE_SECONDS, NO_CODE_RECEIVED, SignalingProtocol
+from signaling.outbound import Outbound
+from signaling.transport import UNHANDLED_EVENTS
 
 Event = dict[str, Any]
 
@@ -34,6 +43,7 @@ HANDSHAKE = b"\r\n".join(
     ]
 )
 ANSWER_SECONDS = 3
+VIOLATIONS = {1002, 1007, 1009}  # RFC 6455, section 7.4.1
 EXAMPLES = int(os.environ.get("READING_EXAMPLES", "0"))
 
 
@@ -107,12 +117,12 @@ async def turns(count: int) -> None:
         await asyncio.sleep(0)
 
 
-async def everything_from(client: socket.socket) -> bytes:
+async def everything_from(client: socket.socket, loop: asyncio.AbstractEventLoop = twisted_loop) -> bytes:
     """Read until the server is gone."""
     parts: list[bytes] = []
     while not parts or parts[-1]:
         try:
-            parts.append(await twisted_loop.sock_recv(client, 1 << 20))
+            parts.append(await loop.sock_recv(client, 1 << 20))
         except ConnectionResetError:
             break
     return b"".join(parts)
@@ -146,10 +156,104 @@ def outcome(protocol: type[WebSocketProtocol], pieces: list[bytes]) -> tuple[lis
     return read
 
 
+class UvicornEnd:
+    """The same on uvicorn, with our reading and writing of frames, or with its own alone."""
+
+    def __init__(self, *, is_ours: bool) -> None:
+        self.events: list[Event] = []
+        self.is_ours = is_ours
+        self.config = Config(
+            self.application,
+            interface="asgi3",
+            ws="websockets-sansio",
+            ws_max_size=frames.CAP_BYTES,
+            ws_per_message_deflate=False,
+            log_config=None,
+        )
+
+    async def application(self, _scope: Event, receive: Any, send: Any) -> None:
+        """Like daphne's."""
+        assert (await receive())["type"] == "websocket.connect"
+        outbound = Outbound(send, 0, lambda close: pytest.fail(str(close))) if self.is_ours else None
+        if outbound:
+            outbound.hand_over(lambda event: event)
+        await send({"type": "websocket.accept"})
+        while (event := await receive())["type"] != "websocket.disconnect":
+            self.events.append(event)
+            answer = f"{len(self.events)}: {event.get('text')}"
+            if outbound:
+                outbound.write(answer)
+            else:
+                # It raises for who is just being closed, too.
+                with contextlib.suppress(ClientDisconnected, RuntimeError):
+                    await send({"type": "websocket.send", "text": answer})
+        self.events.append(event)
+
+    async def reads(self, pieces: list[bytes]) -> tuple[list[Event], bytes]:
+        """Likewise."""
+        loop, state = asyncio.get_running_loop(), ServerState()
+        protocol = WebSocketsSansIOProtocol(self.config, state, {})
+        client, server = socket.socketpair()
+        client.setblocking(False)  # noqa: FBT003 -- the socket module's
+        with client:
+            transport, _ = await loop.connect_accepted_socket(lambda: protocol, server)
+            protocol.data_received(HANDSHAKE)
+            for piece in pieces:
+                await turns(3)
+                if transport.is_closing():
+                    break
+                try:
+                    protocol.data_received(piece)
+                except InvalidState:
+                    # uvicorn fails so at a text that is no UTF-8 and a close frame in one piece.
+                    break
+            await turns(5)
+            applications = list(state.tasks)
+            transport.close()
+            await asyncio.wait_for(asyncio.gather(*applications), ANSWER_SECONDS)
+            return self.events, await asyncio.wait_for(everything_from(client, loop), ANSWER_SECONDS)
+
+
+async def test_uvicorn_reads_no_further_while_many_messages_wait() -> None:
+    """And goes on once the application has caught up."""
+    end, state = UvicornEnd(is_ours=True), ServerState()
+    protocol = WebSocketsSansIOProtocol(end.config, state, {})
+    client, server = socket.socketpair()
+    with client:
+        transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, server)
+        protocol.data_received(HANDSHAKE)
+        await turns(3)
+        message = Frame(Opcode.TEXT, b"hello").serialize(mask=True)
+        protocol.data_received(message * (UNHANDLED_EVENTS - 1))
+        assert transport.is_reading()
+        protocol.data_received(message)
+        assert not transport.is_reading()
+        await turns(UNHANDLED_EVENTS + 3)
+        assert transport.is_reading()
+        assert len(end.events) == UNHANDLED_EVENTS
+        transport.close()
+        await asyncio.gather(*state.tasks)
+
+
 # A smaller seed is not a smaller case.
-@hypothesis.settings(
+often = hypothesis.settings(
     max_examples=EXAMPLES or 300, derandomize=not EXAMPLES, deadline=None, database=None, phases=[Phase.generate]
 )
+
+
+@often
+@given(seed=st.integers(0, 2**32))
+def test_same_bytes_are_the_same_on_uvicorn(seed: int) -> None:
+    pieces = pieces_of(Random(seed))  # noqa: S311 -- dice that can be thrown again
+    (*ours, end), told_ours = asyncio.run(UvicornEnd(is_ours=True).reads(pieces))
+    (*uvicorns, uvicorns_end), told_uvicorns = asyncio.run(UvicornEnd(is_ours=False).reads(pieces))
+    assert (end, told_ours) == (uvicorns_end, told_uvicorns)
+    # Of a piece with a violation in it uvicorn loses the messages before that as well.
+    assert ours[: len(uvicorns)] == uvicorns
+    assert ours == uvicorns or end["code"] in VIOLATIONS
+
+
+@often
 @given(seed=st.integers(0, 2**32))
 def test_same_bytes_are_the_same_to_an_application(seed: int) -> None:
     pieces = pieces_of(Random(seed))  # noqa: S311 -- dice that can be thrown again

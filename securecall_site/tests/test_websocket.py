@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
-from securecall_site.websocket import text_frame, whole_text_frame
+from signaling.frames import text_frame, whole_text_frame
 
 LENGTHS = (0, 1, 3, 4, 125, 126, 127, 65_535)
 
