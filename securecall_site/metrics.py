@@ -6,6 +6,7 @@ Each process answers for itself; Prometheus adds them up. No label names a clien
 import asyncio
 import hmac
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -71,11 +72,19 @@ OPENMETRICS = "application/openmetrics-text"
 process_collectors: list[Collector] = [ProcessCollector(registry=None), PlatformCollector(registry=None)]
 
 
+class Vitals(NamedTuple):
+    """What grows for as long as a process lives if something is never let go of."""
+
+    tasks: int
+    groups: int
+
+
 class Figures(Collector):
     """What the signaling server counts, as metrics."""
 
-    def __init__(self, gauges: Gauges) -> None:
+    def __init__(self, gauges: Gauges, vitals: Vitals) -> None:
         self._gauges = gauges
+        self._vitals = vitals
 
     def collect(self) -> Iterator[Metric]:
         """Read the counters."""
@@ -88,7 +97,7 @@ class Figures(Collector):
             yield _histogram(name, counts) if name in HISTOGRAMS else _counter(name, counts)
 
     def _now(self) -> Iterator[Metric]:
-        now = self._gauges
+        now, vitals = self._gauges, self._vitals
         yield GaugeMetricFamily("securecall_connections", "WebSocket connections open now.", now.connections)
         yield GaugeMetricFamily(
             "securecall_registered_clients", "Clients registered on this process now.", now.registered_clients
@@ -99,6 +108,12 @@ class Figures(Collector):
         calls.add_metric(["ringing"], now.calls_ringing)
         calls.add_metric(["active"], now.calls_active)
         yield calls
+        yield GaugeMetricFamily(
+            "securecall_tasks", "Tasks of the event loop: one a connection, and a few.", vitals.tasks
+        )
+        yield GaugeMetricFamily(
+            "securecall_groups", "Groups of the channel layer: one a registered client.", vitals.groups
+        )
         yield GaugeMetricFamily(
             "securecall_turn_configured", "Whether there is a TURN secret to mint with.", bool(settings.TURN.secrets)
         )
@@ -115,20 +130,21 @@ async def metrics(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 async def _scrape(request: HttpRequest) -> HttpResponse:
-    gauges = (await node.current()).gauges()
+    here = await node.current()
+    vitals = Vitals(len(asyncio.all_tasks()), len(here.switch.groups))
     # Writing it all down takes longer than the event loop should be kept from relaying.
     # Parameters and weights do not matter: who names it reads it, and Prometheus names it first. The library's own
     # choice raises at a version that it cannot read.
     is_openmetrics = OPENMETRICS in request.headers.get("Accept", "")
-    body, content_type = await asyncio.to_thread(render, gauges, is_openmetrics=is_openmetrics)
+    body, content_type = await asyncio.to_thread(render, here.gauges(), vitals, is_openmetrics=is_openmetrics)
     return HttpResponse(body, content_type=content_type, headers={"Cache-Control": "no-store"})
 
 
-def render(gauges: Gauges, *, is_openmetrics: bool) -> tuple[bytes, str]:
+def render(gauges: Gauges, vitals: Vitals, *, is_openmetrics: bool) -> tuple[bytes, str]:
     """Return the metrics and their content type: OpenMetrics, or Prometheus' older text, which everybody reads."""
     registry = CollectorRegistry()
     GCCollector(registry)
-    for collector in (*process_collectors, Figures(gauges)):
+    for collector in (*process_collectors, Figures(gauges, vitals)):
         registry.register(collector)
     if is_openmetrics:
         body: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]  # half of it has types

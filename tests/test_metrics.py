@@ -114,7 +114,8 @@ async def test_call_is_counted_from_beginning_to_end(counting: Counting, running
         await alice.reaches(bob, call_id)
     await alice.rings(bob)
     now = await asyncio.to_thread(figures, running)
-    assert now["securecall_connections"] == now["securecall_registered_clients"] == 2
+    assert now["securecall_connections"] == now["securecall_registered_clients"] == now["securecall_groups"] == 2
+    assert now["securecall_tasks"] > 2
     assert now['securecall_calls{state="active"}'] == now['securecall_calls{state="ringing"}'] == 1
     await bob.send("CALL_END", callId=call_id)
     await alice.expects("CALL_ENDED")

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import re
+import secrets
 import time
 from collections import Counter
 from contextlib import suppress
@@ -18,7 +20,7 @@ from torture.system import System, new_id, open_files, resident_bytes, system, t
 COMING_AND_GOING = 40
 WARM_SECONDS = 20
 # Short, so that what is held has been let go of by the end; they are settings.
-HASTY = {"HOLD_SECONDS": "3", "RING_TIMEOUT_SECONDS": "5"}
+HASTY = {"HOLD_SECONDS": "3", "RING_TIMEOUT_SECONDS": "5", "METRICS_TOKEN": secrets.token_hex(16)}
 SETTLE_SECONDS = 10
 MOST_GROWTH_PERCENT = 5
 MIB = 1024 * 1024
@@ -29,15 +31,20 @@ class _Reading:
     resident: int
     files: int
     threads: int
+    tasks: int
+    groups: int
     keys: Counter[str]
 
     @classmethod
     def of(cls, running: System, processes: list[RunningServer]) -> "_Reading":
         return cls(
-            sum(map(resident_bytes, processes)),
-            sum(map(open_files, processes)),
-            sum(map(threads, processes)),
-            running.left_in_redis(),
+            # First, for a scrape needs a thread the first time.
+            tasks=sum(_gauge(process, "securecall_tasks") for process in processes),
+            groups=sum(_gauge(process, "securecall_groups") for process in processes),
+            resident=sum(map(resident_bytes, processes)),
+            files=sum(map(open_files, processes)),
+            threads=sum(map(threads, processes)),
+            keys=running.left_in_redis(),
         )
 
 
@@ -51,21 +58,31 @@ async def soak(seconds: float) -> list[Finding]:
         done.clear()
         await _live(running, seconds, done)
         after = await _settled(running, processes)
-    growth = 100 * (after.resident / before.resident - 1)
     return [
         noted("Length of the soak", f"{seconds / 60:.1f} minutes"),
         noted("Connections, calls, drops", f"{done['connections']:,}, {done['calls']:,}, {done['drops']:,}"),
         at_most("Clients that met something unexpected", done["unexpected"], 0),
-        at_most(
-            f"Growth of resident memory, from {before.resident / MIB:.0f} MiB in two processes",
-            max(growth, 0.0),
-            MOST_GROWTH_PERCENT,
-            "%",
+        _growth(
+            f"resident memory, from {before.resident / MIB:.0f} MiB in two processes", before.resident, after.resident
         ),
         at_most("More open files", after.files - before.files, 0),
         at_most("More threads", after.threads - before.threads, 0),
+        _growth(f"the event loops' tasks, from {before.tasks}", before.tasks, after.tasks),
+        at_most("Groups of the channel layers that stay", after.groups, 0),
         at_most("Keys left in Redis: clients, calls, held messages, addresses", after.keys.total(), 0),
     ]
+
+
+def _growth(what: str, before: int, after: int) -> Finding:
+    return at_most(f"Growth of {what}", max(0.0, 100 * (after / before - 1)), MOST_GROWTH_PERCENT, "%")
+
+
+def _gauge(process: RunningServer, name: str) -> int:
+    _, body = process.get("/metrics", {"Authorization": f"Bearer {HASTY['METRICS_TOKEN']}"})
+    found = re.search(rf"^{name} (\S+)$", body, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"There is no {name} among the metrics.")
+    return round(float(found[1]))
 
 
 async def _settled(running: System, processes: list[RunningServer]) -> _Reading:
