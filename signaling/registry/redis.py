@@ -234,7 +234,8 @@ class RedisRegistry:
 
     async def end_lease(self) -> None:
         """Say that this process stops; what it still has is held from now on."""
-        await self._run("lease", self._switch.process, -1, 0, secrets.token_bytes(8), "")
+        # As if it had run out long ago: the other processes' clocks may be a little behind this one's.
+        await self._run("lease", self._switch.process, -LEASE_SECONDS * 1000, 0, secrets.token_bytes(8), "")
 
     async def snapshots(self) -> list[bytes]:
         """Return what each process that lives gave with its last lease."""
