@@ -45,6 +45,8 @@ class Transport:
             protocol.transport = transport = CorkedTransport(transport)
             self.buffered_bytes = transport.get_write_buffer_size
             self.is_open = self._uvicorn_is_open
+            # The protocol's heartbeats say who is alive; a ping every 20 s, and its pong, cost as much as they do.
+            protocol.ping_interval = None
             if _is_plain(protocol):
                 self.send_text = self._uvicorn_sends
         elif hasattr(transport, "dataBuffer"):

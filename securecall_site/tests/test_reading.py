@@ -214,6 +214,21 @@ class UvicornEnd:
             return self.events, await asyncio.wait_for(everything_from(client, loop), ANSWER_SECONDS)
 
 
+async def test_uvicorn_sends_no_pings() -> None:
+    """It would begin with the handshake."""
+    state = ServerState()
+    protocol = WebSocketsSansIOProtocol(UvicornEnd(is_ours=True).config, state, {})
+    client, server = socket.socketpair()
+    with client:
+        transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, server)
+        protocol.data_received(HANDSHAKE)
+        await turns(3)
+        assert protocol.handshake_complete
+        assert protocol.ping_timer is None
+        transport.close()
+        await asyncio.gather(*state.tasks)
+
+
 async def test_uvicorn_reads_no_further_while_many_messages_wait() -> None:
     """And goes on once the application has caught up."""
     end, state = UvicornEnd(is_ours=True), ServerState()
