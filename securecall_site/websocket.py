@@ -110,14 +110,19 @@ class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ship
         wrong. One that is none of these is read here, and every other by autobahn.
         """
         is_plain = self.current_frame is None and not self.inside_message and self._perMessageCompress is None
-        frame = whole_text_frame(self.data) if is_plain and self.state == self.STATE_OPEN else None
-        if frame is None:
+        if not is_plain or not self._read_frames():
             return bool(super().processData())
-        text, end = frame
-        self.data: bytes = self.data[end:]
         self.last_ping = time.time()
-        self.application_queue.put_nowait({"type": "websocket.receive", "text": text})
         return bool(self.data)
+
+    def _read_frames(self) -> int:
+        """Read as many as there are; returns how many bytes they were."""
+        data, at = self.data, 0
+        while self.state == self.STATE_OPEN and (frame := whole_text_frame(data, at)):
+            text, at = frame
+            self.application_queue.put_nowait({"type": "websocket.receive", "text": text})
+        self.data: bytes = data[at:]
+        return at
 
     def sendMessage(self, payload: bytes, isBinary: bool = False, **options: Any) -> None:  # noqa: FBT001, FBT002, N802, N803
         """Write a text frame; autobahn writes the others, and those that it may compress."""

@@ -10,24 +10,24 @@ LENGTH_IN_2_BYTES, LENGTH_IN_8_BYTES = 126, 127
 MASK_BYTES = 4
 
 
-def whole_text_frame(data: bytes) -> tuple[str, int] | None:
-    """Read the client's frame that `data` begins with; returns its text, and where it ends.
+def whole_text_frame(data: bytes, at: int = 0) -> tuple[str, int] | None:
+    """Read the client's frame that begins at a place in `data`; returns its text, and where it ends.
 
     None for all but a whole, masked, unfragmented text frame of less than 64 KiB in UTF-8 (RFC 6455, section 5.2).
     """
-    if len(data) < 2 + MASK_BYTES or data[0] != FINAL_TEXT or data[1] < MASKED:
+    if len(data) < at + 2 + MASK_BYTES or data[at] != FINAL_TEXT or data[at + 1] < MASKED:
         return None
-    length, start = data[1] - MASKED, 2
+    length, mask = data[at + 1] - MASKED, at + 2
     if length >= LENGTH_IN_2_BYTES:
-        is_short, length, start = length == LENGTH_IN_2_BYTES, int.from_bytes(data[2:4], "big"), 4
+        is_short, length, mask = length == LENGTH_IN_2_BYTES, int.from_bytes(data[at + 2 : at + 4], "big"), at + 4
         if not is_short or length < LENGTH_IN_2_BYTES:
             return None
-    begin = start + MASK_BYTES
+    begin = mask + MASK_BYTES
     end = begin + length
     if len(data) < end:
         return None
     try:
-        return apply_mask(data[begin:end], data[start:begin]).decode(), end
+        return apply_mask(data[begin:end], data[mask:begin]).decode(), end
     except UnicodeDecodeError:
         return None
 

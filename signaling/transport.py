@@ -146,19 +146,19 @@ class FrameReader:
             self._read(data)
 
     def _read(self, data: bytes) -> None:
-        protocol = self._protocol
-        while data and self._is_between_frames and self._conn.state == _WEBSOCKETS_OPEN:
-            frame = whole_text_frame(data)
-            if frame is None:
-                break
-            text, end = frame
-            data = data[end:]
+        protocol, at = self._protocol, 0
+        while (
+            self._is_between_frames
+            and self._conn.state == _WEBSOCKETS_OPEN
+            and (frame := whole_text_frame(data, at)) is not None
+        ):
+            text, at = frame
             protocol.queue.put_nowait({"type": "websocket.receive", "text": text})
             if not protocol.read_paused:
                 protocol.read_paused = True
                 protocol.transport.pause_reading()
-        if data:
-            self._data_received(data)
+        if at < len(data):
+            self._data_received(data[at:])
             self._is_between_frames = _awaits_a_message(self._conn)
 
 
