@@ -124,13 +124,6 @@ class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ship
         self.data: bytes = data[at:]
         return at
 
-    def sendMessage(self, payload: bytes, isBinary: bool = False, **options: Any) -> None:  # noqa: FBT001, FBT002, N802, N803
-        """Write a text frame; autobahn writes the others, and those that it may compress."""
-        if isBinary or options or self._perMessageCompress is not None or self.state != self.STATE_OPEN:
-            super().sendMessage(payload, isBinary, **options)
-        else:
-            self.sendData(text_frame(payload))
-
     def send_text(self, text: str) -> bool:
         """Write a text frame past daphne's way to here; False where autobahn has a say in it."""
         if self._perMessageCompress is not None or self.state != self.STATE_OPEN:

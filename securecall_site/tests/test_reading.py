@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
 
@@ -52,6 +53,7 @@ class End:
 
     def __init__(self, protocol: type[WebSocketProtocol]) -> None:
         self.events: list[Event] = []
+        self.is_ours = issubclass(protocol, SignalingProtocol)
         self.daphne = Server(application=self.application, endpoints=["tcp:0"])
         self.daphne.connections = {}
         self.daphne.is_draining = False
@@ -63,22 +65,26 @@ class End:
             failByDrop=False,
             closeHandshakeTimeout=CLOSE_HANDSHAKE_SECONDS,
         )
-        if issubclass(protocol, SignalingProtocol):
+        if self.is_ours:
             protocol.settle(self.daphne.ws_factory)
 
     async def application(self, scope: Event, receive: Any, send: Any) -> None:
         """Accept, note what comes, and answer it, so that writing is compared as well."""
         assert (await receive())["type"] == f"{scope['type']}.connect"
+        outbound = Outbound(send, 0, lambda close: pytest.fail(str(close))) if self.is_ours else None
         await send({"type": "websocket.accept"})
         while (event := await receive())["type"] != "websocket.disconnect":
             if event["type"] == "websocket.ping":
                 # Daphne has no event for it.
                 continue
             self.events.append(event)
-            text = event.get("text")
-            # Autobahn raises for who is just being closed.
-            with contextlib.suppress(Disconnected):
-                await send({"type": "websocket.send", "text": f"{len(self.events)}: {text}"})
+            answer = f"{len(self.events)}: {event.get('text')}"
+            if outbound:
+                outbound.write(answer)
+            else:
+                # Autobahn raises for who is just being closed.
+                with contextlib.suppress(Disconnected):
+                    await send({"type": "websocket.send", "text": answer})
         self.events.append(event)
 
     async def reads(self, pieces: list[bytes]) -> tuple[list[Event], bytes]:
@@ -191,63 +197,56 @@ class UvicornEnd:
 
     async def reads(self, pieces: list[bytes]) -> tuple[list[Event], bytes]:
         """Likewise."""
-        loop, state = asyncio.get_running_loop(), ServerState()
-        protocol = WebSocketsSansIOProtocol(self.config, state, {})
-        client, server = socket.socketpair()
-        client.setblocking(False)  # noqa: FBT003 -- the socket module's
-        with client:
-            transport, _ = await loop.connect_accepted_socket(lambda: protocol, server)
-            protocol.data_received(HANDSHAKE)
+        async with self.connected() as (protocol, client):
             for piece in pieces:
-                await turns(3)
-                if transport.is_closing():
+                if protocol.transport.is_closing():
                     break
                 try:
                     protocol.data_received(piece)
                 except InvalidState:
                     # uvicorn fails so at a text that is no UTF-8 and a close frame in one piece.
                     break
-            await turns(5)
+                await turns(5)
+            protocol.transport.close()
+            told = everything_from(client, asyncio.get_running_loop())
+            return self.events, await asyncio.wait_for(told, ANSWER_SECONDS)
+
+    @contextlib.asynccontextmanager
+    async def connected(self) -> AsyncIterator[tuple[WebSocketsSansIOProtocol, socket.socket]]:
+        """A connection whose handshake is done, from both ends; on leaving, the application must end."""
+        state = ServerState()
+        protocol = WebSocketsSansIOProtocol(self.config, state, {})
+        client, server = socket.socketpair()
+        client.setblocking(False)  # noqa: FBT003 -- the socket module's
+        with client:
+            transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, server)
+            protocol.data_received(HANDSHAKE)
+            await turns(3)
+            assert protocol.handshake_complete
             applications = list(state.tasks)
+            yield protocol, client
             transport.close()
             await asyncio.wait_for(asyncio.gather(*applications), ANSWER_SECONDS)
-            return self.events, await asyncio.wait_for(everything_from(client, loop), ANSWER_SECONDS)
 
 
 async def test_uvicorn_sends_no_pings() -> None:
     """It would begin with the handshake."""
-    state = ServerState()
-    protocol = WebSocketsSansIOProtocol(UvicornEnd(is_ours=True).config, state, {})
-    client, server = socket.socketpair()
-    with client:
-        transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, server)
-        protocol.data_received(HANDSHAKE)
-        await turns(3)
-        assert protocol.handshake_complete
+    async with UvicornEnd(is_ours=True).connected() as (protocol, _):
         assert protocol.ping_timer is None
-        transport.close()
-        await asyncio.gather(*state.tasks)
 
 
 async def test_uvicorn_reads_no_further_while_many_messages_wait() -> None:
     """And goes on once the application has caught up."""
-    end, state = UvicornEnd(is_ours=True), ServerState()
-    protocol = WebSocketsSansIOProtocol(end.config, state, {})
-    client, server = socket.socketpair()
-    with client:
-        transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, server)
-        protocol.data_received(HANDSHAKE)
-        await turns(3)
-        message = Frame(Opcode.TEXT, b"hello").serialize(mask=True)
+    end = UvicornEnd(is_ours=True)
+    message = Frame(Opcode.TEXT, b"hello").serialize(mask=True)
+    async with end.connected() as (protocol, _):
         protocol.data_received(message * (UNHANDLED_EVENTS - 1))
-        assert transport.is_reading()
+        assert protocol.transport.is_reading()
         protocol.data_received(message)
-        assert not transport.is_reading()
+        assert not protocol.transport.is_reading()
         await turns(UNHANDLED_EVENTS + 3)
-        assert transport.is_reading()
+        assert protocol.transport.is_reading()
         assert len(end.events) == UNHANDLED_EVENTS
-        transport.close()
-        await asyncio.gather(*state.tasks)
 
 
 # A smaller seed is not a smaller case.
