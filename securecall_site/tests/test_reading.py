@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import socket
 from collections.abc import AsyncIterator
 from random import Random
@@ -43,6 +44,7 @@ HANDSHAKE = b"\r\n".join(
         b"\r\n",
     ]
 )
+MESSAGE = Frame(Opcode.TEXT, b"hello").serialize(mask=True)
 ANSWER_SECONDS = 3
 VIOLATIONS = {1002, 1007, 1009}  # RFC 6455, section 7.4.1
 EXAMPLES = int(os.environ.get("READING_EXAMPLES", "0"))
@@ -238,15 +240,49 @@ async def test_uvicorn_sends_no_pings() -> None:
 async def test_uvicorn_reads_no_further_while_many_messages_wait() -> None:
     """And goes on once the application has caught up."""
     end = UvicornEnd(is_ours=True)
-    message = Frame(Opcode.TEXT, b"hello").serialize(mask=True)
     async with end.connected() as (protocol, _):
-        protocol.data_received(message * (UNHANDLED_EVENTS - 1))
+        protocol.data_received(MESSAGE * (UNHANDLED_EVENTS - 1))
         assert protocol.transport.is_reading()
-        protocol.data_received(message)
+        protocol.data_received(MESSAGE)
         assert not protocol.transport.is_reading()
         await turns(UNHANDLED_EVENTS + 3)
         assert protocol.transport.is_reading()
         assert len(end.events) == UNHANDLED_EVENTS
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([b"\x82" + bytes((0x80 + len(MESSAGE),)) + bytes(4), MESSAGE], id="inside another frame"),
+        pytest.param([Frame(Opcode.TEXT, b"one", fin=False).serialize(mask=True), MESSAGE], id="between fragments"),
+    ],
+)
+def test_what_looks_like_a_frame_is_none(pieces: list[bytes]) -> None:
+    assert asyncio.run(UvicornEnd(is_ours=True).reads(pieces)) == asyncio.run(UvicornEnd(is_ours=False).reads(pieces))
+    (ours, _), (daphnes, _) = outcome(SignalingProtocol, pieces), outcome(WebSocketProtocol, pieces)
+    assert ours == daphnes
+
+
+class FullEnd(UvicornEnd):
+    """One whose network is full for a while."""
+
+    async def application(self, _scope: Event, receive: Any, send: Any) -> None:
+        """Write while there is no room, and at once when there is."""
+        await receive()
+        outbound = Outbound(send, 0, lambda close: pytest.fail(str(close)))
+        await send({"type": "websocket.accept"})
+        protocol = send.__self__
+        protocol.pause_writing()
+        outbound.write("first")
+        outbound.write("second")
+        protocol.resume_writing()
+        outbound.write("third")
+        self.events.append(await receive())
+
+
+async def test_order_is_kept_when_uvicorn_has_room_again() -> None:
+    _, told = await FullEnd(is_ours=True).reads([])
+    assert re.findall(rb"first|second|third", told) == [b"first", b"second", b"third"]
 
 
 # A smaller seed is not a smaller case.

@@ -13,3 +13,9 @@ VECTORS = [
 @pytest.mark.parametrize(("secret", "client_id", "expires_at", "password"), VECTORS)
 def test_mint_agrees_with_openssl(secret: str, client_id: str, expires_at: int, password: str) -> None:
     assert mint(secret, client_id, expires_at) == Credential(f"{expires_at}:{client_id}", password)
+
+
+def test_minting_leaves_no_trace_in_the_next_one() -> None:
+    secret, client_id, expires_at, password = VECTORS[0]
+    mint(secret, "somebody-else", expires_at)
+    assert mint(secret, client_id, expires_at).password == password
