@@ -10,7 +10,7 @@ from daphne.ws_protocol import ConnectionDeny, WebSocketProtocol
 from signaling.cork import cork
 from signaling.counters import STOPPING, counters
 from signaling.frames import text_frame, whole_text_frame
-from signaling.transport import UNHANDLED_EVENTS
+from signaling.transport import FRAMES_A_TURN, UNHANDLED_EVENTS
 
 SERVICE_RESTART = 1012
 RESTART_REASON = b"service restart"
@@ -37,6 +37,8 @@ class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ship
         """Take what daphne's factory gives."""
         super().__init__(*args)
         self.unwritten: list[bytes] = []
+        self.frames_left = FRAMES_A_TURN
+        self.is_turn_over = False
 
     @classmethod
     def settle(cls, factory: Any) -> None:
@@ -95,34 +97,64 @@ class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ship
         super()._closeConnection(abort)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802  # Twisted's name
-        """Read without autobahn's debug line; stop reading while the application is behind."""
+        """Read without autobahn's debug line."""
         with cork:
             self._dataReceived(data)
+
+    def consumeData(self) -> None:  # noqa: N802  # autobahn's name
+        """Read what came, until it is the others' turn, or the application is behind."""
+        self.frames_left = FRAMES_A_TURN
+        super().consumeData()
         queue = getattr(self, "application_queue", None)
         if queue is not None and queue.qsize() > UNHANDLED_EVENTS:
-            self.transport.pauseProducing()
-            twisted_loop.call_later(RESUME_SECONDS, self._resume)
+            self._pause(RESUME_SECONDS)
+        elif self.is_turn_over:
+            self._pause(0)
 
     def processData(self) -> bool:  # noqa: N802  # autobahn's name
-        """Read the next frame; False when nothing is left.
+        """Read the next frame; False when nothing is left, or no more is to be read now.
 
         Reading is half of what relaying a message costs autobahn, since a frame may come in pieces, compressed or
         wrong. One that is none of these is read here, and every other by autobahn.
         """
+        self.is_turn_over = not self.frames_left
+        if self.is_turn_over:
+            return False
         is_plain = self.current_frame is None and not self.inside_message and self._perMessageCompress is None
         if not is_plain or not self._read_frames():
+            self.frames_left -= 1
             return bool(super().processData())
         self.last_ping = time.time()
         return bool(self.data)
 
     def _read_frames(self) -> int:
-        """Read as many as there are; returns how many bytes they were."""
+        """Read as many as there are, up to `frames_left`; returns how many bytes they were."""
         data, at = self.data, 0
-        while self.state == self.STATE_OPEN and (frame := whole_text_frame(data, at)):
+        while self.frames_left and self._may_read() and (frame := whole_text_frame(data, at)):
             text, at = frame
-            self.application_queue.put_nowait({"type": "websocket.receive", "text": text})
+            self.frames_left -= 1
+            if self.state == self.STATE_OPEN:
+                self.application_queue.put_nowait({"type": "websocket.receive", "text": text})
         self.data: bytes = data[at:]
         return at
+
+    def _may_read(self) -> bool:
+        # What follows our close frame counts for nothing, until the peer's.
+        return bool(self.state == self.STATE_OPEN or (self.closedByMe and not self.failedByMe))
+
+    def _pause(self, seconds: float) -> None:
+        self.transport.pauseProducing()
+        twisted_loop.call_later(seconds, self._resume)
+
+    def _resume(self) -> None:
+        if self.state == self.STATE_CLOSED:
+            return
+        if self.application_queue.qsize() > UNHANDLED_EVENTS:
+            twisted_loop.call_later(RESUME_SECONDS, self._resume)
+            return
+        self.transport.resumeProducing()
+        with cork:
+            self.consumeData()
 
     def send_text(self, text: str) -> bool:
         """Write a text frame past daphne's way to here; False where autobahn has a say in it."""
@@ -130,14 +162,6 @@ class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ship
             return False
         self.sendData(text_frame(text.encode()))
         return True
-
-    def _resume(self) -> None:
-        if self.state == self.STATE_CLOSED:
-            return
-        if self.application_queue.qsize() > UNHANDLED_EVENTS:
-            twisted_loop.call_later(RESUME_SECONDS, self._resume)
-        else:
-            self.transport.resumeProducing()
 
     def handle_reply(self, message: Mapping[str, Any]) -> None:
         """Send a close with its reason, which daphne loses; drop what follows it, where autobahn raises."""

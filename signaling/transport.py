@@ -16,12 +16,17 @@ LOST = 1006
 
 # So many events may wait for an application before its client is read no further.
 UNHANDLED_EVENTS = 64
+# So many frames of one client are read before it is the others' turn: a read may hold a thousand messages, or ten
+# thousand pings, and everybody else would wait until all are answered.
+FRAMES_A_TURN = 16
 
 # autobahn's WebSocketProtocol.STATE_OPEN, and the same of the `websockets` library under uvicorn
 _AUTOBAHN_OPEN = 3
 _WEBSOCKETS_OPEN = 1
 # The longest message that `whole_text_frame` reads, so that a server's own limit has nothing to say.
 _SHORTER_THAN = 65536
+# What the `websockets` library is given in one turn: it takes milliseconds for as many pings as that is.
+BYTES_A_TURN = 4096
 
 
 class Transport:
@@ -125,7 +130,7 @@ class Transport:
 class FrameReader:
     """Reads the usual frame for uvicorn, whose library takes ten steps for it; and leaves every other to that."""
 
-    __slots__ = ("_conn", "_data_received", "_is_between_frames", "_protocol")
+    __slots__ = ("_conn", "_data_received", "_is_between_frames", "_protocol", "_rest")
 
     def __init__(self, protocol: Any) -> None:
         """Take uvicorn's end of a WebSocket (`WebSocketsSansIOProtocol`)."""
@@ -133,6 +138,8 @@ class FrameReader:
         self._conn = protocol.conn
         self._data_received: Callable[[bytes], None] = protocol.data_received
         self._is_between_frames = _awaits_a_message(protocol.conn)
+        # What came, and is for a later turn of the event loop.
+        self._rest = b""
 
     def install(self) -> None:
         """Be asked first."""
@@ -142,24 +149,55 @@ class FrameReader:
 
     def data_received(self, data: bytes) -> None:
         """Take what came from the client."""
+        if self._rest:
+            self._rest += data
+            return
         with cork:
-            self._read(data)
+            at = self._read(data)
+        if at < len(data):
+            self._rest = data[at:]
+            # uvicorn starts to read again only where it believes that it has stopped.
+            self._protocol.read_paused = False
+            self._protocol.transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._read_on)
 
-    def _read(self, data: bytes) -> None:
+    def _read_on(self) -> None:
+        protocol = self._protocol
+        rest, self._rest = self._rest, b""
+        if protocol.transport.is_closing():
+            return
+        try:
+            self.data_received(rest)
+        except Exception:
+            # What an event loop does where reading fails.
+            protocol.transport.abort()
+            raise
+        if not self._rest:
+            protocol.read_paused = True
+            if protocol.queue.qsize() < UNHANDLED_EVENTS:
+                protocol.transport.resume_reading()
+
+    def _read(self, data: bytes) -> int:
+        """Read as much as it is this client's turn for; returns where that ends."""
         protocol, at = self._protocol, 0
-        while (
-            self._is_between_frames
-            and self._conn.state == _WEBSOCKETS_OPEN
-            and (frame := whole_text_frame(data, at)) is not None
-        ):
+        for _ in range(FRAMES_A_TURN):
+            is_plain = self._is_between_frames and self._conn.state == _WEBSOCKETS_OPEN
+            frame = whole_text_frame(data, at) if is_plain else None
+            if frame is None:
+                break
             text, at = frame
             protocol.queue.put_nowait({"type": "websocket.receive", "text": text})
             if not protocol.read_paused:
                 protocol.read_paused = True
                 protocol.transport.pause_reading()
-        if at < len(data):
-            self._data_received(data[at:])
-            self._is_between_frames = _awaits_a_message(self._conn)
+            if at == len(data):
+                return at
+        else:
+            return at
+        end = min(at + BYTES_A_TURN, len(data))
+        self._data_received(data[at:end])
+        self._is_between_frames = _awaits_a_message(self._conn)
+        return end
 
 
 class CorkedTransport:

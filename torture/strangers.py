@@ -3,22 +3,20 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 from websockets.exceptions import ConnectionClosed
 
 from tests.client import Client
 from tests.people import Person, is_admitted, until_closed
 from tests.servers import RunningServer, server
+from torture.bystanders import bystanders, from_address
 from torture.crowd import percentile
 from torture.findings import Finding, all_of, at_most, noted
 from torture.system import new_id, open_files
 
 # The proxy gives each client an address of its own; all limits are as they are without a setting.
 BEHIND_A_PROXY = {"TRUSTED_PROXIES": "127.0.0.0/8"}
-BYSTANDERS = 10
-SPEAK_SECONDS = 0.15
 MOST_HOP_MS = 50
 NEW_PER_MINUTE = 300
 LOOKUPS, REGISTERS = 60, 10
@@ -47,49 +45,12 @@ async def strangers(attackers: int, seconds: float) -> list[Finding]:
 async def _beside_bystanders(
     running: RunningServer, words: str, attack: Callable[[], Awaitable[list[Finding]]]
 ) -> list[Finding]:
-    async with _bystanders(running) as hops:
+    async with bystanders(running.ws_url) as hops:
         found = await attack()
     return [
         *found,
         at_most(f"Others' hop during {words}, p99", percentile(sorted(hops), 0.99) * 1000, MOST_HOP_MS, "ms"),
     ]
-
-
-@asynccontextmanager
-async def _bystanders(running: RunningServer) -> AsyncIterator[list[float]]:
-    """Pairs that talk meanwhile; yields how long each message took, in seconds."""
-    hops: list[float] = []
-    async with AsyncExitStack() as stack:
-
-        async def person(number: int) -> Person:
-            client = Person(running.ws_url, new_id("bystander"), **_from(f"203.0.113.{number}"))
-            return await (await stack.enter_async_context(client)).registers()
-
-        async def talk(speaker: Person, listener: Person, call_id: str) -> None:
-            while True:
-                begin = time.perf_counter()
-                await speaker.reaches(listener, call_id)
-                hops.append(time.perf_counter() - begin)
-                await asyncio.sleep(SPEAK_SECONDS)
-
-        talking = []
-        for number in range(BYSTANDERS):
-            speaker, listener = await person(2 * number), await person(2 * number + 1)
-            talking.append(asyncio.create_task(talk(speaker, listener, await speaker.talks_to(listener))))
-        await asyncio.sleep(0.5)
-        try:
-            yield hops
-        finally:
-            for task in talking:
-                task.cancel()
-            outcomes = await asyncio.gather(*talking, return_exceptions=True)
-    disturbed = [outcome for outcome in outcomes if not isinstance(outcome, asyncio.CancelledError)]
-    if disturbed:
-        raise RuntimeError(f"A bystander met: {disturbed[0]}")
-
-
-def _from(address: str) -> dict[str, Mapping[str, str]]:
-    return {"additional_headers": {"X-Real-IP": address}}
 
 
 async def _unfinished(running: RunningServer, count: int) -> list[Finding]:
@@ -132,7 +93,7 @@ async def _flood(running: RunningServer, count: int, seconds: float) -> list[Fin
     async def flood(number: int) -> None:
         nonlocal sent
         while time.monotonic() < until:
-            async with Client(running.ws_url, **_from(f"198.51.100.{number}")) as client:
+            async with Client(running.ws_url, **from_address(f"198.51.100.{number}")) as client:
                 hearing = asyncio.create_task(until_closed(client, seconds=30))
                 with contextlib.suppress(ConnectionClosed):
                     while True:
@@ -173,7 +134,7 @@ async def _admitted(running: RunningServer, addresses: list[str]) -> int:
     room = asyncio.Semaphore(OPEN_AT_ONCE)
 
     async def tries(address: str) -> bool:
-        async with room, Client(running.ws_url, **_from(address)) as client:
+        async with room, Client(running.ws_url, **from_address(address)) as client:
             return await is_admitted(client)
 
     return sum(await asyncio.gather(*map(tries, addresses)))
@@ -181,7 +142,7 @@ async def _admitted(running: RunningServer, addresses: list[str]) -> int:
 
 async def _directory(running: RunningServer) -> list[Finding]:
     """Look up whoever there may be, and publish more keys than may be; and one for somebody else."""
-    async with Person(running.ws_url, new_id("squatter"), **_from("192.0.2.77")) as squatter:
+    async with Person(running.ws_url, new_id("squatter"), **from_address("192.0.2.77")) as squatter:
         await squatter.registers()
         lookups = registers = 0
         for number in range(LOOKUPS + 10):

@@ -5,9 +5,10 @@ import contextlib
 import os
 import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from random import Random
 from typing import Any
+from unittest import mock
 
 import hypothesis
 import pytest
@@ -27,7 +28,9 @@ from websockets.frames import Frame, Opcode
 
 from fuzz import frames
 from fuzz.messages import Messages
+from securecall_site import websocket
 from securecall_site.websocket import CLOSE_HANDSHAKE_SECONDS, NO_CODE_RECEIVED, SignalingProtocol
+from signaling import transport
 from signaling.outbound import Outbound
 from signaling.transport import UNHANDLED_EVENTS
 
@@ -45,6 +48,11 @@ HANDSHAKE = b"\r\n".join(
     ]
 )
 MESSAGE = Frame(Opcode.TEXT, b"hello").serialize(mask=True)
+PING = Frame(Opcode.PING, b"").serialize(mask=True)
+PONG = Frame(Opcode.PONG, b"").serialize(mask=False)
+GOING_AWAY = 1001
+CLOSING = Frame(Opcode.CLOSE, GOING_AWAY.to_bytes(2, "big")).serialize(mask=True)
+FEW = 16
 ANSWER_SECONDS = 3
 VIOLATIONS = {1002, 1007, 1009}  # RFC 6455, section 7.4.1
 EXAMPLES = int(os.environ.get("READING_EXAMPLES", "0"))
@@ -55,6 +63,12 @@ class End:
 
     def __init__(self, protocol: type[WebSocketProtocol]) -> None:
         self.events: list[Event] = []
+        # The most events that one read left for the application, and how often others had their turn meanwhile.
+        self.waiting = self.turns = 0
+        # The application closes after so many messages.
+        self.closes_after = 0
+        # Whether the client's close frame was seen.
+        self.is_clean = False
         self.is_ours = issubclass(protocol, SignalingProtocol)
         self.daphne = Server(application=self.application, endpoints=["tcp:0"])
         self.daphne.connections = {}
@@ -80,6 +94,9 @@ class End:
                 # Daphne has no event for it.
                 continue
             self.events.append(event)
+            if len(self.events) == self.closes_after:
+                await send({"type": "websocket.close", "code": GOING_AWAY})
+                continue
             answer = f"{len(self.events)}: {event.get('text')}"
             if outbound:
                 outbound.write(answer)
@@ -106,7 +123,12 @@ class End:
                 if not transport.connected:
                     break
                 protocol.dataReceived(piece)
+                self.waiting = max(self.waiting, protocol.application_queue.qsize())
+                while transport.connected and transport not in readers():
+                    await turns(1)
+                    self.turns += 1
             await turns(5)
+            self.is_clean = bool(protocol.wasClean)
             transport.loseConnection()
             await asyncio.wait_for(application, ANSWER_SECONDS)
             server.close()
@@ -117,6 +139,12 @@ class End:
             # Ours tells the code that it closed with, and daphne's what the peer says to that.
             self.events[-1].pop("code")
         return self.events, written
+
+
+def readers() -> Any:
+    """Whom the reactor reads."""
+    looking: Any = reactor
+    return looking.getReaders()
 
 
 async def turns(count: int) -> None:
@@ -169,6 +197,12 @@ class UvicornEnd:
 
     def __init__(self, *, is_ours: bool) -> None:
         self.events: list[Event] = []
+        # The most events that one read left for the application, and how often others had their turn meanwhile.
+        self.waiting = self.turns = 0
+        # The application closes after so many messages.
+        self.closes_after = 0
+        # Whether the client's close frame was seen.
+        self.is_clean = False
         self.is_ours = is_ours
         self.config = Config(
             self.application,
@@ -188,6 +222,9 @@ class UvicornEnd:
         await send({"type": "websocket.accept"})
         while (event := await receive())["type"] != "websocket.disconnect":
             self.events.append(event)
+            if len(self.events) == self.closes_after:
+                await send({"type": "websocket.close", "code": GOING_AWAY})
+                continue
             answer = f"{len(self.events)}: {event.get('text')}"
             if outbound:
                 outbound.write(answer)
@@ -208,7 +245,12 @@ class UvicornEnd:
                 except InvalidState:
                     # uvicorn fails so at a text that is no UTF-8 and a close frame in one piece.
                     break
+                self.waiting = max(self.waiting, protocol.queue.qsize())
+                while not protocol.transport.is_reading() and not protocol.transport.is_closing():
+                    await turns(1)
+                    self.turns += 1
                 await turns(5)
+            self.is_clean = protocol.conn.close_rcvd is not None
             protocol.transport.close()
             told = everything_from(client, asyncio.get_running_loop())
             return self.events, await asyncio.wait_for(told, ANSWER_SECONDS)
@@ -237,17 +279,40 @@ async def test_uvicorn_sends_no_pings() -> None:
         assert protocol.ping_timer is None
 
 
+class BusyEnd(UvicornEnd):
+    """One whose application is busy for a while."""
+
+    def __init__(self) -> None:
+        super().__init__(is_ours=True)
+        self.has_time = asyncio.Event()
+
+    async def application(self, scope: Event, receive: Any, send: Any) -> None:
+        """Let what comes wait."""
+
+        async def receive_later() -> Event:
+            event: Event = await receive()
+            if event["type"] != "websocket.connect":
+                await self.has_time.wait()
+            return event
+
+        await super().application(scope, receive_later, send)
+
+
 async def test_uvicorn_reads_no_further_while_many_messages_wait() -> None:
     """And goes on once the application has caught up."""
-    end = UvicornEnd(is_ours=True)
+    end = BusyEnd()
     async with end.connected() as (protocol, _):
-        protocol.data_received(MESSAGE * (UNHANDLED_EVENTS - 1))
-        assert protocol.transport.is_reading()
+        for _ in range(UNHANDLED_EVENTS):
+            protocol.data_received(MESSAGE)
+            await turns(1)
+            assert protocol.transport.is_reading()
+        # One of them is with the application.
         protocol.data_received(MESSAGE)
         assert not protocol.transport.is_reading()
-        await turns(UNHANDLED_EVENTS + 3)
+        end.has_time.set()
+        await turns(3)
         assert protocol.transport.is_reading()
-        assert len(end.events) == UNHANDLED_EVENTS
+        assert len(end.events) == UNHANDLED_EVENTS + 1
 
 
 @pytest.mark.parametrize(
@@ -285,31 +350,103 @@ async def test_order_is_kept_when_uvicorn_has_room_again() -> None:
     assert re.findall(rb"first|second|third", told) == [b"first", b"second", b"third"]
 
 
+@contextlib.contextmanager
+def turns_of(frames_a_turn: int, bytes_a_turn: int) -> Iterator[None]:
+    """Read so much of one client before it is the others' turn."""
+    with (
+        mock.patch.object(websocket, "FRAMES_A_TURN", frames_a_turn),
+        mock.patch.multiple(transport, FRAMES_A_TURN=frames_a_turn, BYTES_A_TURN=bytes_a_turn),
+    ):
+        yield
+
+
+ALL_AT_ONCE = 1000, frames.CAP_BYTES
+LITTLE = 1, 7
+
+
+@pytest.mark.parametrize(
+    ("frame", "turns_daphne", "turns_uvicorn"),
+    [
+        pytest.param(MESSAGE, 60, 60, id="messages"),
+        pytest.param(PING, 60, 1, id="pings"),
+    ],
+)
+def test_flood_is_read_in_turns(frame: bytes, turns_daphne: int, turns_uvicorn: int) -> None:
+    """Others are read in between, and nothing of it is lost."""
+    on_daphne, on_uvicorn = End(SignalingProtocol), UvicornEnd(is_ours=True)
+    events, told = twisted_loop.run_until_complete(on_daphne.reads([frame * 1000, CLOSING]))
+    assert on_daphne.turns >= turns_daphne
+    assert on_daphne.waiting <= FEW
+    assert events[-1]["code"] == GOING_AWAY
+    assert len(events) - 1 + told.count(PONG) == 1000
+    events, told = asyncio.run(on_uvicorn.reads([frame * 1000, CLOSING]))
+    assert on_uvicorn.turns >= turns_uvicorn
+    assert on_uvicorn.waiting <= FEW
+    assert events[-1]["code"] == GOING_AWAY
+    assert len(events) - 1 + told.count(PONG) == 1000
+
+
+def test_flood_after_our_close_is_dropped() -> None:
+    """And the client's close frame behind it ends the connection."""
+    on_daphne, on_uvicorn = End(SignalingProtocol), UvicornEnd(is_ours=True)
+    on_daphne.closes_after = on_uvicorn.closes_after = 1
+    pieces = [MESSAGE, MESSAGE * 1000 + CLOSING]
+    events, _ = twisted_loop.run_until_complete(on_daphne.reads(pieces))
+    assert [event["type"] for event in events] == ["websocket.receive", "websocket.disconnect"]
+    assert on_daphne.is_clean
+    events, _ = asyncio.run(on_uvicorn.reads(pieces))
+    assert [event["type"] for event in events] == ["websocket.receive", "websocket.disconnect"]
+    assert on_uvicorn.is_clean
+
+
+async def test_uvicorn_reads_nothing_else_before_the_rest_of_a_flood() -> None:
+    """It would whenever the application has no more to do, and the rest would grow."""
+    end = BusyEnd()
+    async with end.connected() as (protocol, _):
+        protocol.data_received(MESSAGE * 20)
+        while not protocol.queue.empty():
+            await protocol.receive()
+            assert not protocol.transport.is_reading()
+        end.has_time.set()
+
+
 # A smaller seed is not a smaller case.
 often = hypothesis.settings(
     max_examples=EXAMPLES or 300, derandomize=not EXAMPLES, deadline=None, database=None, phases=[Phase.generate]
 )
+seeds = given(seed=st.integers(0, 2**32))
 
 
 @often
-@given(seed=st.integers(0, 2**32))
+@seeds
 def test_same_bytes_are_the_same_on_uvicorn(seed: int) -> None:
     pieces = pieces_of(Random(seed))  # noqa: S311 -- dice that can be thrown again
-    (*ours, end), told_ours = asyncio.run(UvicornEnd(is_ours=True).reads(pieces))
+    with turns_of(*ALL_AT_ONCE):
+        (*ours, end), told_ours = asyncio.run(UvicornEnd(is_ours=True).reads(pieces))
     (*uvicorns, uvicorns_end), told_uvicorns = asyncio.run(UvicornEnd(is_ours=False).reads(pieces))
     assert (end, told_ours) == (uvicorns_end, told_uvicorns)
     # Of a piece with a violation in it uvicorn loses the messages before that as well.
     assert ours[: len(uvicorns)] == uvicorns
     assert ours == uvicorns or end["code"] in VIOLATIONS
+    with turns_of(*LITTLE):
+        (*in_turns, last), _ = asyncio.run(UvicornEnd(is_ours=True).reads(pieces))
+    # Of two violations it met the later one first.
+    assert last == end or last["code"] in VIOLATIONS
+    assert in_turns[: len(ours)] == ours
+    assert in_turns == ours or last["code"] in VIOLATIONS
 
 
 @often
-@given(seed=st.integers(0, 2**32))
+@seeds
 def test_same_bytes_are_the_same_to_an_application(seed: int) -> None:
     pieces = pieces_of(Random(seed))  # noqa: S311 -- dice that can be thrown again
-    ours, told_ours = outcome(SignalingProtocol, pieces)
+    with turns_of(*ALL_AT_ONCE):
+        ours, told_ours = outcome(SignalingProtocol, pieces)
     daphnes, told_daphnes = outcome(WebSocketProtocol, pieces)
     assert ours == daphnes
     # Where autobahn cuts a peer off, daphne may lose the end of what it had to say.
     assert told_ours.startswith(told_daphnes)
     assert told_ours == told_daphnes or "code" not in ours[-1]
+    with turns_of(*LITTLE):
+        in_turns, _ = outcome(SignalingProtocol, pieces)
+    assert in_turns == ours
