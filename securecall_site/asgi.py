@@ -26,7 +26,7 @@ async def lifespan(_scope: Any, receive: Any, send: Any) -> None:
 
 application = ProtocolTypeRouter({"http": django_application, "websocket": websocket_application, "lifespan": lifespan})
 
-# What the program is made of stays, so nobody looks at it again; and ten connections are not worth a collection.
+# What the program is made of stays, so nobody looks at it again. Closed connections are freed without a collection.
 gc.collect()
 gc.freeze()
-gc.set_threshold(50_000, 20, 50)
+gc.set_threshold(50_000)

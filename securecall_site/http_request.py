@@ -16,12 +16,20 @@ REFUSAL = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Lengt
 class BoundedRequest(WebRequest):  # type: ignore[misc]  # daphne ships no types
     """A request that is answered with 413 and cut off where its body is longer than `LIMIT_HTTP_BODY_BYTES`."""
 
+    channel: Any
     _body_bytes = 0
     deadline: asyncio.TimerHandle
 
     def __init__(self, *args: Any) -> None:
         """Leave forms to Django: Twisted parses each in memory, nine times its size, while everybody waits."""
         super().__init__(*args, parsePOSTFormSubmission=False)
+
+    def process(self) -> Any:
+        """Handle it; after the handshake of a WebSocket nothing of HTTP is left to wait for the garbage collector."""
+        handled = super().process()
+        if self.transport is None and self.channel is not None:
+            self.channel = None
+        return handled
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802  # Twisted's name
         """Refuse a length that is known to be too much before a byte of it is read; None: it comes in chunks."""
@@ -66,6 +74,7 @@ def bind_requests(factory: Any) -> None:
                 return request
 
             channel.requestFactory = bounded
+            del channel.makeConnection
             connect(transport)
 
         channel.makeConnection = make_connection

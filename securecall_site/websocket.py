@@ -25,6 +25,8 @@ RESUME_SECONDS = 0.02
 class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ships no types
     """Daphne's WebSocket connection, with the close codes and ping frames that the consumer needs to see."""
 
+    closeHandshakeTimeoutCall: Any  # noqa: N815  # autobahn's name
+
     # Autobahn copies these options to each connection and formats them for a debug line, more than half of the
     # work of a handshake; here they are the class's.
     CONFIG_ATTRS = ()
@@ -68,6 +70,14 @@ class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ship
         if self.closedByMe:
             code = self.localCloseCode
         super().onClose(was_clean, NO_CODE_RECEIVED if code is None else code, reason)
+
+    def connectionLost(self, reason: Any = None) -> None:  # noqa: N802  # Twisted's name
+        """Let go of what refers back to this: garbage is collected rarely."""
+        super().connectionLost(reason)
+        self.is_closed = None
+        if self.closeHandshakeTimeoutCall is not None:
+            self.closeHandshakeTimeoutCall.cancel()
+            self.closeHandshakeTimeoutCall = None
 
     def onPing(self, payload: bytes) -> None:  # noqa: N802
         """Answer with a pong and let the application know; some clients heartbeat with ping frames."""

@@ -182,6 +182,10 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
             self.node.switch.detach(self.channel_name)
             if self.is_admitted:
                 await self.node.depart(self.address)
+            self.outbound.detach()
+            # They refer back to this one. Nobody is left to be told anything.
+            self.is_shut = True
+            del self.connection, self.outbound
 
 
 async def _raise(error: Exception) -> None:

@@ -63,6 +63,10 @@ class Outbound:
         """Give each event to `take` as it arrives, on servers that allow it; queue what it returns."""
         self._transport.hand_over(take)
 
+    def detach(self) -> None:
+        """Leave the server as it was, once the connection is closed."""
+        self._transport.detach()
+
     def close_code(self, event: dict[str, Any]) -> int:
         """Return the client's close code; 1006 when it sent no close frame."""
         return self._transport.close_code(event)

@@ -32,11 +32,13 @@ BYTES_A_TURN = 4096
 class Transport:
     """The server's side of a connection, found behind its `send`; an unknown server tells nothing."""
 
-    __slots__ = ("_protocol", "buffered_bytes", "is_open", "send_text")
+    __slots__ = ("_overridden", "_protocol", "buffered_bytes", "is_open", "send_text")
 
     def __init__(self, send: Send) -> None:
         self._protocol: Any = send.args[0] if isinstance(send, partial) else getattr(send, "__self__", None)
         transport: Any = getattr(self._protocol, "transport", None)
+        # Methods of the server's that were overridden: of what, and their names.
+        self._overridden: list[tuple[Any, str]] = []
         # How much the server has not written yet. daphne never makes a sender wait: without this its
         # memory grows for as long as a client does not read.
         self.buffered_bytes: Callable[[], int] = _nothing
@@ -80,9 +82,11 @@ class Transport:
                 # uvicorn stops reading at every message, two system calls, unless it believes that it has.
                 protocol.read_paused = queue.qsize() < UNHANDLED_EVENTS
 
-        queue.put_nowait = put_nowait
+        self._override(queue, "put_nowait", put_nowait)
         if pauses_reading and _is_plain(protocol):
-            FrameReader(protocol).install()
+            self._override(protocol, "data_received", FrameReader(protocol).data_received)
+            # Event loops remember the method.
+            protocol.transport.set_protocol(protocol)
 
     def watch_pings(self, on_ping: Callable[[], None]) -> None:
         """Call `on_ping` at every WebSocket ping frame, on a server that has no event for it (uvicorn)."""
@@ -94,7 +98,22 @@ class Transport:
             on_ping()
             answer()
 
-        self._protocol.handle_ping = handle_ping
+        self._override(self._protocol, "handle_ping", handle_ping)
+
+    def detach(self) -> None:
+        """Leave the server as it was, once the connection is closed.
+
+        What refers to itself in a circle is freed only when garbage is collected, which is rare.
+        """
+        for owner, name in self._overridden:
+            delattr(owner, name)
+        self._overridden.clear()
+        self._protocol = None
+        self.buffered_bytes, self.is_open, self.send_text = _nothing, _never_open, _never
+
+    def _override(self, owner: Any, name: str, method: Callable[..., None]) -> None:
+        setattr(owner, name, method)
+        self._overridden.append((owner, name))
 
     def close_code(self, event: Event) -> int:
         """Return the client's close code from `websocket.disconnect`; 1006 when it sent no close frame.
@@ -140,12 +159,6 @@ class FrameReader:
         self._is_between_frames = _awaits_a_message(protocol.conn)
         # What came, and is for a later turn of the event loop.
         self._rest = b""
-
-    def install(self) -> None:
-        """Be asked first."""
-        self._protocol.data_received = self.data_received
-        # Event loops remember the method.
-        self._protocol.transport.set_protocol(self._protocol)
 
     def data_received(self, data: bytes) -> None:
         """Take what came from the client."""
@@ -245,6 +258,10 @@ def _nothing() -> int:
 
 def _always() -> bool:
     return True
+
+
+def _never_open() -> bool:
+    return False
 
 
 def _never(_text: str) -> bool:

@@ -1,0 +1,112 @@
+"""A closed connection is freed at once, without the garbage collector, whose full rounds may be hours apart."""
+
+import asyncio
+import contextlib
+import gc
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from daphne.http_protocol import HTTPFactory
+from daphne.server import twisted_loop
+from daphne.ws_protocol import WebSocketFactory
+from twisted.internet import reactor
+from twisted.web.http import HTTPChannel
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame, Opcode
+
+from securecall_site.http_request import BoundedRequest, bind_requests
+from securecall_site.server import GracefulServer
+from securecall_site.tests.test_reading import ANSWER_SECONDS, HANDSHAKE, UvicornEnd
+from securecall_site.websocket import SignalingProtocol
+from signaling import node
+from signaling.connection import Connection
+from signaling.consumers import SignalConsumer
+from signaling.outbound import Outbound
+from signaling.transport import FrameReader, Transport
+
+FREED = (
+    SignalConsumer,
+    Connection,
+    Outbound,
+    Transport,
+    FrameReader,
+    SignalingProtocol,
+    HTTPChannel,
+    BoundedRequest,
+    WebSocketsSansIOProtocol,
+)
+REGISTER = Frame(Opcode.TEXT, b'{"type":"REGISTER","payload":{"clientId":"alice"}}').serialize(mask=True)
+CLOSE = Frame(Opcode.CLOSE, (1000).to_bytes(2, "big")).serialize(mask=True)
+NONSENSE = b"\xff\xff"
+
+
+@pytest.fixture(autouse=True)
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+async def hears(client: socket.socket, word: bytes) -> None:
+    told = b""
+    while word not in told:
+        part = await asyncio.get_running_loop().sock_recv(client, 1 << 16)
+        assert part, told
+        told += part
+
+
+def left() -> list[str]:
+    """Name what is left of connections."""
+    return [type(one).__name__ for one in gc.get_objects() if isinstance(one, FREED)]
+
+
+async def until_freed() -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while left():
+                await asyncio.sleep(0)
+    assert left() == []
+
+
+async def on_daphne(last_words: bytes) -> None:
+    daphne = GracefulServer(application=SignalConsumer.as_asgi(), endpoints=["tcp:0"])
+    daphne.http_factory = HTTPFactory(daphne)
+    daphne.ws_factory = WebSocketFactory(daphne, server="daphne")
+    SignalingProtocol.settle(daphne.ws_factory)
+    bind_requests(daphne.http_factory)
+    client, server = socket.socketpair()
+    client.setblocking(False)  # noqa: FBT003 -- the socket module's
+    with server:
+        reactor.adoptStreamConnection(server.fileno(), socket.AF_UNIX, daphne.http_factory)
+    with client:
+        client.send(HANDSHAKE)
+        await hears(client, b"101 Switching Protocols")
+        client.send(REGISTER)
+        await hears(client, b"REGISTERED")
+        client.send(last_words)
+    await until_freed()
+    await node.stop()
+
+
+class Uvicorn(UvicornEnd):
+    async def application(self, scope: Any, receive: Any, send: Any) -> None:
+        await SignalConsumer.as_asgi()(scope, receive, send)
+
+
+async def on_uvicorn(last_words: bytes) -> None:
+    async with Uvicorn(is_ours=True).connected() as (protocol, client):
+        client.send(REGISTER)
+        await hears(client, b"REGISTERED")
+        client.send(last_words)
+    del protocol
+    await until_freed()
+    await node.stop()
+
+
+@pytest.mark.parametrize("last_words", [CLOSE, NONSENSE, b""], ids=["goodbye", "violation", "drop"])
+def test_closed_connection_is_freed_at_once(last_words: bytes) -> None:
+    twisted_loop.run_until_complete(on_daphne(last_words))
+    asyncio.run(on_uvicorn(last_words))
