@@ -9,7 +9,7 @@ from tests.services import NotInstalledError, postgres_server
 
 NO_TESTS_COLLECTED = 5
 # Most tests wait, for servers, browsers and clocks. Which go together is said in conftest.py.
-SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "loadscope", "--no-loadscope-reorder")
+SIDE_BY_SIDE = ("--numprocesses", "3", "--dist", "loadscope", "--no-loadscope-reorder")
 
 
 def main(arguments: list[str]) -> int:
