@@ -130,7 +130,9 @@ class Terminal:
 
     def __init__(self, url: str, *arguments: str) -> None:
         self.master, slave = os.openpty()
-        command = ["setsid", "--ctty", "--wait", sys.executable, "manage.py", *arguments]
+        # Tests that run in the background of a script are told to ignore Ctrl-C, and so would the command be.
+        command = ["env", "--default-signal=INT", "setsid", "--ctty", "--wait"]
+        command += [sys.executable, "manage.py", *arguments]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environment(url), stdin=slave, stdout=slave, stderr=slave
         )
