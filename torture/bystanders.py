@@ -33,7 +33,9 @@ async def bystanders(url: str) -> AsyncIterator[list[float]]:
     finally:
         stdin.close()
         told = await stdout.read()
-        await process.wait()
+        status = await process.wait()
+    if status:
+        raise RuntimeError("A bystander met something else than its peer's messages; it is said above.")
     hops += json.loads(told)
 
 
