@@ -27,7 +27,7 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]  # daphne ships no types
     def process(self) -> Any:
         """Handle it; after the handshake of a WebSocket nothing of HTTP is left to wait for the garbage collector."""
         handled = super().process()
-        if self.transport is None and self.channel is not None:
+        if self.transport is None:
             self.channel = None
         return handled
 

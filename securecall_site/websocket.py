@@ -39,8 +39,6 @@ class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ship
         """Take what daphne's factory gives."""
         super().__init__(*args)
         self.unwritten: list[bytes] = []
-        self.frames_left = FRAMES_A_TURN
-        self.is_turn_over = False
 
     @classmethod
     def settle(cls, factory: Any) -> None:
@@ -113,7 +111,7 @@ class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ship
 
     def consumeData(self) -> None:  # noqa: N802  # autobahn's name
         """Read what came, until it is the others' turn, or the application is behind."""
-        self.frames_left = FRAMES_A_TURN
+        self.frames_left, self.is_turn_over = FRAMES_A_TURN, False
         super().consumeData()
         queue = getattr(self, "application_queue", None)
         if queue is not None and queue.qsize() > UNHANDLED_EVENTS:
@@ -127,8 +125,8 @@ class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ship
         Reading is half of what relaying a message costs autobahn, since a frame may come in pieces, compressed or
         wrong. One that is none of these is read here, and every other by autobahn.
         """
-        self.is_turn_over = not self.frames_left
-        if self.is_turn_over:
+        if not self.frames_left:
+            self.is_turn_over = True
             return False
         is_plain = self.current_frame is None and not self.inside_message and self._perMessageCompress is None
         if not is_plain or not self._read_frames():
@@ -140,17 +138,17 @@ class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ship
     def _read_frames(self) -> int:
         """Read as many as there are, up to `frames_left`; returns how many bytes they were."""
         data, at = self.data, 0
-        while self.frames_left and self._may_read() and (frame := whole_text_frame(data, at)):
+        while self.frames_left and (frame := whole_text_frame(data, at)):
+            is_open = self.state == self.STATE_OPEN
+            # What follows our close frame counts for nothing, until the peer's.
+            if not is_open and (self.failedByMe or not self.closedByMe):
+                break
             text, at = frame
             self.frames_left -= 1
-            if self.state == self.STATE_OPEN:
+            if is_open:
                 self.application_queue.put_nowait({"type": "websocket.receive", "text": text})
         self.data: bytes = data[at:]
         return at
-
-    def _may_read(self) -> bool:
-        # What follows our close frame counts for nothing, until the peer's.
-        return bool(self.state == self.STATE_OPEN or (self.closedByMe and not self.failedByMe))
 
     def _pause(self, seconds: float) -> None:
         self.transport.pauseProducing()

@@ -194,23 +194,21 @@ class FrameReader:
         """Read as much as it is this client's turn for; returns where that ends."""
         protocol, at = self._protocol, 0
         for _ in range(FRAMES_A_TURN):
+            if at == len(data):
+                break
             is_plain = self._is_between_frames and self._conn.state == _WEBSOCKETS_OPEN
             frame = whole_text_frame(data, at) if is_plain else None
             if frame is None:
-                break
+                end = min(at + BYTES_A_TURN, len(data))
+                self._data_received(data[at:end])
+                self._is_between_frames = _awaits_a_message(self._conn)
+                return end
             text, at = frame
             protocol.queue.put_nowait({"type": "websocket.receive", "text": text})
             if not protocol.read_paused:
                 protocol.read_paused = True
                 protocol.transport.pause_reading()
-            if at == len(data):
-                return at
-        else:
-            return at
-        end = min(at + BYTES_A_TURN, len(data))
-        self._data_received(data[at:end])
-        self._is_between_frames = _awaits_a_message(self._conn)
-        return end
+        return at
 
 
 class CorkedTransport:
