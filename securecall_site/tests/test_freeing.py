@@ -8,17 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from daphne.http_protocol import HTTPFactory
 from daphne.server import twisted_loop
-from daphne.ws_protocol import WebSocketFactory
 from twisted.internet import reactor
 from twisted.web.http import HTTPChannel
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
 
 from securecall_site.http_request import BoundedRequest, bind_requests
-from securecall_site.server import GracefulServer
-from securecall_site.tests.test_reading import ANSWER_SECONDS, HANDSHAKE, UvicornEnd
+from securecall_site.tests.test_reading import ANSWER_SECONDS, HANDSHAKE, End, UvicornEnd
 from securecall_site.websocket import SignalingProtocol
 from signaling import node
 from signaling.connection import Connection
@@ -45,9 +42,12 @@ NONSENSE = b"\xff\xff"
 @pytest.fixture(autouse=True)
 def no_collector() -> Iterator[None]:
     gc.collect()
+    # What other tests left behind is not looked at.
+    gc.freeze()
     gc.disable()
     yield
     gc.enable()
+    gc.unfreeze()
 
 
 async def hears(client: socket.socket, word: bytes) -> None:
@@ -71,16 +71,18 @@ async def until_freed() -> None:
     assert left() == []
 
 
+class Daphne(End):
+    async def application(self, scope: Any, receive: Any, send: Any) -> None:
+        await SignalConsumer.as_asgi()(scope, receive, send)
+
+
 async def on_daphne(last_words: bytes) -> None:
-    daphne = GracefulServer(application=SignalConsumer.as_asgi(), endpoints=["tcp:0"])
-    daphne.http_factory = HTTPFactory(daphne)
-    daphne.ws_factory = WebSocketFactory(daphne, server="daphne")
-    SignalingProtocol.settle(daphne.ws_factory)
-    bind_requests(daphne.http_factory)
+    factory = Daphne(SignalingProtocol).daphne.http_factory
+    bind_requests(factory)
     client, server = socket.socketpair()
     client.setblocking(False)  # noqa: FBT003 -- the socket module's
     with server:
-        reactor.adoptStreamConnection(server.fileno(), socket.AF_UNIX, daphne.http_factory)
+        reactor.adoptStreamConnection(server.fileno(), socket.AF_UNIX, factory)
     with client:
         client.send(HANDSHAKE)
         await hears(client, b"101 Switching Protocols")

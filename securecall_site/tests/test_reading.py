@@ -29,6 +29,7 @@ from websockets.frames import Frame, Opcode
 from fuzz import frames
 from fuzz.messages import Messages
 from securecall_site import websocket
+from securecall_site.server import GracefulServer
 from securecall_site.websocket import CLOSE_HANDSHAKE_SECONDS, NO_CODE_RECEIVED, SignalingProtocol
 from signaling import transport
 from signaling.outbound import Outbound
@@ -58,10 +59,10 @@ VIOLATIONS = {1002, 1007, 1009}  # RFC 6455, section 7.4.1
 EXAMPLES = int(os.environ.get("READING_EXAMPLES", "0"))
 
 
-class End:
-    """A server's end of one connection, and what the application behind it was told."""
+class Told:
+    """What an application was told, and how it came."""
 
-    def __init__(self, protocol: type[WebSocketProtocol]) -> None:
+    def __init__(self) -> None:
         self.events: list[Event] = []
         # The most events that one read left for the application, and how often others had their turn meanwhile.
         self.waiting = self.turns = 0
@@ -69,10 +70,17 @@ class End:
         self.closes_after = 0
         # Whether the client's close frame was seen.
         self.is_clean = False
+
+
+class End(Told):
+    """A server's end of one connection, and what the application behind it was told."""
+
+    def __init__(self, protocol: type[WebSocketProtocol]) -> None:
+        super().__init__()
         self.is_ours = issubclass(protocol, SignalingProtocol)
-        self.daphne = Server(application=self.application, endpoints=["tcp:0"])
+        server = GracefulServer if self.is_ours else Server
+        self.daphne = server(application=self.application, endpoints=["tcp:0"])
         self.daphne.connections = {}
-        self.daphne.is_draining = False
         self.daphne.http_factory = HTTPFactory(self.daphne)
         self.daphne.ws_factory = WebSocketFactory(self.daphne, server="daphne")
         self.daphne.ws_factory.setProtocolOptions(
@@ -192,17 +200,11 @@ def outcome(protocol: type[WebSocketProtocol], pieces: list[bytes]) -> tuple[lis
     return read
 
 
-class UvicornEnd:
+class UvicornEnd(Told):
     """The same on uvicorn, with our reading and writing of frames, or with its own alone."""
 
     def __init__(self, *, is_ours: bool) -> None:
-        self.events: list[Event] = []
-        # The most events that one read left for the application, and how often others had their turn meanwhile.
-        self.waiting = self.turns = 0
-        # The application closes after so many messages.
-        self.closes_after = 0
-        # Whether the client's close frame was seen.
-        self.is_clean = False
+        super().__init__()
         self.is_ours = is_ours
         self.config = Config(
             self.application,
@@ -373,17 +375,16 @@ LITTLE = 1, 7
 )
 def test_flood_is_read_in_turns(frame: bytes, turns_daphne: int, turns_uvicorn: int) -> None:
     """Others are read in between, and nothing of it is lost."""
+    pieces = [frame * 1000, CLOSING]
     on_daphne, on_uvicorn = End(SignalingProtocol), UvicornEnd(is_ours=True)
-    events, told = twisted_loop.run_until_complete(on_daphne.reads([frame * 1000, CLOSING]))
+    by_daphne = twisted_loop.run_until_complete(on_daphne.reads(pieces))
+    by_uvicorn = asyncio.run(on_uvicorn.reads(pieces))
     assert on_daphne.turns >= turns_daphne
-    assert on_daphne.waiting <= FEW
-    assert events[-1]["code"] == GOING_AWAY
-    assert len(events) - 1 + told.count(PONG) == 1000
-    events, told = asyncio.run(on_uvicorn.reads([frame * 1000, CLOSING]))
     assert on_uvicorn.turns >= turns_uvicorn
-    assert on_uvicorn.waiting <= FEW
-    assert events[-1]["code"] == GOING_AWAY
-    assert len(events) - 1 + told.count(PONG) == 1000
+    for end, (events, told) in ((on_daphne, by_daphne), (on_uvicorn, by_uvicorn)):
+        assert end.waiting <= FEW
+        assert events[-1]["code"] == GOING_AWAY
+        assert len(events) - 1 + told.count(PONG) == 1000
 
 
 def test_flood_after_our_close_is_dropped() -> None:
@@ -391,12 +392,11 @@ def test_flood_after_our_close_is_dropped() -> None:
     on_daphne, on_uvicorn = End(SignalingProtocol), UvicornEnd(is_ours=True)
     on_daphne.closes_after = on_uvicorn.closes_after = 1
     pieces = [MESSAGE, MESSAGE * 1000 + CLOSING]
-    events, _ = twisted_loop.run_until_complete(on_daphne.reads(pieces))
-    assert [event["type"] for event in events] == ["websocket.receive", "websocket.disconnect"]
-    assert on_daphne.is_clean
-    events, _ = asyncio.run(on_uvicorn.reads(pieces))
-    assert [event["type"] for event in events] == ["websocket.receive", "websocket.disconnect"]
-    assert on_uvicorn.is_clean
+    by_daphne, _ = twisted_loop.run_until_complete(on_daphne.reads(pieces))
+    by_uvicorn, _ = asyncio.run(on_uvicorn.reads(pieces))
+    for end, events in ((on_daphne, by_daphne), (on_uvicorn, by_uvicorn)):
+        assert [event["type"] for event in events] == ["websocket.receive", "websocket.disconnect"]
+        assert end.is_clean
 
 
 async def test_uvicorn_reads_nothing_else_before_the_rest_of_a_flood() -> None:
