@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 import pytest
 
-START_SECONDS = 20
+START_SECONDS = 60
 STOP_SECONDS = 10
 POLL_SECONDS = 0.02
 # Between finding a free port and listening on it, somebody else may take it.
