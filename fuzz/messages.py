@@ -9,8 +9,8 @@ Object = list[tuple[str, Any]]
 
 MOST_NESTED = 3000
 SESSION_DESCRIPTIONS = ("v=0\r\n", "x", "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\n" + "a=candidate\r\n" * 200)
-CANDIDATES: tuple[Any, ...] = ("", "candidate:1 1 udp 1 192.0.2.1 9 typ host", {"candidate": "", "sdpMid": None})
-REASONS = ("busy", "", "x" * 64)
+CANDIDATES: tuple[Any, ...] = ("", None, "candidate:1 1 udp 1 192.0.2.1 9 typ host", {"candidate": "", "sdpMid": None})
+REASONS = ("busy", "", None, "x" * 64)
 # In place of anything: each has met a parser that it broke.
 ODD_VALUES: tuple[Any, ...] = (
     *(None, True, 0, -1, 1.5, 2**53 + 1, 10**400, -0.0, 5e-324, float("nan"), float("inf")),
@@ -84,7 +84,7 @@ class Messages:
     def _candidate(self) -> Any:
         return self._dice.choice(CANDIDATES)
 
-    def _reason(self) -> str:
+    def _reason(self) -> str | None:
         return self._dice.choice(REASONS)
 
     def _key(self) -> str:

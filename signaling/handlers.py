@@ -39,6 +39,7 @@ from signaling.protocol.messages import (
     Register,
     Registered,
     TurnCredentials,
+    or_unset,
 )
 from signaling.registry.rules import USED_CALL_ID
 from turn.ice import expiry, ice_servers, ice_servers_until
@@ -66,7 +67,8 @@ async def call_initiate(connection: Connection, message: CallInitiate) -> None:
     caller = _client_id_of(connection)
     if message.target_id == caller:
         raise InvalidMessageError("You cannot call yourself; use another targetId.")
-    call_id = new_call_id() if message.call_id is UNSET else message.call_id
+    chosen = or_unset(message.call_id)
+    call_id = new_call_id() if chosen is UNSET else chosen
     if not CALL_ID.fullmatch(call_id):
         raise InvalidMessageError(
             "A callId has 16 to 64 letters, digits, hyphens or underscores; choose another, or leave it out."
@@ -107,7 +109,7 @@ async def call_reject(connection: Connection, message: CallReject) -> None:
     leg = await connection.registry.advance(message.call_id, _client_id_of(connection), Action.REJECT)
     connection.legs.pop(message.call_id, None)
     counters.calls_rejected += 1
-    await connection.relay_change(leg, CallRejected(message.call_id, message.reason))
+    await connection.relay_change(leg, CallRejected(message.call_id, or_unset(message.reason)))
 
 
 async def call_end(connection: Connection, message: CallEnd) -> None:
@@ -115,7 +117,7 @@ async def call_end(connection: Connection, message: CallEnd) -> None:
     leg = await connection.registry.advance(message.call_id, _client_id_of(connection), Action.CLOSE)
     connection.legs.pop(message.call_id, None)
     counters.calls_ended[BY_CLIENT] += 1
-    await connection.relay_change(leg, CallEnded(message.call_id, message.reason))
+    await connection.relay_change(leg, CallEnded(message.call_id, or_unset(message.reason)))
 
 
 async def ice_candidate(connection: Connection, message: IceCandidate) -> None:

@@ -368,6 +368,7 @@ STRINGS = {
 }
 CANDIDATES = STRINGS | {
     "the end of candidates": '""',
+    "null": "null",
     "an empty object": "{}",
     "a browser's": f'{{"candidate":"{CANDIDATE}","sdpMid":"0","sdpMLineIndex":0,"usernameFragment":null}}',
     "odd white space": '{ "candidate" :\t"x" ,\r\n "sdpMid":\n[ 1 , 2,3 ] }',

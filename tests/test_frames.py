@@ -81,7 +81,7 @@ WRONG_FIELDS = [
     *lacking("CALL_INITIATE", [{}, {"targetId": "x"}, {"sdpOffer": OFFER}]),
     *mistyped("CALL_INITIATE", INITIATE, "targetId", [7, None, "", "x" * 65, "bob\n", ["x"]]),
     *mistyped("CALL_INITIATE", INITIATE, "sdpOffer", ["", None, 7, True, {}, {"sdp": OFFER}, []]),
-    *mistyped("CALL_INITIATE", INITIATE, "callId", [7, {}, [], True]),
+    *mistyped("CALL_INITIATE", INITIATE, "callId", [7, {}, [], True, ""]),
     *lacking("CALL_ACCEPT", [{}, {"callId": CALL}, {"sdpAnswer": OFFER}]),
     *mistyped("CALL_ACCEPT", ACCEPT, "sdpAnswer", ["", None, 7, {}, ["v=0"]]),
     *mistyped("CALL_ACCEPT", ACCEPT, "callId", [7, None, {}]),
@@ -90,7 +90,7 @@ WRONG_FIELDS = [
     *lacking("CALL_END", [{}, {"callId": 7}, {"callId": None}]),
     *mistyped("CALL_END", {"callId": CALL}, "reason", [7, {}, ["busy"], "x" * 65]),
     *lacking("ICE_CANDIDATE", [{}, {"callId": CALL}, {"candidate": CANDIDATE}]),
-    *mistyped("ICE_CANDIDATE", ICE, "candidate", [None, 7, True, [], [CANDIDATE]]),
+    *mistyped("ICE_CANDIDATE", ICE, "candidate", [7, True, [], [CANDIDATE]]),
     *mistyped("ICE_CANDIDATE", ICE, "callId", [7, None]),
     *lacking("PKD_REGISTER", [{}, {"clientId": "x"}, {"publicKey": "x"}]),
     *mistyped("PKD_REGISTER", {"clientId": "x"}, "publicKey", ["", 7, None, {}, ["x"]]),
@@ -165,6 +165,22 @@ async def test_opaque_value_must_be_json_all_the_same(alice: Person, bob: Person
     # The sentence depends on whether the frame could be read at all; that the peer hears nothing does not.
     await alice.expects("ERROR", code="INVALID_MESSAGE")
     await alice.reaches(bob, call_id)
+
+
+@pytest.mark.parametrize(("message_type", "answer"), [("HEARTBEAT", "HEARTBEAT_ACK"), ("TURN_CREDENTIALS",) * 2])
+async def test_payload_of_null_is_none_where_nothing_is_needed(alice: Person, message_type: str, answer: str) -> None:
+    await alice.send_raw(f'{{"type":"{message_type}","payload":null}}')
+    await alice.expects(answer)
+
+
+async def test_optional_field_of_null_is_absent(alice: Person, bob: Person) -> None:
+    await alice.send("CALL_INITIATE", targetId=bob.id, sdpOffer=OFFER, callId=None)
+    call_id = (await bob.expects("INCOMING_CALL"))["callId"]
+    await bob.send("CALL_REJECT", callId=call_id, reason=None)
+    assert await alice.expects("CALL_REJECTED") == {"callId": call_id}
+    call_id = await alice.talks_to(bob)
+    await alice.send("CALL_END", callId=call_id, reason=None)
+    assert await bob.expects("CALL_ENDED") == {"callId": call_id}
 
 
 async def test_extra_keys_are_ignored(join: Join, target: Target) -> None:

@@ -7,13 +7,15 @@ as the very bytes that came.
 import itertools
 import math
 import re
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from signaling.protocol.calls import CALL_ID
 from signaling.protocol.errors import ErrorCode, InvalidMessageError, ProtocolError
+
+T = TypeVar("T")
 
 MAX_FRAME_BYTES = 65_536
 # How deep the decoder goes depends on Python's version; this does not, and is less.
@@ -29,7 +31,7 @@ PublicKey = Annotated[str, Meta(min_length=1, max_length=8192, pattern=r"^[^\x00
 # What a JSON schema says of these, `decode_payload` and the handlers check, who have a better sentence for it.
 CallId = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{CALL_ID.pattern}\Z"})]
 SessionDescription = Annotated[Raw, Meta(extra_json_schema={"type": "string", "minLength": 1})]
-Candidate = Annotated[Raw, Meta(extra_json_schema={"type": ["string", "object"]})]
+Candidate = Annotated[Raw, Meta(extra_json_schema={"type": ["string", "object", "null"]})]
 
 
 class ClientMessage(Struct, rename="camel", gc=False):
@@ -48,7 +50,7 @@ class Register(ClientMessage):
 class Heartbeat(ClientMessage):
     """Say that the client is alive."""
 
-    usage = "HEARTBEAT takes no payload, or an object."
+    usage = "HEARTBEAT takes no payload, null or an object."
 
 
 class CallInitiate(ClientMessage):
@@ -60,7 +62,7 @@ class CallInitiate(ClientMessage):
     )
     target_id: ClientId
     sdp_offer: SessionDescription
-    call_id: CallId | UnsetType = UNSET
+    call_id: CallId | UnsetType | None = UNSET
 
 
 class CallAccept(ClientMessage):
@@ -76,7 +78,7 @@ class CallReject(ClientMessage):
 
     usage = "CALL_REJECT needs a callId (a string); its reason is optional, up to 64 characters."
     call_id: str
-    reason: Reason | UnsetType = UNSET
+    reason: Reason | UnsetType | None = UNSET
 
 
 class CallEnd(ClientMessage):
@@ -84,13 +86,13 @@ class CallEnd(ClientMessage):
 
     usage = "CALL_END needs a callId (a string); its reason is optional, up to 64 characters."
     call_id: str
-    reason: Reason | UnsetType = UNSET
+    reason: Reason | UnsetType | None = UNSET
 
 
 class IceCandidate(ClientMessage):
-    """A candidate for the peer; `""` ends them. The server relays it as it came."""
+    """A candidate for the peer; `""` or `null` ends them. The server relays it as it came."""
 
-    usage = "ICE_CANDIDATE needs a callId (a string) and a candidate (a string or an object)."
+    usage = "ICE_CANDIDATE needs a callId (a string) and a candidate (a string, an object or null)."
     call_id: str
     candidate: Candidate
 
@@ -113,7 +115,12 @@ class PkdLookup(ClientMessage):
 class TurnCredentials(ClientMessage):
     """Ask for fresh TURN credentials."""
 
-    usage = "TURN_CREDENTIALS takes an empty payload."
+    usage = "TURN_CREDENTIALS takes no payload, null or an object."
+
+
+def or_unset(value: T | UnsetType | None) -> T | UnsetType:
+    """Return the value of an optional field; UNSET for `null`, which many serializers write for an absent one."""
+    return UNSET if value is None else value
 
 
 CLIENT_MESSAGES: dict[str, type[ClientMessage]] = {
@@ -242,6 +249,7 @@ class Envelope(Struct, gc=False):
     """A frame's outer object; extra keys are ignored."""
 
     type: str
+    # A `null` is read as if it were not there, which is enough where nothing is needed.
     payload: Raw = Raw(b"{}")
 
 
@@ -253,6 +261,7 @@ class _ServerEnvelope(Struct, gc=False):
 _envelopes = msgspec.json.Decoder(Envelope)
 _payloads = {name: msgspec.json.Decoder(message) for name, message in CLIENT_MESSAGES.items()}
 _encode = msgspec.json.Encoder().encode
+_NULL, _NOTHING = Raw(b"null"), Raw(b"{}")
 
 
 def decode_envelope(frame: str) -> Envelope:
@@ -265,8 +274,9 @@ def decode_envelope(frame: str) -> Envelope:
 
 def decode_payload(envelope: Envelope) -> ClientMessage:
     """Decode a payload by its envelope's type; raises `InvalidMessageError` with the type's usage."""
+    decode, payload = _payloads[envelope.type].decode, envelope.payload
     try:
-        message = _payloads[envelope.type].decode(envelope.payload)
+        message = decode(_NOTHING if payload == _NULL else payload)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         raise InvalidMessageError(CLIENT_MESSAGES[envelope.type].usage) from None
     check = _OPAQUE_FIELDS.get(type(message))
@@ -279,11 +289,11 @@ def decode_payload(envelope: Envelope) -> ClientMessage:
     return message
 
 
-# An opaque field, and what its JSON may start with: a string alone (and then not an empty one), or an object.
+# An opaque field, and what its JSON may start with: a string alone (and then not an empty one), an object or null.
 _OPAQUE_FIELDS: dict[type[ClientMessage], tuple[str, bytes]] = {
     CallInitiate: ("sdp_offer", b'"'),
     CallAccept: ("sdp_answer", b'"'),
-    IceCandidate: ("candidate", b'"{'),
+    IceCandidate: ("candidate", b'"{n'),
 }
 
 

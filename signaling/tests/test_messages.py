@@ -48,6 +48,7 @@ from signaling.protocol.messages import (
     decode_payload,
     error_for,
     named_in,
+    or_unset,
 )
 
 CALL = "call-of-this-test"
@@ -70,13 +71,17 @@ GOOD: list[tuple[str, dict[str, Any], ClientMessage]] = [
         {"targetId": "bob", "sdpOffer": "v=0", "callId": CALL},
         CallInitiate("bob", Raw(b'"v=0"'), CALL),
     ),
+    ("CALL_INITIATE", {"targetId": "bob", "sdpOffer": "v=0", "callId": None}, CallInitiate("bob", Raw(b'"v=0"'), None)),
     ("CALL_ACCEPT", {"callId": CALL, "sdpAnswer": "v=0"}, CallAccept(CALL, Raw(b'"v=0"'))),
     ("CALL_REJECT", {"callId": CALL}, CallReject(CALL)),
     ("CALL_REJECT", {"callId": CALL, "reason": "busy"}, CallReject(CALL, "busy")),
     ("CALL_END", {"callId": CALL}, CallEnd(CALL)),
+    ("CALL_REJECT", {"callId": CALL, "reason": None}, CallReject(CALL, None)),
     ("CALL_END", {"callId": CALL, "reason": ""}, CallEnd(CALL, "")),
+    ("CALL_END", {"callId": CALL, "reason": None}, CallEnd(CALL, None)),
     ("ICE_CANDIDATE", {"callId": CALL, "candidate": ""}, IceCandidate(CALL, Raw(b'""'))),
     ("ICE_CANDIDATE", {"callId": CALL, "candidate": {}}, IceCandidate(CALL, Raw(b"{}"))),
+    ("ICE_CANDIDATE", {"callId": CALL, "candidate": None}, IceCandidate(CALL, Raw(b"null"))),
     ("PKD_REGISTER", {"clientId": "alice", "publicKey": "k"}, PkdRegister("alice", "k")),
     ("PKD_LOOKUP", {"clientId": "alice"}, PkdLookup("alice")),
     ("TURN_CREDENTIALS", {}, TurnCredentials()),
@@ -104,6 +109,25 @@ def test_decode_covers_every_type() -> None:
 def test_decode_ignores_extra_keys_and_takes_a_missing_payload() -> None:
     assert isinstance(decode('{"type": "HEARTBEAT"}'), Heartbeat)
     assert isinstance(decode(' {"id": 7, "payload": {}, "type": "TURN_CREDENTIALS"} '), TurnCredentials)
+
+
+@pytest.mark.parametrize("payload", ["null", " null\n"])
+def test_decode_takes_null_for_a_payload_that_needs_nothing(payload: str) -> None:
+    assert isinstance(decode(f'{{"type":"HEARTBEAT","payload":{payload}}}'), Heartbeat)
+    assert isinstance(decode(f'{{"payload":{payload},"type":"TURN_CREDENTIALS"}}'), TurnCredentials)
+
+
+@pytest.mark.parametrize("message_type", CLIENT_MESSAGES.keys() - {"HEARTBEAT", "TURN_CREDENTIALS"})
+def test_decode_of_null_where_something_is_needed_says_what(message_type: str) -> None:
+    with pytest.raises(InvalidMessageError) as invalid:
+        decode(f'{{"type":"{message_type}","payload":null}}')
+    assert invalid.value.sentence == CLIENT_MESSAGES[message_type].usage
+
+
+def test_optional_field_that_is_null_was_not_given() -> None:
+    assert or_unset(None) is UNSET
+    assert or_unset(UNSET) is UNSET
+    assert or_unset("") == ""
 
 
 NO_ENVELOPE = [
@@ -153,11 +177,12 @@ def test_decode_of_what_is_no_message_is_invalid(text: str) -> None:
 
 
 BAD_CLIENT_IDS = ["", "x" * 65, "bob\n", "b b", "b\u00f6b", "bob\x00", "../bob", None, 7, True, ["bob"], {"a": 1}]
+# The first of them is what an optional field may be.
 NO_STRINGS: list[Any] = [None, 7, 1.5, True, [], ["v=0"], {}]
 OPAQUE_STRINGS = [*NO_STRINGS, "", {"type": "offer", "sdp": "v=0"}]
-BAD_CANDIDATES = [None, 7, 1.5, True, False, [], ["candidate"]]
+BAD_CANDIDATES = [7, 1.5, True, False, [], ["candidate"]]
 BAD_KEYS = [*NO_STRINGS, "", "x" * 8193, "line\nbreak", "tab\t", "\x00", "\x7f", "\x85", "key\r\n"]
-BAD_REASONS = [None, 7, "x" * 65, ["busy"]]
+BAD_REASONS = [7, "x" * 65, ["busy"]]
 
 BAD_PAYLOADS: list[tuple[str, dict[str, Any]]] = [
     *(("REGISTER", {"clientId": value}) for value in BAD_CLIENT_IDS),
@@ -165,7 +190,7 @@ BAD_PAYLOADS: list[tuple[str, dict[str, Any]]] = [
     ("REGISTER", {"clientid": "alice"}),
     *(("CALL_INITIATE", {"targetId": value, "sdpOffer": "v=0"}) for value in BAD_CLIENT_IDS),
     *(("CALL_INITIATE", {"targetId": "bob", "sdpOffer": value}) for value in OPAQUE_STRINGS),
-    *(("CALL_INITIATE", {"targetId": "bob", "sdpOffer": "v=0", "callId": value}) for value in NO_STRINGS),
+    *(("CALL_INITIATE", {"targetId": "bob", "sdpOffer": "v=0", "callId": value}) for value in NO_STRINGS[1:]),
     ("CALL_INITIATE", {"targetId": "bob"}),
     ("CALL_INITIATE", {"sdpOffer": "v=0"}),
     *(("CALL_ACCEPT", {"callId": CALL, "sdpAnswer": value}) for value in OPAQUE_STRINGS),
@@ -192,7 +217,7 @@ def test_decode_of_a_wrong_payload_says_what_the_message_needs(message_type: str
 
 
 @pytest.mark.parametrize("message_type", CLIENT_MESSAGES)
-@pytest.mark.parametrize("payload", ["null", "[]", "1", '"text"', "true"])
+@pytest.mark.parametrize("payload", ["[]", "1", '"text"', "true", '"null"', '""'])
 def test_decode_of_a_payload_that_is_no_object_is_invalid(message_type: str, payload: str) -> None:
     with pytest.raises(InvalidMessageError):
         decode(f'{{"type": "{message_type}", "payload": {payload}}}')
@@ -312,7 +337,7 @@ def test_session_descriptions_are_relayed_byte_by_byte(description: str, write: 
     assert f'"sdpAnswer":{written},' in CallAccepted(CALL, answer.sdp_answer, []).encode()
 
 
-@given(TEXTS | st.dictionaries(TEXTS, OPAQUE_JSON, max_size=4), WRITERS)
+@given(st.none() | TEXTS | st.dictionaries(TEXTS, OPAQUE_JSON, max_size=4), WRITERS)
 def test_candidates_are_relayed_byte_by_byte(candidate: Any, write: Any) -> None:
     written = write(candidate)
     message = decode(f'{{"type":"ICE_CANDIDATE","payload":{{"callId":"{CALL}","candidate":{written}}}}}')

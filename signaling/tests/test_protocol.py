@@ -46,9 +46,13 @@ NAMES = ("alice", "bob", "carol", "dave")
 CALL_IDS = [f"call-of-the-model-{number}" for number in range(4)]
 ODD_CALL_IDS = ("short", "call-of-the-model-\u00fc", "call-of-the-model-0\n")
 KINDS = ("initiate", "initiate", "accept", "accept", "reject", "end", "candidate", "candidate")
-REASONS = (None, "", "busy")
+# None is said as `null`, or not at all.
+REASONS = (None, None, "", "busy")
+CANDIDATES = (None, "", {"candidate": None})
 # How often somebody does what may well be allowed.
 SENSIBLE = 0.85
+# How often `null` is said where nothing would do.
+SAID = 0.5
 NAME = st.sampled_from(NAMES)
 # What follows from where things stand is picked with these: processes race, so what is drawn must not depend on it.
 DICE = st.integers(0, 2**32).map(Random)
@@ -65,11 +69,13 @@ class Step:
     call_id: str
     said: Any = None
     target: str = ""
+    is_null_said: bool = True
 
     def message(self) -> Message:
         """Make the message that does it."""
         field = {"initiate": "sdpOffer", "accept": "sdpAnswer", "candidate": "candidate"}.get(self.kind, "reason")
-        payload = {"callId": self.call_id} | ({} if self.said is None else {field: self.said})
+        is_said = self.said is not None or self.is_null_said
+        payload = {"callId": self.call_id} | ({field: self.said} if is_said else {})
         message_type = "ICE_CANDIDATE" if self.kind == "candidate" else f"CALL_{self.kind.upper()}"
         return message_type, payload | ({"targetId": self.target} if self.target else {})
 
@@ -235,8 +241,9 @@ class Signaling(RuleBasedStateMachine):
             call = self.model.calls[call_id]
             able = {call.callee} if kind in {"accept", "reject"} else {call.caller, call.callee}
             who = dice.choice(sorted(able & self.lines.keys()) or [who])
-        said = dice.choice(REASONS) if kind in {"reject", "end"} else self.new(kind)
-        return Step(kind, who, call_id, said)
+        if kind in {"reject", "end"}:
+            return Step(kind, who, call_id, dice.choice(REASONS), is_null_said=dice.random() < SAID)
+        return Step(kind, who, call_id, dice.choice([self.new(kind), *(CANDIDATES if kind == "candidate" else ())]))
 
     @precondition(lambda self: self.lines)
     @rule(dice=DICE, count=st.integers(1, 5))

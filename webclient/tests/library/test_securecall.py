@@ -125,6 +125,8 @@ async def test_candidates_that_come_before_the_answer_are_kept(
             answer = "".join(line for line in lines if not line.startswith(("a=candidate:", "a=end-of-candidates")))
             for candidate in candidates:
                 await bob.send("ICE_CANDIDATE", callId=incoming["callId"], candidate=candidate[2:].strip())
+            # As `onicecandidate` says that these were all.
+            await bob.send("ICE_CANDIDATE", callId=incoming["callId"], candidate=None)
             await bob.send("CALL_ACCEPT", callId=incoming["callId"], sdpAnswer=answer)
             await alice.expects("call", state="connecting")
             # Known from signaling, not found out by the other's connectivity checks ("prflx").

@@ -59,12 +59,13 @@ export function offersToSend(sdp, kind) {
 }
 
 /**
- * A candidate as it came: a line, JSON text of an `RTCIceCandidateInit`, or such an object.
+ * A candidate as it came: a line, JSON text of an `RTCIceCandidateInit`, such an object, or null for the end of them.
  *
  * @param {any} candidate
  * @returns {RTCIceCandidateInit & {description?: {type: string, sdp: string, id: number}}}
  */
 export function readCandidate(candidate) {
+  if (candidate === null) return { candidate: "", sdpMLineIndex: 0 };
   if (typeof candidate === "object") return candidate;
   if (candidate.startsWith("{")) {
     try {
