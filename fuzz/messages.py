@@ -5,6 +5,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+from signaling.protocol.messages import MAX_FRAME_BYTES
+
 Object = list[tuple[str, Any]]
 
 MOST_NESTED = 3000
@@ -177,6 +179,13 @@ def _lengthen(dice: Random, fields: Object) -> None:
     fields.append(("filling", dice.choice(("x", "\u20ac", "[", '"')) * dice.choice((100, 60_000, 66_000))))
 
 
+def _fill(dice: Random, fields: Object) -> None:
+    """Make a frame about as long as one may be; what is relayed of it may become longer."""
+    if fields:
+        index = dice.randrange(len(fields))
+        fields[index] = (fields[index][0], "x" * (MAX_FRAME_BYTES - dice.randint(0, 250)))
+
+
 def _swap(dice: Random, fields: Object) -> None:
     dice.shuffle(fields)
 
@@ -186,4 +195,5 @@ _MUTATIONS: tuple[Callable[[Random, Object], None], ...] = (
     *(_drop, _repeat, _rename, _replace, _add, _wrap, _swap) * 6,
     _nest,
     _lengthen,
+    _fill,
 )

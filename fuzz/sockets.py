@@ -17,6 +17,7 @@ from fuzz import frames
 from fuzz.handshakes import opening
 from fuzz.messages import Messages
 from fuzz.wire import ClosedError, LostError, Wire
+from signaling.protocol.messages import MAX_FRAME_BYTES
 
 MOST_IN_A_BURST = 24
 BURSTS_A_CONNECTION = 8
@@ -168,6 +169,8 @@ class Fuzzer:
         if opcode == frames.PONG:
             self.tally.answers["pong"] += 1
             return {}
+        if len(payload) > MAX_FRAME_BYTES:
+            raise FoundError(f"a frame of {len(payload)} bytes: {payload[:300]!r}")
         try:
             message = json.loads(payload)
             fields: dict[str, str] = message["payload"]

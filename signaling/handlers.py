@@ -75,6 +75,8 @@ async def call_initiate(connection: Connection, message: CallInitiate) -> None:
         )
     if call_id in connection.legs:
         raise InvalidMessageError(USED_CALL_ID)
+    incoming = IncomingCall(call_id, caller, message.sdp_offer)
+    incoming.check_size()
     # Before Redis answers: whatever happens to the call from then on finds it here.
     leg = connection.legs[call_id] = Leg(message.target_id, Role.CALLER, State.RINGING)
     try:
@@ -82,7 +84,7 @@ async def call_initiate(connection: Connection, message: CallInitiate) -> None:
     except ProtocolError:
         connection.legs.pop(call_id, None)
         raise
-    incoming = IncomingCall(call_id, caller, message.sdp_offer, ice_servers(message.target_id))
+    incoming.ice_servers = ice_servers(message.target_id)
     try:
         is_ringing = await connection.ring(leg, caller, incoming)
     except ProtocolError:
@@ -97,11 +99,14 @@ async def call_initiate(connection: Connection, message: CallInitiate) -> None:
 async def call_accept(connection: Connection, message: CallAccept) -> None:
     """Answer a ringing call; of any number of accepts exactly one wins."""
     call_id = message.call_id
+    accepted = CallAccepted(call_id, message.sdp_answer)
+    accepted.check_size()
     leg = await connection.registry.advance(call_id, _client_id_of(connection), Action.ANSWER)
     if call_id in connection.legs:
         connection.legs[call_id] = leg
     counters.calls_answered += 1
-    await connection.relay_change(leg, CallAccepted(call_id, message.sdp_answer, ice_servers(leg.peer)))
+    accepted.ice_servers = ice_servers(leg.peer)
+    await connection.relay_change(leg, accepted)
 
 
 async def call_reject(connection: Connection, message: CallReject) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import MEMORY_TARGETS, Join
-from tests.people import CANDIDATE, OFFER, Person, Target, frame, new_call_id
+from tests.people import CANDIDATE, OFFER, Person, Target, frame
 
 # What follows happens before any registry is asked.
 pytestmark = pytest.mark.parametrize("target", MEMORY_TARGETS, indirect=True)
@@ -249,16 +249,6 @@ async def test_message_of_one_byte_more_is_answered(stranger: Person, filling: s
     await stranger.send_raw(sized(LIMIT_BYTES + 1, filling))
     await stranger.expects("ERROR", code="INVALID_MESSAGE")
     await stranger.expects_nothing_else()
-
-
-async def test_message_of_64_kb_is_relayed_whole(alice: Person, bob: Person) -> None:
-    payload = {"targetId": bob.id, "callId": new_call_id(), "sdpOffer": ""}
-    room = LIMIT_BYTES - len(frame("CALL_INITIATE", payload))
-    await alice.send("CALL_INITIATE", **payload | {"sdpOffer": "x" * room})
-    await bob.expects("INCOMING_CALL", sdpOffer="x" * room)
-    await alice.send("CALL_INITIATE", **payload | {"sdpOffer": "x" * (room + 1)})
-    await alice.expects("ERROR", code="INVALID_MESSAGE")
-    await bob.expects_nothing_else()
 
 
 async def test_message_in_fragments_is_one_message(stranger: Person) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec.structs import replace
 
 from signaling.protocol.calls import CALL_ID
 from signaling.protocol.errors import ErrorCode, InvalidMessageError, ProtocolError
@@ -155,7 +156,25 @@ class ServerMessage(Struct, rename="camel", omit_defaults=True, gc=False):
 
     def encode(self) -> str:
         """Encode the frame's text."""
-        return _encode(_ServerEnvelope(SERVER_MESSAGES[type(self)], self)).decode()
+        return _frame_of(self).decode()
+
+
+class DescribingMessage(ServerMessage):
+    """A message with a peer's session description; has `ice_servers` where they fit (PROTOCOL.md, "Frames")."""
+
+    def check_size(self) -> None:
+        """Raise `InvalidMessageError` if the frame is too long even without `ice_servers`."""
+        if len(_frame_of(replace(self, ice_servers=UNSET))) > MAX_FRAME_BYTES:
+            raise InvalidMessageError(
+                "What your peer receives may be 65,536 bytes long as well; send a shorter session description."
+            )
+
+    def encode(self) -> str:
+        """Encode the frame's text, without `ice_servers` if they make it too long."""
+        frame = _frame_of(self)
+        if len(frame) > MAX_FRAME_BYTES:
+            frame = _frame_of(replace(self, ice_servers=UNSET))
+        return frame.decode()
 
 
 class Registered(ServerMessage):
@@ -169,21 +188,21 @@ class HeartbeatAck(ServerMessage):
     """The answer to `HEARTBEAT`."""
 
 
-class IncomingCall(ServerMessage):
+class IncomingCall(DescribingMessage):
     """Somebody calls this client."""
 
     call_id: CallId
     caller_id: ClientId
     sdp_offer: SessionDescription
-    ice_servers: IceServers
+    ice_servers: IceServers | UnsetType = UNSET
 
 
-class CallAccepted(ServerMessage):
+class CallAccepted(DescribingMessage):
     """The callee accepted."""
 
     call_id: CallId
     sdp_answer: SessionDescription
-    ice_servers: IceServers
+    ice_servers: IceServers | UnsetType = UNSET
 
 
 class CallRejected(ServerMessage):
@@ -262,6 +281,10 @@ _envelopes = msgspec.json.Decoder(Envelope)
 _payloads = {name: msgspec.json.Decoder(message) for name, message in CLIENT_MESSAGES.items()}
 _encode = msgspec.json.Encoder().encode
 _NULL, _NOTHING = Raw(b"null"), Raw(b"{}")
+
+
+def _frame_of(message: ServerMessage) -> bytes:
+    return _encode(_ServerEnvelope(SERVER_MESSAGES[type(message)], message))
 
 
 def decode_envelope(frame: str) -> Envelope:

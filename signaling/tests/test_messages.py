@@ -362,6 +362,57 @@ def test_candidates_keep_the_spelling_that_came(written: str) -> None:
     assert f'"candidate":{written}}}' in PeerIceCandidate(CALL, message.candidate).encode()
 
 
+@given(TEXTS, WRITERS)
+def test_whatever_is_relayed_as_it_came_grows_no_longer(text: str, write: Any) -> None:
+    said = f'{{"type":"ICE_CANDIDATE","payload":{{"callId":"{CALL}","candidate":{write(text)}}}}}'
+    message = decode(said)
+    assert isinstance(message, IceCandidate)
+    assert len(PeerIceCandidate(CALL, message.candidate).encode()) <= len(said)
+    for letter in text:
+        # Read and written anew, at most six bytes a character.
+        assert len(CallEnded("x" * 64, letter * 64).encode()) < 1024
+
+
+SERVERS = [{"urls": "turn:relay.example.com", "username": "alice", "credential": "secret"}]
+
+
+def described(size: int, servers: Any = UNSET) -> list[IncomingCall | CallAccepted]:
+    """Messages with a session description whose frames are so many bytes long."""
+    made: list[IncomingCall | CallAccepted] = [
+        IncomingCall(CALL, "alice", Raw(b'""'), servers),
+        CallAccepted(CALL, Raw(b'""'), servers),
+    ]
+    for message in made:
+        written = Raw(b'"' + b"x" * (size - len(message.encode())) + b'"')
+        if isinstance(message, IncomingCall):
+            message.sdp_offer = written
+        else:
+            message.sdp_answer = written
+    return made
+
+
+@pytest.mark.parametrize("size", [MAX_FRAME_BYTES - 1, MAX_FRAME_BYTES, MAX_FRAME_BYTES + 1])
+def test_ice_servers_are_left_out_of_a_frame_that_is_too_long_with_them(size: int) -> None:
+    for message in described(size, SERVERS):
+        message.check_size()
+        frame = message.encode()
+        assert len(frame) <= MAX_FRAME_BYTES
+        assert ("iceServers" in json.loads(frame)["payload"]) == (size <= MAX_FRAME_BYTES)
+        assert message.ice_servers == SERVERS
+
+
+def test_check_of_the_size_is_exact_and_leaves_ice_servers_aside() -> None:
+    for size in (1000, MAX_FRAME_BYTES - 1, MAX_FRAME_BYTES):
+        for message in described(size):
+            message.check_size()
+            message.ice_servers = SERVERS * 1000
+            message.check_size()
+    for message in described(MAX_FRAME_BYTES + 1):
+        message.ice_servers = []
+        with pytest.raises(InvalidMessageError, match="65,536"):
+            message.check_size()
+
+
 # --- What the server says ----------------------------------------------------------------------------------
 
 SAID: list[tuple[ServerMessage, dict[str, Any]]] = [
