@@ -37,8 +37,8 @@ ALLOWED_ORIGINS = env.origins("ALLOWED_ORIGINS")
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "100.64.0.0/10")
 
 LIMITS = Limits(
-    message_burst=env.number("LIMIT_MESSAGE_BURST", 60),
-    messages_per_second=env.number("LIMIT_MESSAGES_PER_SECOND", 10),
+    message_burst=env.number("LIMIT_MESSAGE_BURST", 240),
+    messages_per_second=env.number("LIMIT_MESSAGES_PER_SECOND", 20),
     pkd_lookups_per_minute=env.number("LIMIT_PKD_LOOKUPS_PER_MINUTE", 60),
     pkd_registers_per_minute=env.number("LIMIT_PKD_REGISTERS_PER_MINUTE", 10),
     refused_messages=env.number("LIMIT_REFUSED_MESSAGES", 200),

@@ -13,8 +13,9 @@ REFUSALS_SECONDS = 10
 class Limits:
     """One field for each row of PROTOCOL.md's table; 0 turns a limit off."""
 
-    message_burst: int = 60
-    messages_per_second: int = 10
+    # A client with many addresses and relays trickles 100 candidates at once, and may be in several calls.
+    message_burst: int = 240
+    messages_per_second: int = 20
     pkd_lookups_per_minute: int = 60
     pkd_registers_per_minute: int = 10
     refused_messages: int = 200

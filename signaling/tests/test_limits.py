@@ -26,23 +26,23 @@ def takes(take: Callable[[float], None], now: float, count: int) -> int:
 
 
 def test_limits_are_those_of_the_protocol() -> None:
-    assert Limits() == Limits(60, 10, 60, 10, 200, 100, 300, 1_048_576, 8)
+    assert Limits() == Limits(240, 20, 60, 10, 200, 100, 300, 1_048_576, 8)
     assert Timeouts() == Timeouts(60, 60, 60, 30)
 
 
 def test_messages_come_in_a_burst_then_at_a_rate() -> None:
     allowance = Allowance(Limits(), START)
-    assert takes(allowance.take_message, START, 100) == 60
-    assert takes(allowance.take_message, START + 0.5, 100) == 5
-    assert takes(allowance.take_message, START + 1, 100) == 5
-    assert takes(allowance.take_message, START + 1000, 100) == 60
+    assert takes(allowance.take_message, START, 300) == 240
+    assert takes(allowance.take_message, START + 0.5, 100) == 10
+    assert takes(allowance.take_message, START + 1, 100) == 10
+    assert takes(allowance.take_message, START + 1000, 300) == 240
 
 
 def test_messages_refused_cost_nothing() -> None:
     allowance = Allowance(Limits(), START)
     takes(allowance.take_message, START, 10_000)
     for tenth in range(1, 100):
-        assert takes(allowance.take_message, START + tenth / 10 + 0.001, 3) == 1
+        assert takes(allowance.take_message, START + tenth / 10 + 0.001, 3) == 2
 
 
 def test_messages_are_unlimited_when_a_limit_is_off() -> None:
