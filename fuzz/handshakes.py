@@ -34,6 +34,7 @@ ODD_LINES = (
 )
 ODD_TARGETS = (
     b"/signal?",
+    b"/signal/",
     b"/signal/../signal",
     b"/%ff",
     b"/signal%00",

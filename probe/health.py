@@ -17,7 +17,7 @@ def health_url(url: str) -> str:
     """Where the health check of the server at `url` (ws:// or wss://) is: beside /signal."""
     parts = urlsplit(url)
     scheme = {"ws": "http", "wss": "https"}[parts.scheme]
-    return urlunsplit((scheme, parts.netloc, parts.path.rpartition("/")[0] + "/health", "", ""))
+    return urlunsplit((scheme, parts.netloc, parts.path.removesuffix("/").rpartition("/")[0] + "/health", "", ""))
 
 
 def check_health(url: str, seconds: float) -> None:

@@ -22,6 +22,7 @@ signal_application: Any = SignalConsumer.as_asgi()
 refusal: Any = refuse_path
 routes: list[Any] = [
     path("signal", signal_application),
+    path("signal/", signal_application),
     # Without this an unknown path is an exception, and the client sees 500.
     re_path("", refusal),
 ]

@@ -305,7 +305,13 @@ async def test_foreign_origin_is_refused(target: Target, origin: str) -> None:
         await Client(target.here.ws_url, origin=origin).__aenter__()
 
 
-@pytest.mark.parametrize("path", ["/", "/signal/", "/signals", "/signal/x", "/health", "/api/", "/x%0a"])
+@pytest.mark.parametrize("path", ["/signal/", "/signal/?token=x", "/signal?"])
+async def test_path_may_end_with_a_slash_or_a_query(target: Target, path: str) -> None:
+    async with Client(target.here.ws_url.removesuffix("/signal") + path) as client:
+        await client.register("slash")
+
+
+@pytest.mark.parametrize("path", ["/", "/signal//", "/signals", "/signal/x", "/health", "/api/", "/x%0a"])
 async def test_unknown_path_is_refused(target: Target, path: str) -> None:
     with pytest.raises(InvalidStatus, match="403"):
         await Client(target.here.ws_url.removesuffix("/signal") + path).__aenter__()

@@ -91,6 +91,11 @@ def test_smoke_reaches_two_processes(start: Start) -> None:
     assert {step["outcome"] for step in steps if not step["title"].startswith("allocate")} == {"ok"}
 
 
+def test_smoke_takes_a_url_with_a_slash_at_its_end(strict_server: RunningServer) -> None:
+    status, output = smoke(f"{strict_server.ws_url}/")
+    assert (status, "FAILED" in output) == (0, False), output
+
+
 def test_smoke_names_what_the_relay_refuses(with_wrong_secret: RunningServer) -> None:
     status, output = smoke(with_wrong_secret.ws_url)
 
