@@ -9,6 +9,7 @@ from django.core import checks
 from django.db import DatabaseError, connection
 
 from securecall_site.schema import unapplied
+from signaling.origin_rules import example_of, refused_hosts
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ def check_origins(**_: Any) -> list[checks.CheckMessage]:
     if not settings.ALLOWED_ORIGINS:
         return [
             checks.Warning(
-                "ALLOWED_ORIGINS is empty: no web page may connect.",
+                "ALLOWED_ORIGINS is empty: a web page may connect only to the host and port that it came from.",
                 hint="Set ALLOWED_ORIGINS to the web client's origin, such as https://app.example.com.",
                 id="securecall.W005",
             )
@@ -96,6 +97,21 @@ def check_origins(**_: Any) -> list[checks.CheckMessage]:
             )
         ]
     return []
+
+
+@checks.register
+def check_hosts(**_: Any) -> list[checks.CheckMessage]:
+    """A page under a host of ours may connect there, unless a proxy changes the Host header, and nowhere else."""
+    schemes = {"http", "https"} if settings.DEBUG else {"https"}
+    return [
+        checks.Warning(
+            f"ALLOWED_HOSTS has {entry}, but ALLOWED_ORIGINS has no origin of it: a page from there may connect to "
+            "nothing but its own host and port, and only if the proxy in front leaves the Host header as it is.",
+            hint=f"Add {example_of(entry)} to ALLOWED_ORIGINS, or take the host out if nobody opens pages there.",
+            id="securecall.W008",
+        )
+        for entry in refused_hosts(settings.ALLOWED_HOSTS, settings.ALLOWED_ORIGINS, schemes)
+    ]
 
 
 def _on_sqlite() -> bool:

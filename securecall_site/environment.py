@@ -5,6 +5,8 @@ import re
 import urllib.parse
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from signaling.origin_rules import parse_rule
+
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -15,8 +17,6 @@ TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{20,}=*")
 NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 HOST = rf"(?:{NAME}|\[[0-9A-Fa-f:.]+\])"
 PORT = r"(?::(?P<port>[0-9]{1,5}))?"
-# An origin's port may be *, which stands for any.
-ORIGIN = re.compile(rf"\*|https?://{HOST}(?::\*|{PORT})")
 STUN_URL = re.compile(rf"stuns?:{HOST}{PORT}")  # RFC 7064, section 3.1
 TURN_URL = re.compile(rf"turns?:{HOST}{PORT}(?:\?transport=(?:udp|tcp))?")  # RFC 7065, section 3.1
 
@@ -119,9 +119,15 @@ def hosts(name: str) -> list[str]:
 
 
 def origins(name: str) -> list[str]:
-    """A comma-separated list of origins: scheme and host, with a port where it is not the default."""
-    demand = "must be origins separated by commas, such as https://app.example.com, or *"
-    return _matching(name, words(name), ORIGIN, demand)
+    """A comma-separated list of origins: scheme, host, and the port where it is not the default; or the word null."""
+    found = [word.lower() for word in words(name)]
+    if not all(word == "*" or parse_rule(word) for word in found):
+        raise ConfigurationError(
+            name,
+            "must be origins separated by commas, such as https://app.example.com or capacitor://localhost, without "
+            "a path; the word null; or *",
+        )
+    return found
 
 
 def stun_urls(name: str) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
-"""Daphne's HTTP request with an end: of its body, which is kept before anybody is asked, and of its headers."""
+"""Daphne's HTTP request with an end: of its body, which is kept before anybody is asked, and of its headers.
+
+A WebSocket's handshake goes through here too, and its origin past autobahn to the application.
+"""
 
 import asyncio
 from typing import Any
@@ -10,6 +13,8 @@ from django.conf import settings
 # From the connect to the end of the first request's headers, a WebSocket's handshake included. Twisted asks only
 # that something comes each minute: a byte is enough, and a socket open for ever.
 HEADERS_SECONDS = 10
+# Where a handshake's origin is while autobahn reads it, which answers an empty one, and one without a host, with 400.
+ORIGIN_HEADER = b"securecall-origin"
 REFUSAL = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -26,10 +31,20 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]  # daphne ships no types
 
     def process(self) -> Any:
         """Handle it; after the handshake of a WebSocket nothing of HTTP is left to wait for the garbage collector."""
+        # As daphne looks at it: anything else is Django's, whose protection of forms needs the header.
+        if self.requestHeaders.getRawHeaders(b"upgrade", [b""])[0].lower() == b"websocket":
+            self._rename_origin()
         handled = super().process()
         if self.transport is None:
             self.channel = None
         return handled
+
+    def _rename_origin(self) -> None:
+        self.requestHeaders.removeHeader(ORIGIN_HEADER)
+        origins = self.requestHeaders.getRawHeaders(b"origin")
+        if origins is not None:
+            self.requestHeaders.removeHeader(b"origin")
+            self.requestHeaders.setRawHeaders(ORIGIN_HEADER, origins)
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802  # Twisted's name
         """Refuse a length that is known to be too much before a byte of it is read; None: it comes in chunks."""

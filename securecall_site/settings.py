@@ -82,7 +82,10 @@ if DEBUG:
 if RAILWAY_PUBLIC_DOMAIN:
     ALLOWED_HOSTS += [RAILWAY_PUBLIC_DOMAIN]
     ALLOWED_ORIGINS += [f"https://{RAILWAY_PUBLIC_DOMAIN}"]
-CSRF_TRUSTED_ORIGINS = [origin for origin in ALLOWED_ORIGINS if origin != "*" and not origin.endswith(":*")]
+# Forms come from web pages alone, and Django wants to know each one's port.
+CSRF_TRUSTED_ORIGINS = [
+    origin for origin in ALLOWED_ORIGINS if origin.startswith(("http://", "https://")) and not origin.endswith(":*")
+]
 
 # --- Django ----------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import Any
 from daphne.server import twisted_loop
 from daphne.ws_protocol import ConnectionDeny, WebSocketProtocol
 
+from securecall_site.http_request import ORIGIN_HEADER
 from signaling.cork import cork
 from signaling.counters import STOPPING, counters
 from signaling.frames import text_frame, whole_text_frame
@@ -45,20 +46,20 @@ class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ship
         """Have the factory make these, with the options that we want."""
         factory.protocol = cls
         # failByDrop: a peer that breaks the protocol gets the close code that says so (1002, 1007, 1009).
-        # allowNullOrigin: autobahn takes it back with every call; which origins pass is the application's to say.
-        factory.setProtocolOptions(
-            failByDrop=False, closeHandshakeTimeout=CLOSE_HANDSHAKE_SECONDS, allowNullOrigin=True
-        )
+        factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=CLOSE_HANDSHAKE_SECONDS)
         for option in WebSocketProtocol.CONFIG_ATTRS:
             value = getattr(factory, option)
             # A function on a class would become a method; browsers offer compression and one of these answers.
             setattr(cls, option, staticmethod(value) if callable(value) else value)
 
     def onConnect(self, request: Any) -> Any:  # noqa: N802  # autobahn's name
-        """Refuse the opening handshake while the server stops."""
+        """Refuse the opening handshake while the server stops; give the application the origin as it came."""
         if self.factory.server_class.is_draining:
             counters.connections_refused[STOPPING] += 1
             raise ConnectionDeny(code=503, reason="Service restart")
+        origin = request.headers.pop(ORIGIN_HEADER.decode(), None)
+        if origin is not None:
+            request.headers["origin"] = origin
         return super().onConnect(request)
 
     def onClose(self, was_clean: bool, code: int | None, reason: str | None) -> None:  # noqa: FBT001, N802

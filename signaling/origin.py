@@ -1,47 +1,96 @@
-"""Which pages may connect: a browser names its page's origin, a native app sends none."""
+"""Which pages and apps may connect: browsers and native shells name their origin, other native apps send none."""
 
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+import logging
+from collections.abc import Iterable
+from typing import Any
 
 from signaling.counters import ORIGIN_NOT_ALLOWED, counters
+from signaling.origin_rules import (
+    NULL,
+    Origin,
+    example_of,
+    has_authority,
+    includes,
+    page_hosts,
+    parse_origin,
+    parse_rule,
+)
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
+logger = logging.getLogger(__name__)
 
-
-class Origin(NamedTuple):
-    """A scheme, a host and a port (RFC 6454, section 4); the port is None in a rule that allows any."""
-
-    scheme: str
-    host: str
-    port: int | None
+# What a stranger sent is not repeated: each sentence says how to allow the kind that was refused.
+NO_ORIGIN = (
+    "Refused a connection whose Origin header is empty or no origin: its client should send the origin of its page, "
+    "or no such header."
+)
+NULL_ORIGIN = (
+    "Refused a page with the origin null, which browsers send for files and for sandboxed frames: if it is yours, add "
+    "the word null to ALLOWED_ORIGINS, which lets those of everybody in."
+)
+OTHER_PAGE = (
+    "Refused a web page whose origin is not in ALLOWED_ORIGINS: if it is yours, add its scheme, host and port, such "
+    "as https://app.example.com."
+)
+OTHER_SCHEME = (
+    "Refused an app or extension whose origin is not in ALLOWED_ORIGINS: if it is yours, add what it sends, such as "
+    "capacitor://localhost, chrome-extension://ID or file://."
+)
 
 
 class AllowedOrigins:
-    """Let a missing origin pass and refuse every other that is not allowed with 403.
+    """Let no origin, the request's own host and what is allowed pass; refuse every other origin with 403.
 
-    `allowed` are origins; `*` allows all, and `*` as a port any port. Channels' own validator refuses
-    clients without an origin, and answers one that is no URL with 500.
+    `allowed` are the entries of ALLOWED_ORIGINS: `*` allows all, and `*` as a port any port. `hosts` are those of
+    ALLOWED_HOSTS. Channels' own validator refuses clients without an origin, and answers one that is no URL with 500.
     """
 
-    def __init__(self, application: Any, allowed: list[str]) -> None:
+    def __init__(self, application: Any, allowed: list[str], hosts: Iterable[str]) -> None:
         self._application = application
         self._allows_all = "*" in allowed
-        self._allowed = {_parse_rule(rule) for rule in allowed}
+        self._allowed = {parse_rule(rule) for rule in allowed}
+        self._page_hosts = page_hosts(hosts)
+        self._logged: set[str] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass an opening handshake on, or refuse it."""
-        named = [value for name, value in scope["headers"] if name == b"origin"]
-        if all(self._allows(value.decode("latin-1")) for value in named):
+        named = _values(scope, b"origin")
+        if not named or (len(named) == 1 and self._allows(named[0], _values(scope, b"host"))):
             await self._application(scope, receive, send)
-        else:
-            counters.connections_refused[ORIGIN_NOT_ALLOWED] += 1
-            await refuse(scope, receive, send)
+            return
+        counters.connections_refused[ORIGIN_NOT_ALLOWED] += 1
+        self._log_first(self._explain(parse_origin(named[0]) if len(named) == 1 else None))
+        await refuse(scope, receive, send)
 
-    def _allows(self, text: str) -> bool:
+    def _allows(self, text: str, hosts: list[str]) -> bool:
         if self._allows_all:
-            return True
-        origin = _parse(text)
-        return origin is not None and (origin in self._allowed or origin._replace(port=None) in self._allowed)
+            # A server may join several headers with commas, which no origin has.
+            return bool(text) and "," not in text
+        origin = parse_origin(text)
+        if origin is None:
+            return False
+        is_own = len(hosts) == 1 and has_authority(origin, hosts[0])
+        return is_own or origin in self._allowed or origin._replace(port=None) in self._allowed
+
+    def _explain(self, origin: Origin | None) -> str:
+        if origin is None:
+            return NO_ORIGIN
+        if origin == NULL:
+            return NULL_ORIGIN
+        if not origin.is_web:
+            return OTHER_SCHEME
+        for entry in self._page_hosts:
+            if includes(entry, origin.host):
+                return (
+                    f"Refused a web page of {entry}, which ALLOWED_HOSTS has, as its origin is not in ALLOWED_ORIGINS: "
+                    f"add its scheme, host and port, such as {example_of(entry)}, or let the proxy in front leave the "
+                    "Host header as it is."
+                )
+        return OTHER_PAGE
+
+    def _log_first(self, sentence: str) -> None:
+        if sentence not in self._logged:
+            self._logged.add(sentence)
+            logger.warning("%s More of this kind are only counted.", sentence)
 
 
 async def refuse(_scope: Any, _receive: Any, send: Any) -> None:
@@ -49,17 +98,5 @@ async def refuse(_scope: Any, _receive: Any, send: Any) -> None:
     await send({"type": "websocket.close"})
 
 
-def _parse_rule(text: str) -> Origin | None:
-    origin = _parse(text.removesuffix(":*"))
-    return origin._replace(port=None) if origin and text.endswith(":*") else origin
-
-
-def _parse(text: str) -> Origin | None:
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return None
-    if not parts.hostname or parts.username or parts.path or parts.query or parts.fragment:
-        return None
-    return Origin(parts.scheme, parts.hostname, port or DEFAULT_PORTS.get(parts.scheme, 0))
+def _values(scope: Any, header: bytes) -> list[str]:
+    return [value.decode("latin-1") for name, value in scope["headers"] if name == header]

@@ -26,4 +26,4 @@ routes: list[Any] = [
     # Without this an unknown path is an exception, and the client sees 500.
     re_path("", refusal),
 ]
-websocket_application = AllowedOrigins(URLRouter(routes), settings.ALLOWED_ORIGINS)
+websocket_application = AllowedOrigins(URLRouter(routes), settings.ALLOWED_ORIGINS, settings.ALLOWED_HOSTS)

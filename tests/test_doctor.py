@@ -94,6 +94,15 @@ def test_doctor_repeats_what_the_checks_for_a_deploy_say(sqlite: Path) -> None:
     assert any("ALLOWED_ORIGINS is empty" in said for outcome, said in of_settings if outcome == "warning")
 
 
+def test_doctor_names_a_host_whose_origin_is_refused(sqlite: Path) -> None:
+    env = environment(sqlite, {"ALLOWED_HOSTS": "served.example", "ALLOWED_ORIGINS": "capacitor://localhost"})
+
+    status, of_settings = findings(env, "settings")
+
+    assert status == 0
+    assert any("Add https://served.example to ALLOWED_ORIGINS" in said for _, said in of_settings)
+
+
 def test_doctor_finds_a_sqlite_file_well(sqlite: Path) -> None:
     status, of_database = findings(environment(sqlite), "database")
 

@@ -28,6 +28,7 @@ def _deploy_settings(settings: Settings) -> None:
     settings.TURN = replace(settings.TURN, secrets=("shared-with-the-relay",))
     settings.ON_RAILWAY = True
     settings.RAILWAY_DRAIN_SECONDS = 15
+    settings.ALLOWED_HOSTS = ["app.example.com", "127.0.0.1"]
     settings.ALLOWED_ORIGINS = ["https://app.example.com"]
 
 
@@ -97,6 +98,23 @@ def test_checks_want_named_origins(settings: Settings, origins: list[str], messa
     assert "ALLOWED_ORIGINS" in found()[message_id]
 
 
+@pytest.mark.parametrize(
+    "origins", [[], ["https://other.example.com"], ["http://app.example.com"], ["null", "file://"]]
+)
+def test_checks_want_an_origin_of_each_host(settings: Settings, origins: list[str]) -> None:
+    settings.ALLOWED_ORIGINS = origins
+
+    assert "Add https://app.example.com to ALLOWED_ORIGINS" in found()["securecall.W008"]
+
+
+def test_checks_take_plain_http_for_an_origin_while_developing(settings: Settings) -> None:
+    settings.DEBUG = True
+    settings.ON_RAILWAY = False
+    settings.ALLOWED_ORIGINS = ["http://app.example.com:8000"]
+
+    assert found() == {}
+
+
 @pytest.mark.django_db
 def test_report_logs_a_warning_and_goes_on(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     settings.TURN = replace(settings.TURN, secrets=())
@@ -120,6 +138,7 @@ def test_report_stops_the_start_on_an_error(settings: Settings, caplog: pytest.L
 
 def test_check_deploy_is_clean_with_the_deploy_settings(settings: Settings) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "DEBUG"} | DEPLOY
+    environment["ALLOWED_ORIGINS"] = "capacitor://localhost,file://,chrome-extension://abcdefghijklmnop,null"
     result = subprocess.run(
         [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "DEBUG"],
         check=False,

@@ -78,6 +78,10 @@ BAD = [
     ("ALLOWED_ORIGINS", "https://app.example.com:99999"),
     ("ALLOWED_ORIGINS", "https://user@app.example.com"),
     ("ALLOWED_ORIGINS", "https://[::1"),
+    ("ALLOWED_ORIGINS", "https://*.example.com"),
+    ("ALLOWED_ORIGINS", "capacitor:localhost"),
+    ("ALLOWED_ORIGINS", "file:///"),
+    ("ALLOWED_ORIGINS", "'null'"),
     ("ALLOWED_ORIGINS", "https://app.example.com https://other.example.com"),
     ("ALLOWED_ORIGINS", ","),
     ("TRUSTED_PROXIES", "proxy.example.com"),
@@ -207,6 +211,8 @@ def test_good_value_is_kept(name: str, value: str | float) -> None:
     [
         ("ALLOWED_HOSTS", ["app.example.com", ".example.com", "127.0.0.1", "[::1]", "*"]),
         ("ALLOWED_ORIGINS", ["https://app.example.com", "http://[::1]:8000", "http://localhost:*", "*"]),
+        ("ALLOWED_ORIGINS", ["capacitor://localhost", "ionic://localhost", "tauri://localhost", "file://", "null"]),
+        ("ALLOWED_ORIGINS", ["chrome-extension://abcdefghijklmnop", "moz-extension://2b4a-3c1e", "app://-"]),
     ],
 )
 def test_good_entries_are_kept(name: str, values: list[str]) -> None:
@@ -239,8 +245,9 @@ def test_railway_public_domain_fills_hosts_origins_and_csrf() -> None:
     assert read("CSRF_TRUSTED_ORIGINS", **variables) == ["https://securecall.example.com"]
 
 
-def test_csrf_trusts_no_wildcards() -> None:
-    variables = {"SECRET_KEY": DEPLOY_KEY, "ALLOWED_ORIGINS": "*,http://localhost:*,https://app.example.com"}
+def test_csrf_trusts_web_pages_alone_and_no_wildcards() -> None:
+    origins = "*,http://localhost:*,https://app.example.com,capacitor://localhost,file://,null"
+    variables = {"SECRET_KEY": DEPLOY_KEY, "ALLOWED_ORIGINS": origins}
 
     assert read("CSRF_TRUSTED_ORIGINS", **variables) == ["https://app.example.com"]
 
