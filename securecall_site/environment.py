@@ -13,6 +13,8 @@ FALSE = frozenset({"0", "false", "no", "off"})
 LAST_PORT = 65535
 # More digits than any sensible number; int() itself refuses thousands of them with an exception of its own.
 NUMBER = re.compile(r"[0-9]{1,18}")
+# Timers and dates overflow, here and in browsers, long before a float does.
+A_DAY = 24 * 60 * 60
 TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{20,}=*")
 NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 HOST = rf"(?:{NAME}|\[[0-9A-Fa-f:.]+\])"
@@ -71,8 +73,8 @@ def number(name: str, default: int, *, minimum: int = 0, maximum: int | None = N
     raise ConfigurationError(name, f"must be a whole number {limit}")
 
 
-def seconds(name: str, default: float) -> float:
-    """A duration in seconds, fractions allowed, above zero."""
+def seconds(name: str, default: float, *, maximum: int = A_DAY) -> float:
+    """A duration in seconds, fractions allowed, above zero and up to `maximum`."""
     value = text(name)
     if not value:
         return default
@@ -80,9 +82,9 @@ def seconds(name: str, default: float) -> float:
         result = float(value)
     except ValueError:
         result = 0.0
-    if 0 < result < float("inf"):
+    if 0 < result <= maximum:
         return result
-    raise ConfigurationError(name, "must be a number of seconds above 0")
+    raise ConfigurationError(name, f"must be a number of seconds above 0 and up to {maximum}")
 
 
 def words(name: str, default: str = "") -> list[str]:

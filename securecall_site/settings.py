@@ -60,7 +60,7 @@ LIMIT_SIGN_IN_FAILURES = env.number("LIMIT_SIGN_IN_FAILURES", 5)
 # Far above what the API takes; an operator's import of keys is the longest body that there is.
 LIMIT_HTTP_BODY_BYTES = env.number("LIMIT_HTTP_BODY_BYTES", 32 * 1024 * 1024)
 LIMIT_API_REQUESTS_PER_MINUTE = env.number("LIMIT_API_REQUESTS_PER_MINUTE", 300)
-SIGN_IN_COOL_OFF_SECONDS = env.seconds("SIGN_IN_COOL_OFF_SECONDS", 900)
+SIGN_IN_COOL_OFF_SECONDS = env.seconds("SIGN_IN_COOL_OFF_SECONDS", 900, maximum=30 * env.A_DAY)
 TURN = TurnSettings(
     secrets=tuple(env.words("TURN_SECRET")),
     urls=env.turn_urls("TURN_URLS", "turn:a.relay.metered.ca:443?transport=tcp"),

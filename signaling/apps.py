@@ -8,3 +8,7 @@ class SignalingConfig(AppConfig):
 
     name = "signaling"
     verbose_name = "Signaling"
+
+    def ready(self) -> None:
+        """Import the checks, which registers them."""
+        from signaling import checks  # noqa: F401, PLC0415  # settings must be complete

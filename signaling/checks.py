@@ -1,0 +1,81 @@
+"""System checks: timeouts and limits so small that clients which do all right are closed."""
+
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.core import checks
+
+from signaling.protocol.limits import Timeouts
+from signaling.protocol.messages import MAX_FRAME_BYTES
+
+
+class Least(NamedTuple):
+    """How long a setting must last, and what happens to clients where it does not."""
+
+    variable: str
+    is_now: float
+    seconds: float
+    consequence: str
+
+
+@checks.register
+def check_timeouts(**_: Any) -> list[checks.CheckMessage]:
+    """Clients of the reference know its times, and not the settings."""
+    timeouts: Timeouts = settings.TIMEOUTS
+    least = (
+        Least(
+            "HEARTBEAT_TIMEOUT_SECONDS",
+            timeouts.heartbeat_seconds,
+            35,
+            "clients send a heartbeat every 30 seconds, and are closed with 4408 before it is there",
+        ),
+        Least(
+            "REGISTRATION_TIMEOUT_SECONDS",
+            timeouts.registration_seconds,
+            5,
+            "a client on a slow network is closed with 4408 before its REGISTER is there",
+        ),
+        Least(
+            "RING_TIMEOUT_SECONDS",
+            timeouts.ring_seconds,
+            10,
+            "a call ends before anybody can answer it",
+        ),
+        Least(
+            "HOLD_SECONDS",
+            timeouts.hold_seconds,
+            5,
+            "a client that lost its connection waits a moment before it comes back, and finds its calls ended",
+        ),
+        Least(
+            "DRAIN_SECONDS",
+            settings.DRAIN_SECONDS,
+            2,
+            "a server that stops cuts clients off before they have answered its close",
+        ),
+    )
+    return [
+        checks.Warning(
+            f"{one.variable} is {one.is_now:g}: {one.consequence}.",
+            hint=f"Set it to {one.seconds:g} or more, or remove it.",
+            id="signaling.W001",
+        )
+        for one in least
+        if one.is_now < one.seconds
+    ]
+
+
+@checks.register
+def check_queue(**_: Any) -> list[checks.CheckMessage]:
+    """A queue must take the longest message that a client may be sent."""
+    limit = settings.LIMITS.outbound_queue_bytes
+    if limit == 0 or limit > MAX_FRAME_BYTES:
+        return []
+    return [
+        checks.Warning(
+            f"LIMIT_OUTBOUND_QUEUE_BYTES is {limit}: a single message may have {MAX_FRAME_BYTES} bytes, and closes its "
+            "receiver with 4507.",
+            hint="Set it to several times that, or remove it.",
+            id="signaling.W002",
+        )
+    ]

@@ -1,0 +1,61 @@
+from dataclasses import replace
+
+import pytest
+from django.core.checks import WARNING, run_checks
+from pytest_django import Settings
+
+from signaling.protocol.limits import Limits, Timeouts
+
+
+def found() -> list[str]:
+    """What the checks of this app find, which are warnings."""
+    messages = [one for one in run_checks() if one.id and one.id.startswith("signaling.")]
+    assert all(one.level == WARNING and one.hint for one in messages)
+    return [one.msg for one in messages]
+
+
+@pytest.fixture(autouse=True)
+def _default_settings(settings: Settings) -> None:
+    settings.TIMEOUTS, settings.LIMITS, settings.DRAIN_SECONDS = Timeouts(), Limits(), 10
+
+
+def test_checks_find_nothing_in_the_defaults() -> None:
+    assert found() == []
+
+
+@pytest.mark.parametrize(
+    ("field", "variable"),
+    [
+        ("heartbeat_seconds", "HEARTBEAT_TIMEOUT_SECONDS"),
+        ("registration_seconds", "REGISTRATION_TIMEOUT_SECONDS"),
+        ("ring_seconds", "RING_TIMEOUT_SECONDS"),
+        ("hold_seconds", "HOLD_SECONDS"),
+    ],
+)
+def test_checks_warn_of_a_timeout_that_clients_cannot_keep(settings: Settings, field: str, variable: str) -> None:
+    settings.TIMEOUTS = replace(settings.TIMEOUTS, **{field: 1.5})
+
+    [message] = found()
+
+    assert message.startswith(f"{variable} is 1.5: ")
+
+
+def test_checks_warn_of_a_heartbeat_timeout_of_the_clients_interval(settings: Settings) -> None:
+    settings.TIMEOUTS = replace(settings.TIMEOUTS, heartbeat_seconds=30)
+    assert "every 30 seconds" in found()[0]
+
+    settings.TIMEOUTS = replace(settings.TIMEOUTS, heartbeat_seconds=45)
+    assert found() == []
+
+
+def test_checks_warn_of_a_stop_that_cuts_clients_off(settings: Settings) -> None:
+    settings.DRAIN_SECONDS = 0.5
+
+    assert "DRAIN_SECONDS is 0.5" in found()[0]
+
+
+@pytest.mark.parametrize(("limit", "warns"), [(65_536, True), (1, True), (131_072, False), (0, False)])
+def test_checks_warn_of_a_queue_shorter_than_a_message(settings: Settings, limit: int, warns: bool) -> None:  # noqa: FBT001 -- a parameter
+    settings.LIMITS = replace(settings.LIMITS, outbound_queue_bytes=limit)
+
+    assert any("LIMIT_OUTBOUND_QUEUE_BYTES" in message for message in found()) is warns
