@@ -6,11 +6,11 @@ import urllib.parse
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from signaling.origin_rules import parse_rule
+from turn.urls import ServerUrl
 
 TRUE = frozenset({"1", "true", "yes", "on"})
 FALSE = frozenset({"0", "false", "no", "off"})
 
-LAST_PORT = 65535
 # More digits than any sensible number; int() itself refuses thousands of them with an exception of its own.
 NUMBER = re.compile(r"[0-9]{1,18}")
 # Timers and dates overflow, here and in browsers, long before a float does.
@@ -18,9 +18,6 @@ A_DAY = 24 * 60 * 60
 TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{20,}=*")
 NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 HOST = rf"(?:{NAME}|\[[0-9A-Fa-f:.]+\])"
-PORT = r"(?::(?P<port>[0-9]{1,5}))?"
-STUN_URL = re.compile(rf"stuns?:{HOST}{PORT}")  # RFC 7064, section 3.1
-TURN_URL = re.compile(rf"turns?:{HOST}{PORT}(?:\?transport=(?:udp|tcp))?")  # RFC 7065, section 3.1
 
 
 class ConfigurationError(SystemExit):
@@ -134,14 +131,13 @@ def origins(name: str) -> list[str]:
 
 def stun_urls(name: str) -> tuple[str, ...]:
     """A comma-separated list of STUN URIs."""
-    demand = "must be STUN URIs separated by commas, such as stun:stun.example.com:3478"
-    return tuple(_matching(name, words(name), STUN_URL, demand))
+    return _server_urls(name, words(name), {"stun", "stuns"}, "STUN URIs", "stun:stun.example.com:3478")
 
 
 def turn_urls(name: str, default: str) -> tuple[str, ...]:
     """A comma-separated list of TURN URIs; an empty one stands for the default."""
-    demand = "must be TURN URIs separated by commas, such as turn:turn.example.com:3478?transport=udp"
-    return tuple(_matching(name, words(name) or [default], TURN_URL, demand))
+    example = "turn:turn.example.com:3478?transport=udp"
+    return _server_urls(name, words(name) or [default], {"turn", "turns"}, "TURN URIs", example)
 
 
 def url(name: str, schemes: frozenset[str], path: str) -> str:
@@ -170,10 +166,17 @@ def database_url(name: str) -> str:
     return url(name, frozenset({"postgres", "postgresql"}), path="/.+")
 
 
+def _server_urls(name: str, found: list[str], schemes: set[str], kind: str, example: str) -> tuple[str, ...]:
+    try:
+        are_good = all(ServerUrl.parse(word).scheme in schemes for word in found)
+    except ValueError:
+        are_good = False
+    if not are_good:
+        raise ConfigurationError(name, f"must be {kind} separated by commas, such as {example}")
+    return tuple(found)
+
+
 def _matching(name: str, found: list[str], form: re.Pattern[str], demand: str) -> list[str]:
-    for word in found:
-        match = form.fullmatch(word)
-        port = match and match.groupdict().get("port")
-        if match is None or (port and not 0 < int(port) <= LAST_PORT):
-            raise ConfigurationError(name, demand)
+    if not all(form.fullmatch(word) for word in found):
+        raise ConfigurationError(name, demand)
     return found

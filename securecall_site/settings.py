@@ -11,7 +11,7 @@ from csp.constants import NONE, SELF
 
 from securecall_site import environment as env
 from signaling.protocol.limits import Limits, Timeouts
-from turn.credentials import TurnSettings
+from turn.credentials import LEAST_TTL_SECONDS, MOST_TTL_SECONDS, TurnSettings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -65,7 +65,7 @@ TURN = TurnSettings(
     secrets=tuple(env.words("TURN_SECRET")),
     urls=env.turn_urls("TURN_URLS", "turn:a.relay.metered.ca:443?transport=tcp"),
     stun_urls=env.stun_urls("STUN_URLS"),
-    ttl_seconds=env.number("TURN_TTL_SECONDS", 3600, minimum=60),
+    ttl_seconds=env.number("TURN_TTL_SECONDS", 3600, minimum=LEAST_TTL_SECONDS, maximum=MOST_TTL_SECONDS),
 )
 
 # --- What follows from it --------------------------------------------------------------------------

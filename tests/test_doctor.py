@@ -103,6 +103,20 @@ def test_doctor_names_a_host_whose_origin_is_refused(sqlite: Path) -> None:
     assert any("Add https://served.example to ALLOWED_ORIGINS" in said for _, said in of_settings)
 
 
+def test_doctor_says_which_urls_end_calls(sqlite: Path) -> None:
+    variables = {"STUN_URLS": "stuns:stun.example.com", "TURN_URLS": "turn:turn.example.com:993,turns:192.0.2.1"}
+
+    status, of_settings = findings(environment(sqlite, variables), "settings")
+
+    assert status == 1
+    failures = [sentence for outcome, sentence in of_settings if outcome == "FAILED"]
+    assert [sentence.partition(",")[0] for sentence in failures] == [
+        "STUN_URLS has a stuns: URI",
+        "TURN_URLS has port 993",
+    ]
+    assert any("which Firefox leaves out" in sentence for outcome, sentence in of_settings if outcome == "warning")
+
+
 def test_doctor_finds_a_sqlite_file_well(sqlite: Path) -> None:
     status, of_database = findings(environment(sqlite), "database")
 

@@ -2,17 +2,21 @@ import base64
 import hashlib
 import hmac
 import json
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import TURN_SECRET, TURN_URLS
 from tests.people import ANSWER, OFFER, Person
-from tests.servers import RunningServer, server
+from tests.servers import ROOT, SITE, RunningServer, command_line, environment, server
+from tests.services import NotInstalledError, WallClock, skip_or_fail
 
 TTL_SECONDS = 3600
+LAST_EXPIRY = 2_147_483_647
 
 
 def credential(secret: str, username: str) -> str:
@@ -105,3 +109,45 @@ async def test_default_url_ttl_and_first_secret(with_everything: RunningServer) 
         fresh = await alice.expects("TURN_CREDENTIALS")
         assert abs(fresh["expiresAt"] - 60 - time.time()) < 5
         assert json.dumps(fresh).count(str(fresh["expiresAt"])) == 2
+
+
+@pytest.fixture
+def in_2038(tmp_path: Path) -> WallClock:
+    """A clock that is a day short of the last second of 31 bits."""
+    try:
+        clock = WallClock(tmp_path)
+    except NotInstalledError as missing:
+        skip_or_fail(missing)
+    clock.set_to(LAST_EXPIRY - int(time.time()) - 86_400)
+    return clock
+
+
+async def test_credential_expires_no_later_than_turn_servers_take(in_2038: WallClock) -> None:
+    env = {**in_2038.environment, "TURN_SECRET": "secret", "TURN_TTL_SECONDS": "2592000"}
+    with server(env=env) as running:
+        async with Person(running.ws_url, "alice") as alice:
+            [turn] = (await alice.register("alice"))["iceServers"]
+            assert turn["username"] == f"{LAST_EXPIRY}:alice"
+            await alice.send("TURN_CREDENTIALS")
+            await alice.expects("TURN_CREDENTIALS", expiresAt=LAST_EXPIRY)
+        assert "all end on 2038-01-19 at 03:14:07 UTC" in running.log
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"STUN_URLS": "stuns:stun.example.com"}, "STUN_URLS has a stuns: URI, which ends every call of Firefox"),
+        ({"TURN_URLS": "turn:turn.example.com:587"}, "TURN_URLS has port 587, which ends every call of Firefox"),
+    ],
+)
+def test_url_that_ends_calls_stops_the_start_with_a_sentence(
+    variables: dict[str, str], sentence: str, tmp_path: Path
+) -> None:
+    command = command_line("ours", SITE, None)
+    env = environment(tmp_path / "db.sqlite3", variables)
+
+    finished = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=30)
+
+    assert finished.returncode == 1
+    assert sentence in finished.stderr
+    assert "SecureCall cannot start" in finished.stderr

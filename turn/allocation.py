@@ -1,7 +1,6 @@
 """A real allocation on a TURN server, made and given back: what clients would get, and how fast (RFC 8656)."""
 
 import asyncio
-import re
 import socket
 import ssl
 import time
@@ -12,11 +11,7 @@ from aioice.stun import TransactionError
 from aioice.turn import create_turn_endpoint
 
 from turn.credentials import Credential
-
-PLAIN_PORT, TLS_PORT = 3478, 5349  # RFC 7065, section 3.2
-TURN_URL = re.compile(
-    r"(?P<scheme>turns?):(?P<host>\[[^\]]+\]|[^:?\[\]]+)(?::(?P<port>\d+))?(?:\?transport=(?P<transport>udp|tcp))?"
-)
+from turn.urls import ServerUrl
 
 UNAUTHORIZED = 401
 # RFC 8656, section 19, and RFC 8489, section 14.8: what a server that answers may say.
@@ -39,34 +34,6 @@ class AllocationError(Exception):
 
 class UnsupportedTransportError(AllocationError):
     """The URL's transport is none that can be tried from here; a browser may know it."""
-
-
-@dataclass(frozen=True, slots=True)
-class TurnUrl:
-    """Where and how a TURN server is reached (RFC 7065, section 3.2)."""
-
-    host: str
-    port: int
-    transport: str  # udp or tcp
-    is_tls: bool
-
-    @classmethod
-    def parse(cls, url: str) -> "TurnUrl":
-        """Read a `turn:` or `turns:` URI with its defaults; raises `AllocationError` for anything else."""
-        match = TURN_URL.fullmatch(url)
-        if match is None:
-            raise AllocationError("This is no TURN URI; write one such as turn:turn.example.com:3478?transport=udp.")
-        is_tls = match["scheme"] == "turns"
-        port = int(match["port"] or (TLS_PORT if is_tls else PLAIN_PORT))
-        return cls(match["host"].strip("[]"), port, match["transport"] or ("tcp" if is_tls else "udp"), is_tls)
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
-    @property
-    def way(self) -> str:
-        """The transport as people say it."""
-        return "TLS" if self.is_tls else self.transport.upper()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +60,12 @@ async def allocate(url: str, credential: Credential, seconds: float) -> Allocati
     Raises `AllocationError` when there is none after `seconds`. A TLS certificate is checked against the
     system's authorities, or those in SSL_CERT_FILE.
     """
-    server = TurnUrl.parse(url)
+    server = _parse(url)
     if server.is_tls and server.transport == "udp":
-        raise UnsupportedTransportError("TURN over DTLS cannot be tried from here; try it from a browser.")
+        raise UnsupportedTransportError(
+            "TURN over DTLS cannot be tried from here, and browsers speak TLS over TCP in its place: write "
+            "transport=tcp, if that is served."
+        )
     begin = time.perf_counter()
     try:
         async with asyncio.timeout(seconds):
@@ -123,7 +93,17 @@ async def allocate(url: str, credential: Credential, seconds: float) -> Allocati
     return Allocation(milliseconds, reach(server, {str(address[4][0]) for address in addresses}, relayed))
 
 
-def reach(server: TurnUrl, addresses: set[str], relayed: str) -> str:
+def _parse(url: str) -> ServerUrl:
+    try:
+        server = ServerUrl.parse(url)
+    except ValueError:
+        server = None
+    if server is None or not server.is_turn:
+        raise AllocationError("This is no TURN URI; write one such as turn:turn.example.com:3478?transport=udp.")
+    return server
+
+
+def reach(server: ServerUrl, addresses: set[str], relayed: str) -> str:
     """Warn of a public server that relays from a private address, as one behind NAT does unless it is told."""
     is_public = any(ip_address(address.partition("%")[0]).is_global for address in addresses)
     if not is_public or ip_address(relayed).is_global:
@@ -131,7 +111,7 @@ def reach(server: TurnUrl, addresses: set[str], relayed: str) -> str:
     return f"{server} relays from a private address, which no peer outside reaches: set coturn's external-ip."
 
 
-def _sentence(error: Exception, server: TurnUrl, seconds: float) -> str:
+def _sentence(error: Exception, server: ServerUrl, seconds: float) -> str:
     match error:
         case TransactionError(response=response) if response is not None:
             code = response.attributes.get("ERROR-CODE", (0, ""))[0]

@@ -8,3 +8,7 @@ class TurnConfig(AppConfig):
 
     name = "turn"
     verbose_name = "TURN"
+
+    def ready(self) -> None:
+        """Import the checks, which registers them."""
+        from turn import checks  # noqa: F401, PLC0415  # settings must be complete

@@ -5,6 +5,12 @@ import hmac
 from dataclasses import dataclass
 from functools import cache
 
+LEAST_TTL_SECONDS = 60
+# Longer lived ones are as good as a password; and browsers' timers, which end at 24.8 days, have no use for them.
+MOST_TTL_SECONDS = 30 * 24 * 60 * 60
+# 2038-01-19T03:14:07Z: coturn refuses a later expiry.
+LAST_EXPIRY = 2**31 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
@@ -34,6 +40,11 @@ def mint(secret: str, client_id: str, expires_at: int) -> Credential:
     keyed = _keyed(secret).copy()
     keyed.update(username.encode())
     return Credential(username, base64.b64encode(keyed.digest()).decode())
+
+
+def expiry_after(now: float, ttl_seconds: int) -> int:
+    """Return when a credential minted `now` expires, in unix seconds, within what TURN servers take."""
+    return min(int(now) + ttl_seconds, LAST_EXPIRY)
 
 
 @cache

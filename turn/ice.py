@@ -5,7 +5,7 @@ import time
 from django.conf import settings
 
 from signaling.counters import counters
-from turn.credentials import TurnSettings, mint
+from turn.credentials import TurnSettings, expiry_after, mint
 
 
 def ice_servers(client_id: str) -> list[dict[str, str]]:
@@ -30,4 +30,4 @@ def ice_servers_until(client_id: str, expires_at: int) -> list[dict[str, str]]:
 def expiry() -> int:
     """When a credential minted now expires, in unix seconds."""
     turn: TurnSettings = settings.TURN
-    return int(time.time()) + turn.ttl_seconds
+    return expiry_after(time.time(), turn.ttl_seconds)

@@ -11,8 +11,9 @@ import pytest
 import trustme
 
 from tests.services import Coturn, coturn
-from turn.allocation import AllocationError, TurnUrl, UnsupportedTransportError, allocate, reach
+from turn.allocation import AllocationError, UnsupportedTransportError, allocate, reach
 from turn.credentials import Credential, mint
+from turn.urls import ServerUrl
 
 SECRET = "the secret of the relay with a certificate"
 SECONDS = 5
@@ -138,19 +139,6 @@ async def test_other_urls_are_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "parsed"),
-    [
-        ("turn:turn.example.com", TurnUrl("turn.example.com", 3478, "udp", is_tls=False)),
-        ("turns:turn.example.com", TurnUrl("turn.example.com", 5349, "tcp", is_tls=True)),
-        ("turn:192.0.2.1:443?transport=tcp", TurnUrl("192.0.2.1", 443, "tcp", is_tls=False)),
-        ("turns:[2001:db8::1]:443", TurnUrl("2001:db8::1", 443, "tcp", is_tls=True)),
-    ],
-)
-def test_url_has_the_defaults_of_its_scheme(url: str, parsed: TurnUrl) -> None:
-    assert TurnUrl.parse(url) == parsed
-
-
-@pytest.mark.parametrize(
     ("address", "relayed", "warns"),
     [
         ("8.8.8.8", "10.0.0.5", True),
@@ -161,6 +149,6 @@ def test_url_has_the_defaults_of_its_scheme(url: str, parsed: TurnUrl) -> None:
     ],
 )
 def test_public_server_with_a_private_relay_address_is_warned_of(address: str, relayed: str, warns: bool) -> None:  # noqa: FBT001
-    warning = reach(TurnUrl.parse("turn:turn.example.com"), {address}, relayed)
+    warning = reach(ServerUrl.parse("turn:turn.example.com"), {address}, relayed)
 
     assert ("set coturn's external-ip" in warning) is warns

@@ -12,7 +12,7 @@ from aioice.turn import create_turn_endpoint
 from pytest_django import Settings
 
 from tests.services import Coturn
-from turn.credentials import Credential, TurnSettings, mint
+from turn.credentials import LAST_EXPIRY, Credential, TurnSettings, mint
 from turn.ice import ice_servers
 
 UNAUTHORIZED = 401
@@ -120,3 +120,11 @@ async def test_credential_of_a_foreign_secret_is_refused(coturn_server: Coturn, 
     credential = mint("a secret of somebody else's", CLIENT_ID, in_an_hour())
 
     assert await refusal(coturn_server, credential, transport) == UNAUTHORIZED
+
+
+async def test_coturn_takes_the_last_expiry_and_no_later_one(coturn_server: Coturn, transport: str) -> None:
+    secret = coturn_server.secrets[0]
+
+    async with allocation(coturn_server, mint(secret, CLIENT_ID, LAST_EXPIRY), transport):
+        pass
+    assert await refusal(coturn_server, mint(secret, CLIENT_ID, LAST_EXPIRY + 1), transport) == UNAUTHORIZED

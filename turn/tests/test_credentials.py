@@ -1,6 +1,6 @@
 import pytest
 
-from turn.credentials import Credential, mint
+from turn.credentials import LAST_EXPIRY, Credential, expiry_after, mint
 
 # Independent of this code: printf '%s' USERNAME | openssl dgst -sha1 -hmac SECRET -binary | base64
 VECTORS = [
@@ -19,3 +19,12 @@ def test_minting_leaves_no_trace_in_the_next_one() -> None:
     secret, client_id, expires_at, password = VECTORS[0]
     mint(secret, "somebody-else", expires_at)
     assert mint(secret, client_id, expires_at).password == password
+
+
+def test_expiry_is_whole_seconds_from_now() -> None:
+    assert expiry_after(1_700_000_000.9, 600) == 1_700_000_600
+
+
+@pytest.mark.parametrize("now", [LAST_EXPIRY - 600, LAST_EXPIRY - 1.5, LAST_EXPIRY + 1.5])
+def test_expiry_is_never_later_than_turn_servers_take(now: float) -> None:
+    assert expiry_after(now, 600) == LAST_EXPIRY == 2_147_483_647

@@ -1,0 +1,49 @@
+"""System checks: TURN settings that are well-formed and end or spoil calls all the same."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+
+from turn.credentials import LAST_EXPIRY, TurnSettings
+from turn.urls import Objection, ServerUrl, fatal, unused
+
+
+@checks.register
+def check_urls(**_: Any) -> list[checks.CheckMessage]:
+    """Clients get these as they are, ready for `new RTCPeerConnection` (PROTOCOL.md, "TURN credentials")."""
+    errors = [
+        checks.Error(f"{variable} has {found.sentence}", hint=found.advice, id="turn.E001")
+        for variable, found in _objections(fatal)
+    ]
+    warnings = [
+        checks.Warning(f"{variable} has {found.sentence}", hint=found.advice, id="turn.W001")
+        for variable, found in _objections(unused)
+    ]
+    return [*errors, *warnings]
+
+
+def _objections(objection: Callable[[ServerUrl], Objection | None]) -> Iterator[tuple[str, Objection]]:
+    turn: TurnSettings = settings.TURN
+    for variable, urls in (("STUN_URLS", turn.stun_urls), ("TURN_URLS", turn.urls)):
+        # Many URIs of one port are one fault.
+        found = dict.fromkeys(objection(ServerUrl.parse(url)) for url in urls)
+        yield from ((variable, one) for one in found if one is not None)
+
+
+@checks.register
+def check_expiry(**_: Any) -> list[checks.CheckMessage]:
+    """Credentials live shorter and shorter towards the last second that TURN servers know."""
+    turn: TurnSettings = settings.TURN
+    if not turn.secrets or time.time() + turn.ttl_seconds <= LAST_EXPIRY:
+        return []
+    return [
+        checks.Warning(
+            "TURN credentials are good for less than TURN_TTL_SECONDS: all end on 2038-01-19 at 03:14:07 UTC, as "
+            "coturn takes no later time.",
+            hint="If that is years away, set the clock; if not, update SecureCall and the TURN server.",
+            id="turn.W002",
+        )
+    ]
