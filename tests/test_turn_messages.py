@@ -2,6 +2,7 @@ import base64
 import hashlib
 import hmac
 import json
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 from tests.conftest import TURN_SECRET, TURN_URLS
 from tests.people import ANSWER, OFFER, Person
-from tests.servers import ROOT, SITE, RunningServer, command_line, environment, server
+from tests.servers import ROOT, SITE, RunningServer, command_line, database_template, environment, server
 from tests.services import NotInstalledError, WallClock, skip_or_fail
 
 TTL_SECONDS = 3600
@@ -143,8 +144,9 @@ async def test_credential_expires_no_later_than_turn_servers_take(in_2038: WallC
 def test_url_that_ends_calls_stops_the_start_with_a_sentence(
     variables: dict[str, str], sentence: str, tmp_path: Path
 ) -> None:
+    database = shutil.copy(database_template(), tmp_path / "db.sqlite3")
     command = command_line("ours", SITE, None)
-    env = environment(tmp_path / "db.sqlite3", variables)
+    env = environment(Path(database), variables)
 
     finished = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=30)
 
