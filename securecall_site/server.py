@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -53,14 +53,18 @@ DAPHNE_OPTIONS = (
     f"--ping-interval={365 * 24 * 3600}",
 )
 
+# Frames are written to the socket itself, so over TLS they would go out in the clear.
+PLAIN_ENDPOINTS = frozenset({"tcp", "tcp6", "unix", "fd", "systemd"})
+
 
 class GracefulServer(Server):  # type: ignore[misc]
     """Daphne's server, which tells everyone and waits for every application before it exits."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        """Take daphne's options."""
+    def __init__(self, *args: Any, endpoints: Sequence[str] = (), **options: Any) -> None:
+        """Take daphne's options; an endpoint that is no plain socket ends the start."""
+        require_plain(endpoints)
         # Twisted's own signal handlers stop the reactor at once, before anybody could be told.
-        super().__init__(*args, signal_handlers=False, ready_callable=self._get_ready, **options)
+        super().__init__(*args, endpoints=endpoints, signal_handlers=False, ready_callable=self._get_ready, **options)
         self.connections: dict[Any, dict[str, Any]] = {}
         self.is_draining = False
         self._ports: list[Any] = []
@@ -182,6 +186,17 @@ class GracefulServer(Server):  # type: ignore[misc]
         for task in tasks:
             task.cancel()
         return Deferred.fromFuture(asyncio.ensure_future(asyncio.wait(tasks, timeout=CANCEL_SECONDS)))
+
+
+def require_plain(endpoints: Sequence[str]) -> None:
+    """Exit with a sentence where a Twisted endpoint, or what its `haproxy:` wraps, leads to no plain socket."""
+    for description in endpoints:
+        kind = description.removeprefix("haproxy:").partition(":")[0]
+        if kind not in PLAIN_ENDPOINTS:
+            raise SystemExit(
+                f"SecureCall cannot start: the endpoint {kind}: is none of {', '.join(sorted(PLAIN_ENDPOINTS))}; this "
+                "server speaks no TLS, so let the proxy in front end it, and give this one a plain socket."
+            )
 
 
 def log_failure(event: dict[str, Any]) -> None:

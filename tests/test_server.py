@@ -1,16 +1,29 @@
 import asyncio
 import json
+import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
+import trustme
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from tests.client import Client
-from tests.servers import Kind, RunningServer, server
+from tests.servers import (
+    ROOT,
+    Kind,
+    RunningServer,
+    command_line,
+    database_template,
+    environment,
+    eventually,
+    server,
+)
 
 RECORDER = "tests.recorder:application"
 DRAIN_SECONDS = 4
@@ -349,3 +362,53 @@ async def test_every_server_runs_the_site(kind: Kind) -> None:
     with server(kind) as running:
         async with Client(running.ws_url) as alice:
             await alice.register("alice")
+
+
+# --- The command line -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate and its key in one file of PEM."""
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    trustme.CA().issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(path)
+    return path
+
+
+@pytest.mark.parametrize("option", ["-e", "--endpoint", "--endp"])
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "ssl:0:privateKey={pem}:certKey={pem}:interface=127.0.0.1",
+        r"s\sl:0:privateKey={pem}:certKey={pem}:interface=127.0.0.1",
+        "haproxy:ssl:0:privateKey={pem}:certKey={pem}:interface=127.0.0.1",
+        "tls:0:privateKey={pem}:certKey={pem}",
+    ],
+)
+def test_endpoint_with_tls_is_refused_with_a_sentence(
+    option: str, endpoint: str, certificate: Path, tmp_path: Path
+) -> None:
+    database = Path(shutil.copy(database_template(), tmp_path / "db.sqlite3"))
+    command = [*command_line("ours", RECORDER, None), option, endpoint.format(pem=certificate)]
+
+    finished = subprocess.run(
+        command, cwd=ROOT, env=environment(database), capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert finished.returncode == 1
+    assert "this server speaks no TLS" in finished.stderr
+    assert "listening" not in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.parametrize("endpoint", ["tcp:0:interface=127.0.0.1", "unix:{path}"])
+async def test_endpoint_of_a_plain_socket_is_served_beside_the_port(endpoint: str, tmp_path: Path) -> None:
+    with server(application=RECORDER, options=("-e", endpoint.format(path=tmp_path / "socket"))) as running:
+        async with Client(running.ws_url) as client:
+            await client.send("HELLO")
+        await asyncio.to_thread(
+            eventually,
+            lambda: running.log.count("listening on port") == 2 or None,
+            lambda: running.log,
+            10,
+        )

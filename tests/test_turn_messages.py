@@ -148,7 +148,7 @@ def test_url_that_ends_calls_stops_the_start_with_a_sentence(
     command = command_line("ours", SITE, None)
     env = environment(Path(database), variables)
 
-    finished = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=30)
+    finished = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60)
 
     assert finished.returncode == 1
     assert sentence in finished.stderr
