@@ -4,8 +4,10 @@ import gc
 import os
 from typing import Any
 
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
+from django.db import connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "securecall_site.settings")
 # Django must be ready before the consumers, which import models.
@@ -24,7 +26,18 @@ async def lifespan(_scope: Any, receive: Any, send: Any) -> None:
         await send({"type": f"{event['type']}.complete"})
 
 
-application = ProtocolTypeRouter({"http": django_application, "websocket": websocket_application, "lifespan": lifespan})
+async def http(scope: Any, receive: Any, send: Any) -> None:
+    """Answer an HTTP request, then close the database connections of its thread, however it ended."""
+    # The outermost context decides on the thread: views, middleware and streams of this request share it.
+    async with ThreadSensitiveContext():
+        try:
+            await django_application(scope, receive, send)
+        finally:
+            # Django would keep them for CONN_MAX_AGE, though the thread ends here and nobody can use them again.
+            await sync_to_async(connections.close_all)()
+
+
+application = ProtocolTypeRouter({"http": http, "websocket": websocket_application, "lifespan": lifespan})
 
 # What the program is made of stays, so nobody looks at it again. Closed connections are freed without a collection.
 gc.collect()

@@ -158,7 +158,8 @@ if database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
-    # One connection a process, kept and checked; a pool with checks stalls 5 s after a restart.
+    # The directory's thread keeps its connection, checked at each use; a pool with checks stalls 5 s after a restart.
+    # HTTP requests have threads of their own, whose connections the application closes.
     database |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
     # What says nothing for this long is gone (seconds; tcp_user_timeout in milliseconds).
     patience = {"connect_timeout": 4, "tcp_user_timeout": 5000, "keepalives_idle": 5, "keepalives_interval": 2}

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +62,11 @@ def open_office(directory: Path) -> tuple[dict[str, str], str]:
     """Make a database with an operator; returns what its servers need in their environment, and the session."""
     database = Path(shutil.copy(database_template(), directory / "db.sqlite3"))
     key = {"DEBUG": "1", "SECRET_KEY": "the same key in each process", "DATABASE_URL": f"sqlite:///{database}"}
-    env = environment(database, key | {"DJANGO_SETTINGS_MODULE": "securecall_site.settings"})
+    return key, sign_in(environment(database, key))
+
+
+def sign_in(env: Mapping[str, str]) -> str:
+    """Make an operator in the database that the environment names; returns the session."""
+    env = {**env, "DJANGO_SETTINGS_MODULE": "securecall_site.settings"}
     command = [sys.executable, "-c", SIGN_IN]
-    session = subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True)
-    return key, session.stdout.decode().strip()
+    return subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout.strip()

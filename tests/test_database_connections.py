@@ -1,0 +1,182 @@
+"""How many connections the server keeps to Postgres: the directory's one, whatever HTTP requests came and went."""
+
+import asyncio
+import secrets
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import LiteralString
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from tests.conftest import SHARED, Join
+from tests.office import sign_in
+from tests.people import Person
+from tests.servers import ROOT, Kind, RunningServer, environment, eventually, server
+from tests.services import PostgresServer
+
+REQUESTS = 6
+SECONDS = 20
+
+ANONYMOUS = "sessionid=abcdefghijklmnopqrstuvwxyz123456"
+PAGE, LIST, API = "/admin/", "/admin/pkd/publickey/", "/api/keys/"
+EXPORT = f"{LIST}export/csv/"
+# daphne cancels an application that outlives its connection by this.
+IMPATIENT = ("--application-close-timeout", "1")
+CANCELLED = "cancelling an application that outlived its connection"
+
+# What the test's own connections are called; Postgres knows a closed one for a moment longer.
+OURSELVES = "the test"
+CONNECTED: LiteralString = """
+    SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name <> %s
+"""
+WAITING: LiteralString = f"{CONNECTED} AND wait_event_type = 'Lock'"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A server on a Postgres database of its own, and the cookie of an operator who is signed in."""
+
+    running: RunningServer
+    database_url: str
+    operator: str
+
+    def connections(self, *, waiting: bool = False) -> set[int]:
+        """The server's connections to its database, by the process that serves each; those that wait for a lock."""
+        with self._asks() as connection:
+            rows = connection.execute(WAITING if waiting else CONNECTED, [OURSELVES]).fetchall()
+        return {pid for (pid,) in rows}
+
+    @contextmanager
+    def locked(self, table: LiteralString) -> Iterator[None]:
+        """Let everybody who reads a table wait while the block runs."""
+        with self._asks() as connection:
+            connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+            yield
+
+    def _asks(self) -> psycopg.Connection[tuple[int]]:
+        return psycopg.connect(self.database_url, application_name=OURSELVES)
+
+
+@pytest.fixture(scope="module", params=["ours", "uvicorn"])
+def site(
+    request: pytest.FixtureRequest, shared_postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    kind: Kind = request.param
+    name = f"connections_{secrets.token_hex(4)}"
+    with psycopg.connect(shared_postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    url = urlsplit(shared_postgres.url)._replace(path=f"/{name}").geturl()
+    env = SHARED | {"DEBUG": "1", "SECRET_KEY": "the same key in each process", "DATABASE_URL": url}
+    variables = environment(tmp_path_factory.mktemp("unused"), env)
+    migrate = [sys.executable, "manage.py", "migrate", "--skip-checks", "--verbosity", "0"]
+    subprocess.run(migrate, cwd=ROOT, check=True, env=variables)
+    with server(kind, env=env, options=IMPATIENT if kind == "ours" else ()) as running:
+        yield Site(running, url, f"sessionid={sign_in(variables)}")
+
+
+@pytest.fixture
+async def directory(site: Site, join: Join) -> AsyncIterator[int]:
+    """The directory's connection, in use before anybody asked for a page; it is the same one afterwards."""
+    alice = await join("alice", site.running)
+    await publishes(alice, "before")
+    (kept,) = await asyncio.to_thread(site.connections)
+    yield kept
+    await publishes(alice, "afterwards")
+    assert await asyncio.to_thread(site.connections) == {kept}
+
+
+async def publishes(person: Person, key: str) -> None:
+    await person.send("PKD_REGISTER", clientId=person.id, publicKey=key)
+    await person.expects("PKD_RESULT", publicKey=key)
+
+
+async def only(site: Site, directory: int) -> None:
+    """Wait until the server has closed every connection but the directory's."""
+
+    def look() -> bool | None:
+        return site.connections() == {directory} or None
+
+    def failure() -> str:
+        return f"{len(site.connections())} connections are open"
+
+    await asyncio.to_thread(eventually, look, failure, SECONDS)
+
+
+ASKED = {
+    "a stranger's page": (PAGE, ANONYMOUS, 302),
+    "an operator's page": (LIST, "operator", 200),
+    "a stranger at the API": (API, ANONYMOUS, 401),
+    "an operator at the API": (API, "operator", 200),
+    "a stream": (EXPORT, "operator", 200),
+    "a view without a database": ("/health", ANONYMOUS, 200),
+    "an asynchronous view": ("/metrics", ANONYMOUS, 404),
+}
+
+
+@pytest.mark.parametrize(("path", "cookie", "status"), ASKED.values(), ids=ASKED)
+async def test_request_leaves_no_connection(site: Site, directory: int, path: str, cookie: str, status: int) -> None:
+    headers = {"Cookie": site.operator if cookie == "operator" else cookie}
+    for _ in range(REQUESTS):
+        answer, _ = await asyncio.to_thread(site.running.get, path, headers)
+        assert answer == status
+    await only(site, directory)
+
+
+ABANDONED = {
+    "a stranger's page": (PAGE, ANONYMOUS, "django_session"),
+    "an operator's page": (LIST, "operator", "pkd_publickey"),
+    "an operator at the API": (API, "operator", "pkd_publickey"),
+    "a stream after its first line": (EXPORT, "operator", "pkd_keychange"),
+}
+abandoned = pytest.mark.parametrize(("path", "cookie", "table"), ABANDONED.values(), ids=ABANDONED)
+
+
+@abandoned
+async def test_abandoned_request_leaves_no_connection(
+    site: Site, directory: int, path: str, cookie: str, table: str
+) -> None:
+    with site.locked(table):
+        await abandon(site, path, cookie)
+    await only(site, directory)
+
+
+@abandoned
+@pytest.mark.parametrize("site", ["ours"], indirect=True)
+async def test_cancelled_request_leaves_no_connection(
+    site: Site, directory: int, path: str, cookie: str, table: str
+) -> None:
+    before = site.running.log.count(CANCELLED)
+    with site.locked(table):
+        await abandon(site, path, cookie)
+        await asyncio.to_thread(
+            eventually,
+            lambda: site.running.log.count(CANCELLED) >= before + REQUESTS or None,
+            lambda: site.running.log,
+            SECONDS,
+        )
+    await only(site, directory)
+
+
+async def abandon(site: Site, path: str, cookie: str) -> None:
+    """Ask for a page many times, and hang up on each once the database lets it wait."""
+    head = (
+        f"GET {path} HTTP/1.1\r\nHost: localhost\r\nCookie: {site.operator if cookie == 'operator' else cookie}\r\n\r\n"
+    )
+    connections = [await asyncio.open_connection(site.running.host, site.running.port) for _ in range(REQUESTS)]
+    for reader, writer in connections:
+        writer.write(head.encode())
+        if path == EXPORT:
+            await reader.readuntil(b"clientId,publicKey")
+
+    def look() -> bool | None:
+        return len(site.connections(waiting=True)) == REQUESTS or None
+
+    await asyncio.to_thread(eventually, look, lambda: "not every request waits for the database", SECONDS)
+    for _, writer in connections:
+        writer.close()
+        await writer.wait_closed()
