@@ -1,14 +1,12 @@
 """How many connections the server keeps to Postgres: the directory's one, whatever HTTP requests came and went."""
 
 import asyncio
-import secrets
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import LiteralString
-from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -17,7 +15,7 @@ from tests.conftest import SHARED, Join
 from tests.office import sign_in
 from tests.people import Person
 from tests.servers import ROOT, Kind, RunningServer, environment, eventually, server
-from tests.services import PostgresServer
+from tests.services import new_database
 
 REQUESTS = 6
 SECONDS = 20
@@ -63,20 +61,15 @@ class Site:
 
 
 @pytest.fixture(scope="module", params=["ours", "uvicorn"])
-def site(
-    request: pytest.FixtureRequest, shared_postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Site]:
+def site(request: pytest.FixtureRequest, postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     kind: Kind = request.param
-    name = f"connections_{secrets.token_hex(4)}"
-    with psycopg.connect(shared_postgres.url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    url = urlsplit(shared_postgres.url)._replace(path=f"/{name}").geturl()
-    env = SHARED | {"DEBUG": "1", "SECRET_KEY": "the same key in each process", "DATABASE_URL": url}
-    variables = environment(tmp_path_factory.mktemp("unused"), env)
-    migrate = [sys.executable, "manage.py", "migrate", "--skip-checks", "--verbosity", "0"]
-    subprocess.run(migrate, cwd=ROOT, check=True, env=variables)
-    with server(kind, env=env, options=IMPATIENT if kind == "ours" else ()) as running:
-        yield Site(running, url, f"sessionid={sign_in(variables)}")
+    with new_database(postgres_url) as url:
+        env = SHARED | {"DEBUG": "1", "SECRET_KEY": "the same key in each process", "DATABASE_URL": url}
+        variables = environment(tmp_path_factory.mktemp("unused"), env)
+        migrate = [sys.executable, "manage.py", "migrate", "--skip-checks", "--verbosity", "0"]
+        subprocess.run(migrate, cwd=ROOT, check=True, env=variables)
+        with server(kind, env=env, options=IMPATIENT if kind == "ours" else ()) as running:
+            yield Site(running, url, f"sessionid={sign_in(variables)}")
 
 
 @pytest.fixture

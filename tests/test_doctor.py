@@ -1,21 +1,18 @@
 """`manage.py doctor` as an operator runs it, on databases that are well and ill."""
 
 import json
-import secrets
 import socket
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from tests.servers import ROOT, database_template, environment
-from tests.services import Coturn
+from tests.services import Coturn, new_database
 
 WRITE_VERSION = 18  # where in a file of SQLite's; above 2 the file is to be read only (fileformat2, section 1.3.4)
 
@@ -45,11 +42,8 @@ def sqlite(tmp_path: Path) -> Path:
 @pytest.fixture
 def empty_postgres(postgres_url: str) -> Iterator[str]:
     """The URL of a new database, without a table."""
-    name = f"doctor_{secrets.token_hex(4)}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with new_database(postgres_url) as url:
+        yield url
 
 
 def test_doctor_finds_a_complete_server_well(

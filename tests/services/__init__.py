@@ -2,7 +2,7 @@
 
 from tests.services.coturn import Coturn, coturn
 from tests.services.faketime import WallClock
-from tests.services.postgres import PostgresServer, postgres_server
+from tests.services.postgres import PostgresServer, new_database, postgres_server
 from tests.services.process import NotInstalledError, executable, skip_or_fail
 from tests.services.redis import RedisServer, redis_server
 
@@ -14,6 +14,7 @@ __all__ = [
     "WallClock",
     "coturn",
     "executable",
+    "new_database",
     "postgres_server",
     "redis_server",
     "skip_or_fail",
