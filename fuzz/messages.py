@@ -12,6 +12,14 @@ Object = list[tuple[str, Any]]
 MOST_NESTED = 3000
 SESSION_DESCRIPTIONS = ("v=0\r\n", "x", "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\n" + "a=candidate\r\n" * 200)
 CANDIDATES: tuple[Any, ...] = ("", None, "candidate:1 1 udp 1 192.0.2.1 9 typ host", {"candidate": "", "sdpMid": None})
+KEYS = (
+    "key ",
+    "-----BEGIN PUBLIC KEY-----\r\nx\n",
+    '{\n\t"kty": "OKP"\n}',
+    "\x01\x7f\x85\ufeff",
+    "\x01" * 10_800,
+    "k" * 16_383,
+)
 REASONS = ("busy", "", None, "x" * 64)
 # In place of anything: each has met a parser that it broke.
 ODD_VALUES: tuple[Any, ...] = (
@@ -90,7 +98,7 @@ class Messages:
         return self._dice.choice(REASONS)
 
     def _key(self) -> str:
-        return f"key {self._dice.randint(0, 9)}"
+        return self._dice.choice(KEYS) + str(self._dice.randint(0, 9))
 
 
 # What a type's fields are made by, and how often it comes: the directory's messages wait for a database.

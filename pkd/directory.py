@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 from channels.db import database_sync_to_async
+from django.conf import settings
 from django.db import (
     DatabaseError,
     DataError,
@@ -21,6 +22,7 @@ from django.db import (
 from django.db.models import Q
 from django.utils import timezone
 
+from pkd import keys
 from pkd.models import KeyChange, PublicKey
 from signaling.counters import FOUND, MISSING, UNCHANGED, counters
 from signaling.protocol import messages
@@ -44,8 +46,8 @@ class DirectoryUnavailableError(Exception):
 async def publish(client_id: str, public_key: str) -> None:
     """Make `public_key` the client's current key; returns after the commit.
 
-    Raises `KeyFrozenError`, `KeyRevokedError`, `DirectoryUnavailableError`, or `ValueError` for what is no
-    client ID or no key.
+    Raises `KeyFrozenError`, `KeyRevokedError`, `DirectoryUnavailableError`, `keys.BadKeyError` for what is no key,
+    or `ValueError` for what is no client ID.
     """
     async with _unavailable_when_the_database_is():
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -69,7 +71,9 @@ def store(client_id: str, public_key: str, deadline: float = math.inf) -> KeyCha
 
     Raises `DirectoryUnavailableError` after the `deadline` (monotonic, in seconds), and has changed nothing.
     """
-    msgspec.convert((client_id, public_key), tuple[messages.ClientId, messages.PublicKey])
+    msgspec.convert(client_id, messages.ClientId)
+    if problem := keys.problem(public_key, settings.LIMITS.public_key_bytes):
+        raise keys.BadKeyError(problem)
     # Durable: inside another transaction the return would promise a commit that may never come.
     with transaction.atomic(durable=True):
         kind = _store(client_id, public_key)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from pkd.keys import PublicKey
 from pkd.models import MAX_REASON_CHARACTERS, KeyChange
 from signaling.protocol import messages
 
@@ -38,7 +39,7 @@ class KeyLine(Struct, rename="camel", forbid_unknown_fields=True):
     """
 
     client_id: messages.ClientId
-    public_key: messages.PublicKey | None = None
+    public_key: PublicKey | None = None
     fingerprint: Fingerprint | None = None
     first_seen: Moment | None = None
     last_change: Moment | None = None

@@ -23,7 +23,7 @@ class PublicKey(models.Model):
     """
 
     client_id = models.CharField("client ID", max_length=64, unique=True)
-    public_key = models.TextField(max_length=8192)
+    public_key = models.TextField()
     fingerprint = models.CharField(max_length=64, db_index=True, help_text="SHA-256 of the UTF-8 key, in hex.")
     first_seen = models.DateTimeField()
     last_change = models.DateTimeField(db_index=True)

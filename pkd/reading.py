@@ -10,10 +10,12 @@ from itertools import count
 from typing import IO, Any, NamedTuple, TypeVar
 
 import msgspec
+from django.conf import settings
 
-from pkd import directory
+from pkd import directory, keys
 from pkd.lines import COLUMNS, ChangeLine, KeyLine, from_cells
 from pkd.models import KeyChange
+from signaling.protocol.messages import MAX_FRAME_BYTES, PkdResult
 
 # No client's history is as long; a file without line ends must not fill the memory.
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -29,7 +31,7 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _TIME = "must be a time with its zone, such as 2026-01-31T15:04:05Z"
 WHAT_A_FIELD_MUST_BE = {
     "clientId": "must be 1 to 64 letters, digits, hyphens or underscores",
-    "publicKey": "must be a text of 1 to 8,192 characters without control characters",
+    "publicKey": "must be a text",
     "fingerprint": "must be the SHA-256 of the key in 64 lower-case hex digits",
     "firstSeen": _TIME,
     "lastChange": _TIME,
@@ -142,12 +144,15 @@ def _read_csv(file: IO[bytes]) -> Iterator[Read]:
     if not {"clientId", "publicKey"} <= set(columns) <= set(COLUMNS) or len(set(columns)) < len(columns):
         raise BadFileError(1, NO_COLUMNS)
     rows = csv.reader(texts, delimiter=delimiter, strict=True)
+    start = 2
     try:
         for row in rows:
             if row:
-                yield _checked(rows.line_num + 1, partial(_from_row, columns), row)
+                yield _checked(start, partial(_from_row, columns), row)
+            # A key may go over many lines.
+            start = rows.line_num + 2
     except csv.Error:
-        raise BadFileError(rows.line_num + 1, "A quotation mark is missing, here or before.") from None
+        raise BadFileError(start, "A quotation mark is missing, here or before.") from None
 
 
 def _from_row(columns: list[str], row: list[str]) -> Any:
@@ -186,6 +191,8 @@ def _sentence(error: str) -> str:
 
 def _check(line: KeyLine) -> None:
     """Check that the fields agree with each other, and fill in the fingerprint."""
+    if line.public_key is not None:
+        _check_key(line.client_id, line.public_key)
     given, line.fingerprint = line.fingerprint, line.public_key and directory.fingerprint(line.public_key)
     if line.public_key is None and not (line.frozen_at or line.history):
         raise BadLineError("publicKey is missing; only a frozen client ID may be without one.")
@@ -198,6 +205,17 @@ def _check(line: KeyLine) -> None:
     state = (line.fingerprint or "", line.revoked_at is not None, line.frozen_at is not None)
     if line.history and state != (outcome.fingerprint, outcome.fingerprint in outcome.revoked, outcome.is_frozen):
         raise BadLineError("history does not lead to this key and its state; correct it, or leave it out.")
+
+
+def _check_key(client_id: str, public_key: str) -> None:
+    if problem := keys.problem(public_key, settings.LIMITS.public_key_bytes):
+        raise BadLineError(problem)
+    # A client's own key fits, as the message that brought it was longer.
+    if len(PkdResult(client_id, public_key).encode().encode()) > MAX_FRAME_BYTES:
+        raise BadLineError(
+            f"publicKey does not fit a message of {MAX_FRAME_BYTES:,} bytes, in which each control character takes "
+            "six; leave the line out."
+        )
 
 
 def _check_times(line: KeyLine) -> None:

@@ -46,6 +46,7 @@ LIMITS = Limits(
     new_connections_per_ip_per_minute=env.number("LIMIT_NEW_CONNECTIONS_PER_IP_PER_MINUTE", 300),
     outbound_queue_bytes=env.number("LIMIT_OUTBOUND_QUEUE_BYTES", 1024 * 1024),
     open_calls_per_client=env.number("LIMIT_OPEN_CALLS_PER_CLIENT", 8),
+    public_key_bytes=env.number("LIMIT_PUBLIC_KEY_BYTES", 16_384),
 )
 TIMEOUTS = Timeouts(
     registration_seconds=env.seconds("REGISTRATION_TIMEOUT_SECONDS", 60),

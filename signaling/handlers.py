@@ -4,9 +4,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from django.conf import settings
 from msgspec import UNSET
 
-from pkd import directory
+from pkd import directory, keys
 from signaling.connection import Connection
 from signaling.counters import BY_CLIENT, counters
 from signaling.protocol.calls import CALL_ID, Action, Leg, Role, State, new_call_id
@@ -135,6 +136,8 @@ async def ice_candidate(connection: Connection, message: IceCandidate) -> None:
 
 async def pkd_register(connection: Connection, message: PkdRegister) -> None:
     """Publish the client's own key; answered after the commit (PROTOCOL.md, "Public key directory")."""
+    if problem := keys.problem(message.public_key, settings.LIMITS.public_key_bytes):
+        raise InvalidMessageError(problem)
     if message.client_id != connection.client_id:
         raise NotRegisteredError("You can publish a key only for the clientId that you are registered under.")
     connection.allowance.take_register(time.monotonic())

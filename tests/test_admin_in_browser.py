@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
+from pkd.tests.samples import KEYS
 from tests.browser import open_page
-from tests.people import Person
+from tests.people import Person, frame
 from tests.servers import ROOT, RunningServer, database_template, environment, server
 
 # Every page, for whoever may do everything; those with scripts of Django's own among them.
@@ -29,6 +30,14 @@ PAGES = (
     "/admin/otp_static/staticdevice/1/change/",
     "/admin/password_change/",
 )
+
+# Keys of which a browser's parser could lose something.
+READ_BY_BROWSERS = (
+    *("PEM", "PEM of Windows", "PEM of an old Mac", "16,384 bytes", "line ends at the ends"),
+    *("every control character but one", "a byte order mark", "markup"),
+)
+# Its own line ends break it, and so does the edge of the page.
+FITS = "pre => pre.scrollWidth <= pre.clientWidth && pre.getBoundingClientRect().right <= window.innerWidth"
 
 
 @dataclass
@@ -72,7 +81,7 @@ async def test_operator_walks_through_the_admin_without_a_violation(site: Site) 
         await alice.send("PKD_REGISTER", clientId=alice.id, publicKey="a key " + "k" * 200)
         await alice.expects("PKD_RESULT")
     async with open_page() as page:
-        await sign_in(page, site, site.backup_codes[0])
+        await sign_in(page, site, site.backup_codes.pop())
         await expect(page.get_by_role("heading", name="Site administration")).to_be_visible()
         for path in PAGES:
             response = await page.goto(f"{site.running.http_url}{path}")
@@ -85,6 +94,25 @@ async def test_operator_walks_through_the_admin_without_a_violation(site: Site) 
         await expect(page.get_by_role("heading", name="History")).to_be_visible()
         await page.get_by_role("button", name="Log out").click()
         await expect(page.get_by_text("Thanks for spending")).to_be_visible()
+
+
+async def test_pages_hold_keys_character_for_character(site: Site) -> None:
+    async with open_page() as page:
+        await sign_in(page, site, site.backup_codes.pop())
+        await expect(page.get_by_role("heading", name="Site administration")).to_be_visible()
+        for number, name in enumerate(READ_BY_BROWSERS):
+            key = KEYS[name]
+            async with Person(site.running.ws_url, f"key-{number}") as owner:
+                await owner.registers()
+                await owner.send_raw(frame("PKD_REGISTER", {"clientId": owner.id, "publicKey": key}))
+                await owner.expects("PKD_RESULT")
+            await page.goto(f"{site.running.http_url}/admin/pkd/publickey/?q={owner.id}")
+            await page.get_by_role("link", name=owner.id, exact=True).click()
+            shown = page.locator("pre.public-key")
+            assert await shown.text_content() == key, name
+            for width in (1280, 360):
+                await page.set_viewport_size({"width": width, "height": 740})
+                assert await shown.evaluate(FITS), (name, width)
 
 
 async def test_sign_in_and_lockout_fit_a_phone(site: Site) -> None:

@@ -108,7 +108,8 @@ def test_document_has_examples_that_are_messages(message: Message) -> None:
 
 
 VALUES: list[Any] = [
-    *("", "a", "bob\n", "a b", "ü", "a" * 16, "a" * 64, "a" * 65, "a" * 8192, "a" * 8193, "key\x00", "key\x7f"),
+    *("", "a", "bob\n", "a b", "ü", "a" * 16, "a" * 64, "a" * 65, "a" * 16_384, "a" * 16_385, "key\x00"),
+    *("key\x7f", "-----BEGIN\r\n", "\n"),
     *(None, 0, True, 1.5, [], ["a"], {}, {"candidate": ""}),
 ]
 ABSENT = object()

@@ -1,46 +1,36 @@
 import asyncio
 import hashlib
+import json
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pkd.tests.samples import BASE64, KEYS
+from signaling.protocol.messages import MAX_FRAME_BYTES
+from tests.conftest import SHARED, Join
 from tests.people import Person, frame
-from tests.servers import ROOT, database_template, environment, server
+from tests.servers import ROOT, RunningServer, database_template, environment, server
 
-KEY = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
-KEYS = {
-    "one character": "x",
-    "8,192 characters": "k" * 8_192,
-    "8,192 emoji": "🙂" * 8_192,
-    "white space at the ends": "  key  ",
-    "nothing but white space": " ",
-    "unicode": "clé é é ключ 鍵 \u202e",
-    "markup": "<script>'\"; DROP TABLE pkd_publickey; --",
-    "json": '{"kty":"OKP","crv":"X25519","x":"3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08"}',
-    "null": "null",
+TOO_LONG = "publicKey is 16,385 bytes long in UTF-8; give a key of at most 16,384 bytes."
+NO_STRING = "publicKey is not a string; give the key as one."
+BAD_KEYS: dict[str, tuple[dict[str, Any], str]] = {
+    "missing": ({}, "publicKey is missing; give the key as a string."),
+    "null": ({"publicKey": None}, NO_STRING),
+    "a number": ({"publicKey": 7}, NO_STRING),
+    "an object": ({"publicKey": {"kty": "OKP"}}, NO_STRING),
+    "empty": ({"publicKey": ""}, "publicKey is empty; give a key of at least one character."),
+    "U+0000": ({"publicKey": "a\0b"}, "publicKey holds the character U+0000; give a key without it."),
+    "16,385 bytes": ({"publicKey": "k" * 16_385}, TOO_LONG),
+    "16,385 bytes of emoji": ({"publicKey": "🙂" * 4_096 + "k"}, TOO_LONG),
 }
-BAD_KEYS: list[Any] = [
-    "",
-    "k" * 8_193,
-    "🙂" * 8_193,
-    "a\nb",
-    "a\r",
-    "\t",
-    "a\0b",
-    "\x1f",
-    "\x7f",
-    "\x85",
-    7,
-    None,
-    {},
-    [],
-]
+KEY = BASE64
 
 
 async def publishes(person: Person, key: str) -> None:
@@ -91,12 +81,59 @@ async def test_another_clients_key_cannot_be_published(alice: Person, bob: Perso
     await finds(alice, f"{alice.id}-nobody", None)
 
 
-@pytest.mark.parametrize("bad", BAD_KEYS, ids=lambda bad: repr(bad)[:12])
-async def test_bad_key_is_invalid(alice: Person, bad: Any) -> None:
+@pytest.mark.parametrize(("fields", "sentence"), BAD_KEYS.values(), ids=BAD_KEYS)
+async def test_bad_key_is_invalid_and_the_broken_rule_is_named(
+    alice: Person, fields: dict[str, Any], sentence: str
+) -> None:
     await publishes(alice, KEY)
-    await alice.send_raw(frame("PKD_REGISTER", {"clientId": alice.id, "publicKey": bad}))
-    await alice.expects_error("INVALID_MESSAGE", "PKD_REGISTER")
+    await alice.send_raw(frame("PKD_REGISTER", {"clientId": alice.id, **fields}))
+    assert (await alice.expects_error("INVALID_MESSAGE", "PKD_REGISTER"))["message"] == sentence
     await finds(alice, alice.id, KEY)
+
+
+async def test_key_with_half_a_surrogate_pair_is_invalid(alice: Person) -> None:
+    payload = f'{{"clientId": "{alice.id}", "publicKey": "\\ud800"}}'
+    await alice.send_raw(f'{{"type": "PKD_REGISTER", "payload": {payload}}}')
+    await alice.expects_error("INVALID_MESSAGE")
+    await finds(alice, alice.id, None)
+
+
+@pytest.fixture(scope="module")
+def unlimited() -> Iterator[RunningServer]:
+    """A server that takes keys of any length."""
+    with server(env=SHARED | {"LIMIT_PUBLIC_KEY_BYTES": "0"}) as running:
+        yield running
+
+
+@pytest.mark.parametrize("character", ["k", "\x01", "\n", "\\", '"', "\x7f", "\x85", "\u2028", "🙂"])
+async def test_key_that_fills_a_message_is_answered_in_no_longer_one(
+    join: Join, unlimited: RunningServer, character: str
+) -> None:
+    alice = await join("alice", unlimited)
+    empty = shortest("PKD_REGISTER", clientId=alice.id, publicKey="")
+    taken = len(shortest("PKD_REGISTER", clientId=alice.id, publicKey=character).encode()) - len(empty)
+    key = character * ((MAX_FRAME_BYTES - len(empty)) // taken)
+    await alice.send_raw(shortest("PKD_REGISTER", clientId=alice.id, publicKey=key))
+    await alice.send("PKD_LOOKUP", clientId=alice.id)
+    for _ in range(2):
+        answer = await alice.connection.recv()
+        assert isinstance(answer, str)
+        assert MAX_FRAME_BYTES - 10 <= len(answer.encode()) <= MAX_FRAME_BYTES
+        assert json.loads(answer)["payload"] == {"clientId": alice.id, "publicKey": key}
+
+
+async def test_length_of_a_key_is_a_setting(join: Join) -> None:
+    with server(env=SHARED | {"LIMIT_PUBLIC_KEY_BYTES": "100"}) as running:
+        alice = await join("alice", running)
+        await publishes(alice, "é" * 50)
+        await alice.send("PKD_REGISTER", clientId=alice.id, publicKey="é" * 50 + "k")
+        error = await alice.expects_error("INVALID_MESSAGE", "PKD_REGISTER")
+        assert error["message"] == "publicKey is 101 bytes long in UTF-8; give a key of at most 100 bytes."
+
+
+def shortest(message_type: str, **payload: str) -> str:
+    """A message without anything that JSON could do without."""
+    return json.dumps({"type": message_type, "payload": payload}, ensure_ascii=False, separators=(",", ":"))
 
 
 async def test_answers_keep_the_order_of_requests(alice: Person, bob: Person) -> None:

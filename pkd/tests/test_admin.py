@@ -15,6 +15,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from pkd import directory
 from pkd.decisions import FREEZE, REVOKE, reserve
 from pkd.models import NEWEST_CHANGES_SHOWN, KeyChange, PublicKey
+from pkd.tests.samples import KEYS
 
 pytestmark = pytest.mark.django_db
 
@@ -165,11 +166,28 @@ def test_page_shows_the_whole_key_and_its_history(admin_pages: Client) -> None:
     assert at == sorted(at)
 
 
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+def test_page_shows_the_key_as_it_is(admin_pages: Client, key: str) -> None:
+    directory.store("bob", key)
+    shown = re.search(r'<pre class="public-key">\n(.*?)</pre>', admin_pages.get(page_of("bob")).text, re.DOTALL)
+    assert shown is not None
+    # A browser takes a line end for LF where it is not spelt out.
+    assert "\r" not in shown[1]
+    assert unescaped(shown[1]) == key
+
+
+def unescaped(text: str) -> str:
+    """Read Django's five references and ours; Python's `unescape` would mend characters that HTML leaves alone."""
+    return re.sub("&(?:#13|#x27|amp|lt|gt|quot);", lambda found: unescape(found[0]), text)
+
+
 def test_page_draws_the_fingerprint_as_a_qr_code(admin_pages: Client) -> None:
+    key = KEYS["PEM of Windows"]
+    directory.store("bob", key)
     svg = re.search(r'<svg [^>]*class="segno".*?</svg>', admin_pages.get(page_of("bob")).text, re.DOTALL)
     assert svg is not None
     (code,) = zxingcpp.read_barcodes(pixels(svg[0]))
-    assert code.text == directory.fingerprint("bob's other key")
+    assert code.text == directory.fingerprint(key)
 
 
 def pixels(svg: str) -> memoryview:

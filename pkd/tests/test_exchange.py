@@ -37,10 +37,11 @@ def test_file_is_imported_and_counted(admin_pages: Client) -> None:
 
 
 def test_bad_lines_are_named_and_nothing_is_imported(admin_pages: Client) -> None:
-    page = post(admin_pages, 'clientId,publicKey\nalice,key\nb<b>,key\ncarol,"k\ney"\n')
+    page = post(admin_pages, 'clientId,publicKey\nalice,key\nb<b>,"k\ney"\ncarol,"k\0"\n')
     assert "Nothing was imported, because 2 lines of the file are bad." in page
     assert "Line 3: clientId must be" in page
-    assert "Line 5: publicKey must be" in page
+    # A key goes over as many lines as it has; its line is the one where it begins.
+    assert "Line 5: publicKey holds the character U+0000; give a key without it." in page
     assert "<b>" not in page
     assert not PublicKey.objects.exists()
 

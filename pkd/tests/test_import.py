@@ -14,6 +14,7 @@ from pkd.importing import PROBLEMS_SHOWN, BadLinesError, DirectoryChangedError, 
 from pkd.lines import COLUMNS
 from pkd.models import KeyChange, PublicKey
 from pkd.reading import MAX_LINE_BYTES, NO_COLUMNS, NO_OBJECT
+from pkd.tests.samples import KEYS, PEM
 from pkd.tests.threads import all_at_once
 
 pytestmark = pytest.mark.django_db
@@ -110,6 +111,18 @@ def test_import_of_an_export_restores_everything(form: str) -> None:
 
 
 @in_transactions
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_keys_come_back_byte_for_byte(form: str) -> None:
+    for number, key in enumerate(KEYS.values()):
+        directory.store(f"client-{number}", key)
+    file = exported(form)
+    forget_everything()
+    assert imported(file) == Imported(new=len(KEYS))
+    assert [directory.current_key(f"client-{number}") for number in range(len(KEYS))] == list(KEYS.values())
+    assert imported(file) == Imported(unchanged=len(KEYS))
+
+
+@in_transactions
 @pytest.mark.usefixtures("varied")
 @pytest.mark.parametrize("form", ["csv", "json"])
 def test_import_of_what_is_here_changes_nothing(form: str) -> None:
@@ -165,6 +178,19 @@ def test_client_and_key_are_enough(file: str) -> None:
     assert history_of("alice") == [("imported", "iris", "", FIRST)]
     assert key_of("alice").history.get().reason == "moved here"
     assert before <= key_of("alice").first_seen == key_of("alice").last_change <= timezone.now()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_key_keeps_its_own_line_ends_in_a_file_made_by_hand(end: str) -> None:
+    key = PEM.replace("\n", end)
+    assert imported(f'clientId,publicKey\r\nalice,"{key}"\r\nbob,second\r\n') == Imported(new=2)
+    assert (directory.current_key("alice"), directory.current_key("bob")) == (key, "second")
+
+
+def test_longest_key_that_fits_a_message_is_imported() -> None:
+    key = "\x01" * 10_911
+    imported(a_line(publicKey=key))
+    assert directory.current_key("alice") == key
 
 
 def test_states_without_a_history_are_recorded() -> None:
@@ -263,16 +289,29 @@ def test_line_without_a_key_takes_none_away() -> None:
 # --- Bad lines ------------------------------------------------------------------------------------------
 
 PUBLISHED = {"at": "2026-01-31T15:04:05Z", "kind": "published", "who": "client", "newFingerprint": FIRST}
+OF_A_CLIENT_ID = "must be 1 to 64 letters, digits, hyphens or underscores."
+DOES_NOT_FIT = (
+    "publicKey does not fit a message of 65,536 bytes, in which each control character takes six; leave the line out."
+)
 OF_A_TIME = "must be a time with its zone, such as 2026-01-31T15:04:05Z."
 
 
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"clientId": "böb"}, "clientId must be 1 to 64 letters, digits, hyphens or underscores."),
-        ({"clientId": 7}, "clientId must be 1 to 64 letters, digits, hyphens or underscores."),
-        ({"publicKey": "a\nb"}, "publicKey must be a text of 1 to 8,192 characters without control characters."),
-        ({"publicKey": "k" * 8193}, "publicKey must be a text of 1 to 8,192 characters without control characters."),
+        ({"clientId": "böb"}, f"clientId {OF_A_CLIENT_ID}"),
+        ({"clientId": 7}, f"clientId {OF_A_CLIENT_ID}"),
+        ({"publicKey": 7}, "publicKey must be a text."),
+        ({"publicKey": ""}, "publicKey is empty; give a key of at least one character."),
+        ({"publicKey": "a\0b"}, "publicKey holds the character U+0000; give a key without it."),
+        (
+            {"publicKey": "k" * 16_385},
+            "publicKey is 16,385 bytes long in UTF-8; give a key of at most 16,384 bytes.",
+        ),
+        (
+            {"publicKey": "\x01" * 10_912},
+            DOES_NOT_FIT,
+        ),
         ({"publicKey": None}, "publicKey is missing; only a frozen client ID may be without one."),
         ({"fingerprint": "abcd"}, "fingerprint must be the SHA-256 of the key in 64 lower-case hex digits."),
         (
@@ -332,13 +371,15 @@ def test_bad_field_is_named_and_nothing_is_imported(fields: dict[str, Any], sent
         (f'{a_line()}\n{{"clientId": "bob", "publicKey": "\\ud800"}}', 2, NO_OBJECT),
         ("clientId,publicKey\nalice\n", 2, "There must be 2 cells, as in the first line, and there are 1."),
         ('clientId,publicKey\nalice,first\nbob,"seco\n', 3, "A quotation mark is missing, here or before."),
+        ('clientId,publicKey\nalice,"a\nb"\nbob,"seco\nnd\n', 4, "A quotation mark is missing, here or before."),
+        ('clientId,publicKey\nalice,"a\nb"\n\nb b,"c\nd"\n', 5, f"clientId {OF_A_CLIENT_ID}"),
         ("clientId,publicKey,history\nalice,first,no JSON\n", 2, NO_OBJECT),
         ("clientId,publicKey,changes\nalice,first,many\n", 2, "changes must be a whole number from 0."),
         (b"clientId,publicKey\nalice,fi\xffrst\n", 2, "This is no UTF-8 text; save the file as UTF-8."),
         (b'{"clientId": "alice", "publicKey": "\xff"}\n', 1, "This is no UTF-8 text; save the file as UTF-8."),
         (f"{a_line()}\n\n{a_line()}", 3, "This client ID was on line 1 already; keep one of them."),
     ],
-    ids=range(19),
+    ids=range(21),
 )
 def test_bad_file_is_explained_and_nothing_is_imported(file: str | bytes, number: int, sentence: str) -> None:
     assert problems_of(file) == [(number, sentence)]

@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
+from pkd.keys import DEFAULT_MAX_BYTES
 from signaling.protocol.errors import RateLimitedError
 
 # Refused messages are counted over this long before the connection is closed.
@@ -23,6 +24,7 @@ class Limits:
     new_connections_per_ip_per_minute: int = 300
     outbound_queue_bytes: int = 1024 * 1024
     open_calls_per_client: int = 8
+    public_key_bytes: int = DEFAULT_MAX_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
+from pkd import keys
+from pkd.keys import PublicKey
 from signaling.protocol.calls import CALL_ID
 from signaling.protocol.errors import ErrorCode, InvalidMessageError, ProtocolError
 
@@ -27,8 +29,6 @@ MAX_ECHO_CHARACTERS = 64
 # `\Z`, because `$` also matches before a final newline: "bob\n" is no client ID.
 ClientId = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}\Z")]
 Reason = Annotated[str, Meta(max_length=64)]
-# Control characters have no place in a key and would not survive every database.
-PublicKey = Annotated[str, Meta(min_length=1, max_length=8192, pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z")]
 # What a JSON schema says of these, `decode_payload` and the handlers check, who have a better sentence for it.
 CallId = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{CALL_ID.pattern}\Z"})]
 SessionDescription = Annotated[Raw, Meta(extra_json_schema={"type": "string", "minLength": 1})]
@@ -101,7 +101,7 @@ class IceCandidate(ClientMessage):
 class PkdRegister(ClientMessage):
     """Publish this client's public key."""
 
-    usage = "PKD_REGISTER needs your own clientId and a publicKey of 1 to 8,192 characters without control characters."
+    usage = "PKD_REGISTER needs your own clientId and a publicKey (a string that is not empty)."
     client_id: ClientId
     public_key: PublicKey
 
@@ -301,7 +301,7 @@ def decode_payload(envelope: Envelope) -> ClientMessage:
     try:
         message = decode(_NOTHING if payload == _NULL else payload)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        raise InvalidMessageError(CLIENT_MESSAGES[envelope.type].usage) from None
+        raise InvalidMessageError(_broken_rule(envelope)) from None
     check = _OPAQUE_FIELDS.get(type(message))
     if check is not None:
         field, starts = check
@@ -318,6 +318,14 @@ _OPAQUE_FIELDS: dict[type[ClientMessage], tuple[str, bytes]] = {
     CallAccept: ("sdp_answer", b'"'),
     IceCandidate: ("candidate", b'"{n'),
 }
+
+
+def _broken_rule(envelope: Envelope) -> str:
+    """Name the rule that the key of a refused payload broke, or say what its type needs."""
+    problem = ""
+    if envelope.type == "PKD_REGISTER" and (fields := _fields_in(envelope.payload)):
+        problem = keys.problem(_decoded(fields["publicKey"]) if "publicKey" in fields else UNSET)
+    return problem or CLIENT_MESSAGES[envelope.type].usage
 
 
 def error_for(error: ProtocolError, request: str | UnsetType = UNSET, call_id: str | UnsetType = UNSET) -> Error:
@@ -377,11 +385,24 @@ _STRINGS_AND_THE_REST = re.compile(r'"(?:[^"\\]|\\.)*+"?|[^"\[\]{}]+', re.DOTALL
 
 
 def _call_id_in(payload: Raw) -> Any:
+    fields = _fields_in(payload)
+    return _decoded(fields["callId"]) if "callId" in fields else UNSET
+
+
+def _fields_in(payload: Raw) -> dict[str, Raw]:
+    """Return a refused payload's fields, each as it came; none of what is no object."""
     try:
-        fields = msgspec.json.decode(payload, type=dict[str, Raw])
-        return msgspec.json.decode(fields["callId"], type=str)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError, KeyError):
-        return UNSET
+        return msgspec.json.decode(payload, type=dict[str, Raw])
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return {}
+
+
+def _decoded(field: Raw) -> Any:
+    try:
+        return msgspec.json.decode(field)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        # A number that no float can hold, for one; strings were read before.
+        return None
 
 
 def _short(text: Any) -> str | UnsetType:
