@@ -182,7 +182,7 @@ async def test_each_kind_of_refusal_is_logged(caplog: pytest.LogCaptureFixture) 
     assert len(caplog.records) == 5
 
 
-@pytest.mark.parametrize("path", ["/", "/signals", "/signal/", "/signal/x", "/admin/", "//signal"])
+@pytest.mark.parametrize("path", ["/", "/signals", "/signal//", "/signal/x", "/admin/", "//signal"])
 async def test_unknown_path_is_refused(path: str) -> None:
     communicator = WebsocketCommunicator(websocket_application, path)
     assert await communicator.connect() == (False, 1000)
