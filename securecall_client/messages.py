@@ -1,0 +1,189 @@
+"""Every message of the protocol as a typed value (docs/protocol.md).
+
+Fields are the wire's in snake_case: `callId` is `call_id`. Optional fields that are absent are None. Fields that this
+version does not know are ignored, and types that it does not know are `Unknown`: a later server may add both.
+
+msgspec decodes into these structs and checks every field's type on the way, at the price of a plain `json.loads`;
+it also holds the wire's spelling in one place (`rename`), which dataclasses leave to code of their own.
+"""
+
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+# A string as in `RTCIceCandidate.candidate` ("" ends the candidates), `RTCIceCandidate.toJSON()`, or the null that
+# browsers' `onicecandidate` gives last. Opaque: it arrives as it was sent.
+Candidate: TypeAlias = str | dict[str, Any] | None
+
+
+class ClientMessage(Struct, rename="camel", omit_defaults=True):
+    """A message to the server: its payload's fields."""
+
+
+class ServerMessage(Struct, rename="camel", omit_defaults=True):
+    """A message from the server: its payload's fields."""
+
+
+# --- To the server -------------------------------------------------------------------------------
+
+
+class Register(ClientMessage):
+    """Register a client ID on this connection; answered with `Registered`."""
+
+    client_id: str  # ^[a-zA-Z0-9_-]{1,64}$
+
+
+class Heartbeat(ClientMessage):
+    """Tell the server that the client lives, every 30 s; answered with `HeartbeatAck`."""
+
+
+class CallInitiate(ClientMessage):
+    """Call another client, which receives `IncomingCall`; silent on success."""
+
+    target_id: str
+    sdp_offer: str  # opaque, not empty
+    call_id: str | None = None  # ^[a-zA-Z0-9_-]{16,64}$, unguessable; without one the server makes it
+
+
+class CallAccept(ClientMessage):
+    """Accept a ringing call, whose caller receives `CallAccepted`; silent on success."""
+
+    call_id: str
+    sdp_answer: str  # opaque, not empty
+
+
+class CallReject(ClientMessage):
+    """Reject a ringing call, whose caller receives `CallRejected`; silent on success."""
+
+    call_id: str
+    reason: str | None = None  # up to 64 characters, passed on to the caller
+
+
+class CallEnd(ClientMessage):
+    """End a call, ringing or active; the peer receives `CallEnded`; silent on success."""
+
+    call_id: str
+    reason: str | None = None  # up to 64 characters, passed on to the peer
+
+
+class PkdRegister(ClientMessage):
+    """Publish this client's public key; answered with `PkdResult` once it is stored."""
+
+    client_id: str  # the connection's own
+    public_key: str  # opaque
+
+
+class PkdLookup(ClientMessage):
+    """Look up a client's public key; answered with `PkdResult`."""
+
+    client_id: str
+
+
+class TurnCredentialsRequest(ClientMessage):
+    """Ask for fresh TURN credentials; answered with `TurnCredentials`."""
+
+
+# --- From the server -----------------------------------------------------------------------------
+
+
+class IceServer(Struct, omit_defaults=True):
+    """A STUN or TURN server in the shape of the W3C's `RTCIceServer`; STUN servers have neither name nor credential."""
+
+    urls: str | list[str]  # the server sends one URL
+    username: str | None = None  # "<unix expiry>:<client ID>"
+    credential: str | None = None
+
+
+class OpenCall(Struct, rename="camel"):
+    """A call that a client which registers is still part of."""
+
+    call_id: str
+    peer_id: str
+    role: str  # "caller" or "callee"
+    state: str  # "ringing" or "active"
+
+
+class Registered(ServerMessage):
+    """The client ID is registered on this connection; what waited for it follows."""
+
+    client_id: str
+    ice_servers: list[IceServer]
+    calls: list[OpenCall] = []
+
+
+class HeartbeatAck(ServerMessage):
+    """The answer to `Heartbeat`."""
+
+
+class IncomingCall(ServerMessage):
+    """A call rings at this client. It may come again, with the same `call_id`, on a later connection."""
+
+    call_id: str
+    caller_id: str
+    sdp_offer: str
+    ice_servers: list[IceServer] = []  # empty also where the offer left no room: use those of `Registered`
+
+
+class CallAccepted(ServerMessage):
+    """The callee accepted this client's call."""
+
+    call_id: str
+    sdp_answer: str
+    ice_servers: list[IceServer] = []  # as in `IncomingCall`
+
+
+class CallRejected(ServerMessage):
+    """The callee rejected this client's call, which is gone."""
+
+    call_id: str
+    reason: str | None = None
+
+
+class CallEnded(ServerMessage):
+    """The peer or the server ended the call, which is gone.
+
+    The server's own reasons are "timeout", "peer_disconnected", "replaced" and "operator"; a peer may write them too.
+    """
+
+    call_id: str
+    reason: str | None = None
+
+
+class PkdResult(ServerMessage):
+    """A client's public key; None without one, or where it was revoked."""
+
+    client_id: str
+    public_key: str | None
+
+
+class TurnCredentials(ServerMessage):
+    """Fresh TURN credentials."""
+
+    ice_servers: list[IceServer]
+    expires_at: int  # unix seconds
+
+
+class Error(ServerMessage):
+    """A request failed; the connection stays."""
+
+    code: str  # one of `ErrorCode`
+    message: str  # an English sentence that says what to do
+    request: str | None = None  # the wire's type of the message that failed
+    call_id: str | None = None  # the call that it named
+    retry_after_ms: int | None = None  # with RATE_LIMITED
+
+
+class Unknown(ServerMessage):
+    """A message of a type that this version does not know."""
+
+    type: str
+
+
+# --- Either way ----------------------------------------------------------------------------------
+
+
+class IceCandidate(ClientMessage, ServerMessage):
+    """A candidate for the peer of a call, or from it; silent on success."""
+
+    call_id: str
+    candidate: Candidate
