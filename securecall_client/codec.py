@@ -57,6 +57,8 @@ SERVER_MESSAGES: dict[str, type[ServerMessage]] = {
 
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
 
+_NAMES: dict[type[ServerMessage], str] = {message: name for name, message in SERVER_MESSAGES.items()}
+
 
 class _Envelope(Struct):
     type: str
@@ -89,6 +91,13 @@ def decode(frame: str | bytes) -> ServerMessage:
         return _payloads[envelope.type].decode(envelope.payload)
     except _UNREADABLE:
         raise InvalidFrameError(_what_is_wrong(envelope)) from None
+
+
+def name_of(message: ServerMessage | type[ServerMessage]) -> str:
+    """Name the wire's type of a message from the server."""
+    if isinstance(message, Unknown):
+        return message.type
+    return _NAMES[message if isinstance(message, type) else type(message)]
 
 
 def _what_is_wrong(envelope: _Envelope) -> str:

@@ -93,6 +93,11 @@ class IceServer(Struct, omit_defaults=True):
     username: str | None = None  # "<unix expiry>:<client ID>"
     credential: str | None = None
 
+    @property
+    def all_urls(self) -> list[str]:
+        """`urls` as a list."""
+        return [self.urls] if isinstance(self.urls, str) else self.urls
+
 
 class OpenCall(Struct, rename="camel"):
     """A call that a client which registers is still part of."""
@@ -167,7 +172,7 @@ class Error(ServerMessage):
     """A request failed; the connection stays."""
 
     code: str  # one of `ErrorCode`
-    message: str  # an English sentence that says what to do
+    message: str = ""  # an English sentence that says what to do; for people, so that its absence stops nothing
     request: str | None = None  # the wire's type of the message that failed
     call_id: str | None = None  # the call that it named
     retry_after_ms: int | None = None  # with RATE_LIMITED

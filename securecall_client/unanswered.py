@@ -3,7 +3,7 @@
 The server answers a connection's requests in their order (docs/protocol.md, "Errors"). Two rules follow:
 
 - An answer belongs to the oldest request that it can be for. An `ERROR` names its request and call; one that does not
-  is for a frame that the server could not read, the oldest.
+  is for a frame that the server could not read, such as one that is too long. A heartbeat's never is.
 - A request that is silent on success has succeeded once a later one is answered. So each is followed by a heartbeat;
   an `ERROR` for that heartbeat, which a rate limit may have refused, is as good as its answer.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from securecall_client.errors import RequestError, SecureCallError
-from securecall_client.messages import Error, ServerMessage
+from securecall_client.messages import Error, HeartbeatAck, ServerMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class _Request:
         if not isinstance(message, Error):
             return self.answer is not None and isinstance(message, self.answer)
         if message.request is None:
-            return True
+            return self.answer is not HeartbeatAck
         return message.request == self.name and message.call_id in {self.call_id, None}
 
 

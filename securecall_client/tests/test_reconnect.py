@@ -136,6 +136,9 @@ async def test_request_waits_for_the_next_connection_and_a_mere_message_does_not
             await comes(alice, Disconnected)
             with pytest.raises(ClosedError):
                 await alice.send(PkdLookup("bob"))
+            given_up = asyncio.create_task(alice.look_up_key("bob"))
+            await asyncio.sleep(0)
+            given_up.cancel()
             assert await alice.look_up_key("bob") is None
             await comes(alice, Registered)
 

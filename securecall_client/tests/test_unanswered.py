@@ -71,8 +71,10 @@ async def test_error_settles_the_request_and_the_call_that_it_names() -> None:
     assert await first is None
 
 
-async def test_error_without_a_request_is_for_the_oldest() -> None:
+async def test_error_without_a_request_is_for_the_oldest_that_is_no_heartbeat() -> None:
     unanswered = Unanswered()
+    unanswered.add("HEARTBEAT", answer=HeartbeatAck)
+    assert not unanswered.settle(Error("INVALID_MESSAGE", "Too long."))
     oldest = unanswered.add("CALL_INITIATE", call_id="one")
     other = unanswered.add("PKD_LOOKUP", answer=PkdResult)
 
