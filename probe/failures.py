@@ -5,13 +5,9 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidStatus,
-    InvalidURI,
-    WebSocketException,
-)
+from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
+
+from securecall_client import ClosedError, InvalidFrameError
 
 TLS_SCHEMES = frozenset({"wss", "https"})
 FORBIDDEN, NOT_FOUND = 403, 404
@@ -22,11 +18,10 @@ STATUSES = {
     426: "a proxy before the server does not pass the WebSocket upgrade on",
     429: "a proxy before the server limits how often you may connect",
 }
-ABNORMAL = 1006  # RFC 6455, section 7.1.5: no close frame came
 
 # PROTOCOL.md, "Connection life".
 CLOSES = {
-    ABNORMAL: "without a close frame: the server ended, or something in between cut the connection",
+    1006: "without a close frame: the server ended, or something in between cut the connection",
     1009: "because a frame was too long",
     1011: "because of a bug in the server: look into its log",
     1012: "because the server stops or deploys: try again",
@@ -59,7 +54,7 @@ def sentence(error: Exception, url: str, seconds: float, origin: str | None = No
     """Say what `error`, met at `url` within `seconds` and with this Origin, means and what to look at."""
     place = place_of(url)
     match error:
-        case ProbeError():
+        case ProbeError() | InvalidFrameError():
             text = str(error)
         case InvalidStatus():
             text = f"{place} refused the connection with HTTP {_status(error.response.status_code, url, origin)}."
@@ -67,8 +62,8 @@ def sentence(error: Exception, url: str, seconds: float, origin: str | None = No
             text = "The URL must be complete, such as wss://signal.example.com/signal."
         case InvalidHandshake():
             text = f"{place} answered, but not as a WebSocket server: check host, port and path, and ws:// or wss://."
-        case ConnectionClosed():
-            text = f"The connection was closed with {close_code(error)} {close_reason(error)}."
+        case ClosedError():
+            text = f"The connection was closed with {error.code} {close_reason(error)}."
         case WebSocketException():
             text = f"{place} broke the WebSocket protocol ({error})."
         case OSError():
@@ -101,16 +96,10 @@ def unreachable(error: OSError, url: str, seconds: float) -> str:
     return text
 
 
-def close_code(closed: ConnectionClosed) -> int:
-    """The server's close code, 1006 if it sent none."""
-    return closed.rcvd.code if closed.rcvd else ABNORMAL
-
-
-def close_reason(closed: ConnectionClosed) -> str:
+def close_reason(closed: ClosedError) -> str:
     """What a close code means, and the reason that the server gave."""
-    code = close_code(closed)
-    given = f' ("{closed.rcvd.reason}")' if closed.rcvd and closed.rcvd.reason else ""
-    return CLOSES.get(code, "before it should have been") + given
+    given = f' ("{closed.reason}")' if closed.reason else ""
+    return CLOSES.get(closed.code, "before it should have been") + given
 
 
 def place_of(url: str) -> str:

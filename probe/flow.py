@@ -8,17 +8,40 @@ from typing import Any
 
 from websockets.exceptions import WebSocketException
 
-from probe.client import Client, Message, new_call_id, new_client_id
-from probe.failures import ProbeError, WrongAnswerError, sentence
+from probe.failures import ProbeError, sentence
 from probe.health import check_health
 from probe.outcome import Outcome
+from probe.participant import Participant
+from securecall_client import (
+    CallAccept,
+    CallAccepted,
+    CallEnd,
+    CallEnded,
+    CallInitiate,
+    CallReject,
+    CallRejected,
+    Candidate,
+    Error,
+    ErrorCode,
+    Heartbeat,
+    HeartbeatAck,
+    IceCandidate,
+    IceServer,
+    IncomingCall,
+    PkdLookup,
+    PkdRegister,
+    PkdResult,
+    SecureCallError,
+    new_call_id,
+    new_client_id,
+)
 from turn.allocation import AllocationError, UnsupportedTransportError, allocate
 from turn.credentials import Credential
 
 # Line ends, quotes, escapes and letters beyond ASCII, which a relay that is not opaque would change.
 OFFER = 'v=0\r\no=- 4611731400430051336 2 IN IP4 192.0.2.1\r\ns="smoke" \\ – ü\r\nt=0 0\r\n  \t\r\n'
 ANSWER = OFFER.replace("4611731400430051336", "1836002147654321098")
-CANDIDATES: list[str | Message] = [
+CANDIDATES: list[Candidate] = [
     *(f"candidate:{number} 1 udp {2122260223 - number} 192.0.2.1 {50_000 + number} typ host" for number in range(6)),
     {"candidate": "candidate:7 1 tcp 1518280447 192.0.2.1 9 typ host", "sdpMid": "0", "sdpMLineIndex": 0},
     "",
@@ -35,7 +58,7 @@ class Step:
     milliseconds: float
     sentence: str = ""
 
-    def as_json(self) -> Message:
+    def as_json(self) -> dict[str, Any]:
         """The step for machines."""
         return asdict(self) | {"milliseconds": round(self.milliseconds, 2)}
 
@@ -57,8 +80,8 @@ class Flow:
     def __init__(self, options: Options) -> None:
         """Nothing happens before `run`."""
         self._options = options
-        self._clients: list[Client] = []
-        self._ice_servers: list[Message] = []
+        self._clients: list[Participant] = []
+        self._ice_servers: list[IceServer] = []
         self._call_id = ""
 
     async def run(self) -> AsyncIterator[Step]:
@@ -104,17 +127,17 @@ class Flow:
         outcome, what = Outcome.OK, ""
         try:
             await take()
-        except (ProbeError, OSError, WebSocketException) as error:
+        except (ProbeError, SecureCallError, OSError, WebSocketException) as error:
             options = self._options
             outcome, what = Outcome.FAILED, sentence(error, options.url, options.seconds, options.origin)
         return Step(title, outcome, (time.perf_counter() - begin) * 1000, what)
 
     @property
-    def _caller(self) -> Client:
+    def _caller(self) -> Participant:
         return self._clients[0]
 
     @property
-    def _callee(self) -> Client:
+    def _callee(self) -> Participant:
         return self._clients[1]
 
     async def _health(self) -> None:
@@ -122,52 +145,44 @@ class Flow:
 
     async def _connect(self) -> None:
         options = self._options
-        client = await Client.connected(
-            options.url, new_client_id("smoke"), seconds=options.seconds, origin=options.origin
-        )
+        client = await Participant.connected(options.url, "smoke", seconds=options.seconds, origin=options.origin)
         self._clients.append(client)
 
     async def _before_register(self) -> None:
-        await self._caller.send("PKD_LOOKUP", {"clientId": self._callee.id})
-        await self._caller.expect("ERROR", {"code": "NOT_REGISTERED"})
+        await self._caller.send(PkdLookup(self._callee.id))
+        await self._caller.expect(Error, code=ErrorCode.NOT_REGISTERED)
 
     async def _register_caller(self) -> None:
-        registered = await self._caller.register()
-        servers = registered.get("iceServers")
-        if not isinstance(servers, list):
-            raise WrongAnswerError("REGISTERED came without a list of iceServers.")
-        self._ice_servers = servers
+        self._ice_servers = (await self._caller.register()).ice_servers
 
     async def _register_callee(self) -> None:
         await self._callee.register()
 
     async def _heartbeat(self) -> None:
-        await self._caller.send("HEARTBEAT", {})
-        await self._caller.expect("HEARTBEAT_ACK", {})
+        await self._caller.send(Heartbeat())
+        await self._caller.expect(HeartbeatAck)
 
     async def _publish(self) -> None:
-        key = self._key()
-        await self._caller.send("PKD_REGISTER", key)
-        await self._caller.expect("PKD_RESULT", key)
+        await self._caller.send(PkdRegister(self._caller.id, self._key))
+        await self._caller.expect(PkdResult, client_id=self._caller.id, public_key=self._key)
 
     async def _look_up(self) -> None:
-        key = self._key()
-        await self._callee.send("PKD_LOOKUP", {"clientId": self._caller.id})
-        await self._callee.expect("PKD_RESULT", key)
+        await self._callee.send(PkdLookup(self._caller.id))
+        await self._callee.expect(PkdResult, client_id=self._caller.id, public_key=self._key)
 
-    def _key(self) -> Message:
-        return {"clientId": self._caller.id, "publicKey": f"a public key of {self._caller.id}, which is no secret"}
+    @property
+    def _key(self) -> str:
+        return f"a public key of {self._caller.id}, which is no secret"
 
     async def _call(self) -> None:
         # As the reference has it: the server chooses the call's ID, and the callee is the first to know it.
-        await self._caller.send("CALL_INITIATE", {"targetId": self._callee.id, "sdpOffer": OFFER})
-        incoming = await self._callee.expect("INCOMING_CALL", {"callerId": self._caller.id, "sdpOffer": OFFER})
-        self._call_id = str(incoming.get("callId", ""))
+        await self._caller.send(CallInitiate(self._callee.id, OFFER))
+        incoming = await self._callee.expect(IncomingCall, caller_id=self._caller.id, sdp_offer=OFFER)
+        self._call_id = incoming.call_id
 
     async def _accept(self) -> None:
-        answer = {"callId": self._call_id, "sdpAnswer": ANSWER}
-        await self._callee.send("CALL_ACCEPT", answer)
-        await self._caller.expect("CALL_ACCEPTED", answer)
+        await self._callee.send(CallAccept(self._call_id, ANSWER))
+        await self._caller.expect(CallAccepted, call_id=self._call_id, sdp_answer=ANSWER)
 
     async def _candidates_to_callee(self) -> None:
         await self._trickle(self._caller, self._callee)
@@ -175,53 +190,48 @@ class Flow:
     async def _candidates_to_caller(self) -> None:
         await self._trickle(self._callee, self._caller)
 
-    async def _trickle(self, sender: Client, receiver: Client) -> None:
-        candidates = [{"callId": self._call_id, "candidate": candidate} for candidate in CANDIDATES]
-        for candidate in candidates:
-            await sender.send("ICE_CANDIDATE", candidate)
-        for candidate in candidates:
-            await receiver.expect("ICE_CANDIDATE", candidate)
+    async def _trickle(self, sender: Participant, receiver: Participant) -> None:
+        for candidate in CANDIDATES:
+            await sender.send(IceCandidate(self._call_id, candidate))
+        for candidate in CANDIDATES:
+            await receiver.expect(IceCandidate, call_id=self._call_id, candidate=candidate)
 
     async def _end(self) -> None:
-        end = {"callId": self._call_id, "reason": REASON}
-        await self._caller.send("CALL_END", end)
-        await self._callee.expect("CALL_ENDED", end)
+        await self._caller.send(CallEnd(self._call_id, REASON))
+        await self._callee.expect(CallEnded, call_id=self._call_id, reason=REASON)
 
     async def _reject(self) -> None:
         call_id = new_call_id()
-        call = {"targetId": self._callee.id, "sdpOffer": OFFER, "callId": call_id}
-        await self._caller.send("CALL_INITIATE", call)
-        await self._callee.expect("INCOMING_CALL", {"callId": call_id, "sdpOffer": OFFER})
-        rejection = {"callId": call_id, "reason": REASON}
-        await self._callee.send("CALL_REJECT", rejection)
-        await self._caller.expect("CALL_REJECTED", rejection)
+        await self._caller.send(CallInitiate(self._callee.id, OFFER, call_id))
+        await self._callee.expect(IncomingCall, call_id=call_id, sdp_offer=OFFER)
+        await self._callee.send(CallReject(call_id, REASON))
+        await self._caller.expect(CallRejected, call_id=call_id, reason=REASON)
 
     async def _garbage(self) -> None:
-        await self._caller.send_text("{this is no JSON")
-        await self._caller.expect("ERROR", {"code": "INVALID_MESSAGE"})
+        await self._caller.connection.send_frame("{this is no JSON")
+        await self._caller.expect(Error, code=ErrorCode.INVALID_MESSAGE)
 
     async def _nobody(self) -> None:
-        await self._caller.send("CALL_INITIATE", {"targetId": new_client_id("nobody"), "sdpOffer": OFFER})
-        await self._caller.expect("ERROR", {"code": "TARGET_NOT_FOUND"})
+        await self._caller.send(CallInitiate(new_client_id("nobody"), OFFER))
+        await self._caller.expect(Error, code=ErrorCode.TARGET_NOT_FOUND)
 
     async def _ended_call(self) -> None:
-        await self._caller.send("CALL_END", {"callId": self._call_id})
-        await self._caller.expect("ERROR", {"code": "CALL_NOT_FOUND"})
+        await self._caller.send(CallEnd(self._call_id))
+        await self._caller.expect(Error, code=ErrorCode.CALL_NOT_FOUND)
 
     async def _relays(self) -> AsyncIterator[Step]:
-        relays = [server for server in self._ice_servers if str(server.get("urls", "")).startswith("turn")]
+        relays = [(url, server) for server in self._ice_servers for url in server.all_urls if url.startswith("turn")]
         if not relays:
             outcome = Outcome.FAILED if self._options.requires_turn else Outcome.WARNING
             yield Step(
                 "TURN", outcome, 0, "The server hands out no TURN server: set TURN_SECRET and TURN_URLS where it runs."
             )
-        for relay in relays:
-            yield await self._relay(relay)
+        for url, relay in relays:
+            yield await self._relay(url, relay)
 
-    async def _relay(self, relay: dict[str, Any]) -> Step:
-        url = str(relay["urls"])
+    async def _relay(self, url: str, relay: IceServer) -> Step:
         title = f"allocate on {url}"
-        credential = Credential(str(relay.get("username")), str(relay.get("credential")))
+        credential = Credential(relay.username or "", relay.credential or "")
         try:
             allocation = await allocate(url, credential, self._options.seconds)
         except UnsupportedTransportError as error:

@@ -7,12 +7,14 @@ import resource
 import time
 from dataclasses import dataclass
 
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import WebSocketException
 
 from probe.account import Account
-from probe.client import CLOSE_SECONDS, Client, new_client_id, read
 from probe.failures import ProbeError, RefusedError, sentence
 from probe.pair import Pair
+from probe.participant import Participant
+from securecall_client import ClosedError, Error, Heartbeat, HeartbeatAck, InvalidFrameError, SecureCallError
+from securecall_client.connection import CLOSE_SECONDS
 
 HEARTBEAT_SECONDS = 25  # below the reference's 30, as one check comes a second later
 CONNECTING_AT_ONCE = 64
@@ -55,9 +57,9 @@ class Load:
         """Nothing happens before `run`."""
         self.account = Account(plan.clients, plan.calls_per_second)
         self.plan = plan
-        self._clients: dict[Client, Pair | None] = {}
+        self._clients: dict[Participant, Pair | None] = {}
         self._readers: set[asyncio.Task[None]] = set()
-        self._spoke_at: dict[Client, float] = {}
+        self._spoke_at: dict[Participant, float] = {}
         self._failures_in_a_row = 0
         self._is_over = asyncio.Event()
         self._is_closing = False
@@ -113,11 +115,9 @@ class Load:
         begin = time.perf_counter()
         client = None
         try:
-            client = await Client.connected(
-                plan.url, new_client_id("load"), seconds=plan.timeout_seconds, origin=plan.origin
-            )
+            client = await Participant.connected(plan.url, "load", seconds=plan.timeout_seconds, origin=plan.origin)
             await client.register()
-        except (ProbeError, OSError, WebSocketException) as error:
+        except (ProbeError, SecureCallError, OSError, WebSocketException) as error:
             self._failures_in_a_row += 1
             account.not_connected[sentence(error, plan.url, plan.timeout_seconds, plan.origin)] += 1
             if client is not None:
@@ -132,45 +132,49 @@ class Load:
         self._readers.add(reader)
         reader.add_done_callback(self._readers.discard)
 
-    async def _turned_away(self, client: Client, error: Exception) -> None:
+    async def _turned_away(self, client: Participant, error: Exception) -> None:
         """Count how a server says no: an `ERROR`, and a close code that tells whether the address was the reason."""
         if isinstance(error, RefusedError):
             self.account.errors[error.code] += 1
-        if isinstance(error, RefusedError | ConnectionClosed):
-            with contextlib.suppress(TimeoutError, ConnectionClosed, ProbeError):
+        if isinstance(error, RefusedError | ClosedError):
+            try:
                 async with asyncio.timeout(CLOSE_SECONDS):
-                    async for frame in client.connection:
-                        message_type, payload = read(frame)
-                        if message_type == "ERROR":
-                            self.account.errors[str(payload.get("code"))] += 1
-        code = client.connection.close_code
-        if code is not None:
-            self.account.closes[code] += 1
-            self.account.is_refused_by_address |= code == TOO_MANY
+                    await self._hear_out(client)
+            except ClosedError as closed:
+                self.account.closes[closed.code] += 1
+                self.account.is_refused_by_address |= closed.code == TOO_MANY
+            except TimeoutError:
+                pass
         await client.close()
 
-    async def _read(self, client: Client) -> None:
+    async def _hear_out(self, client: Participant) -> None:
+        while True:
+            with contextlib.suppress(InvalidFrameError):
+                message = await client.connection.receive()
+                if isinstance(message, Error):
+                    self.account.errors[message.code] += 1
+
+    async def _read(self, client: Participant) -> None:
         try:
-            async for frame in client.connection:
-                await self._heard(client, frame)
-        except ConnectionClosed:
-            pass
-        if self._is_closing:
-            return
-        self.account.closes[client.connection.close_code or 1006] += 1
+            while True:
+                await self._hear(client)
+        except ClosedError as closed:
+            if self._is_closing:
+                return
+            self.account.closes[closed.code] += 1
         pair = self._clients.pop(client, None)
         if pair is not None:
             pair.leave()
 
-    async def _heard(self, client: Client, frame: str | bytes) -> None:
-        pair = self._clients[client]
+    async def _hear(self, client: Participant) -> None:
         try:
-            message_type, payload = read(frame)
-        except ProbeError:
+            message = await client.connection.receive()
+        except InvalidFrameError:
             self.account.altered += 1
             return
-        if pair is not None and message_type != "HEARTBEAT_ACK":
-            await pair.heard(client, message_type, payload)
+        pair = self._clients[client]
+        if pair is not None and not isinstance(message, HeartbeatAck):
+            await pair.heard(client, message)
             self._spoke_at[client] = time.perf_counter()
 
     # --- Calling ---------------------------------------------------------------------------------
@@ -212,7 +216,7 @@ class Load:
         while not self._is_over.is_set():
             pair = next((pair for pair in itertools.islice(turns, pairs) if pair.is_free), None)
             if pair is not None:
-                with contextlib.suppress(ConnectionClosed):
+                with contextlib.suppress(ClosedError):
                     await pair.start()
                 return True
             if time.perf_counter() >= until:
@@ -236,8 +240,8 @@ class Load:
             for client in list(self._clients):
                 if self._spoke_at[client] < silent_since:
                     self._spoke_at[client] = time.perf_counter()
-                    with contextlib.suppress(ConnectionClosed):
-                        await client.send("HEARTBEAT", {})
+                    with contextlib.suppress(ClosedError):
+                        await client.send(Heartbeat())
 
     async def _tick(self) -> None:
         """Measure how late this process comes to what it is to do: so late it also is to every message."""

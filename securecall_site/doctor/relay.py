@@ -4,7 +4,7 @@ import asyncio
 
 from django.conf import settings
 
-from probe.client import new_client_id
+from securecall_client import new_client_id
 from securecall_site.doctor.finding import Finding, failed, ok, warning
 from turn.allocation import AllocationError, UnsupportedTransportError, allocate
 from turn.credentials import Credential
