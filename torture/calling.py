@@ -6,7 +6,20 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from tests.people import ANSWER, OFFER, new_call_id
+from securecall_client import (
+    CallAccept,
+    CallAccepted,
+    CallEnd,
+    CallEnded,
+    CallInitiate,
+    ClientMessage,
+    Error,
+    ErrorCode,
+    IceCandidate,
+    IncomingCall,
+    new_call_id,
+)
+from tests.people import ANSWER, OFFER
 from torture.phone import Phone, until
 
 RETRY_SECONDS = 0.25
@@ -21,13 +34,12 @@ async def establish(caller: Phone, callee: Phone) -> str | None:
 
     def is_open() -> bool:
         # It rings; or has rung, when the answer to a repeated CALL_INITIATE says so.
-        return callee.count("INCOMING_CALL", call_id) > 0
+        return callee.count(IncomingCall, call_id) > 0
 
-    initiate = {"targetId": callee.id, "sdpOffer": OFFER, "callId": call_id}
-    if not await _insist(caller, "CALL_INITIATE", initiate, is_open):
+    if not await _insist(caller, CallInitiate(callee.id, OFFER, call_id), call_id, is_open):
         return None
-    accept = {"callId": call_id, "sdpAnswer": ANSWER}
-    if not await _insist(callee, "CALL_ACCEPT", accept, lambda: caller.count("CALL_ACCEPTED", call_id)):
+    accept = CallAccept(call_id, ANSWER)
+    if not await _insist(callee, accept, call_id, lambda: caller.count(CallAccepted, call_id)):
         return None
     return call_id
 
@@ -46,22 +58,22 @@ def _present(call_id: str | None) -> str:
 
 async def hang_up(caller: Phone, callee: Phone, call_id: str) -> bool:
     """End the call; whether the callee heard of it."""
-    return await _insist(caller, "CALL_END", {"callId": call_id}, lambda: callee.count("CALL_ENDED", call_id))
+    return await _insist(caller, CallEnd(call_id), call_id, lambda: callee.count(CallEnded, call_id))
 
 
-async def _insist(phone: Phone, message_type: str, payload: dict[str, str], came: Callable[[], object]) -> bool:
+async def _insist(phone: Phone, message: ClientMessage, call_id: str, came: Callable[[], object]) -> bool:
     """Send once; again only after an error that says so, or where there was no connection."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         seen = len(phone.heard)
-        if await phone.say(message_type, **payload):
+        if await phone.say(message):
 
             def is_refused(seen: int = seen) -> bool:
                 return any(
-                    kind == "ERROR"
-                    and error.get("callId") == payload["callId"]
-                    and error["code"] in {"RATE_LIMITED", "TARGET_NOT_FOUND"}
-                    for kind, error in itertools.islice(phone.heard, seen, None)
+                    isinstance(error, Error)
+                    and error.call_id == call_id
+                    and error.code in {ErrorCode.RATE_LIMITED, ErrorCode.TARGET_NOT_FOUND}
+                    for error in itertools.islice(phone.heard, seen, None)
                 )
 
             await until(lambda: came() or is_refused(), deadline - time.monotonic())
@@ -74,7 +86,7 @@ async def _insist(phone: Phone, message_type: str, payload: dict[str, str], came
 async def trickle(sender: Phone, call_id: str, numbers: range) -> None:
     """Send numbered candidates, each once the sender has a connection."""
     for number in numbers:
-        await sender.say_when_back("ICE_CANDIDATE", callId=call_id, candidate=str(number))
+        await sender.say_when_back(IceCandidate(call_id, str(number)))
 
 
 async def whole_call(caller: Phone, callee: Phone, outcomes: Counter[str]) -> None:
@@ -95,9 +107,9 @@ async def whole_call(caller: Phone, callee: Phone, outcomes: Counter[str]) -> No
         outcomes["came twice"] += len(came) - len(set(came))
         first = list(dict.fromkeys(came))
         outcomes["out of order"] += first != sorted(first)
-    if any(side.count("CALL_ENDED", call_id) for side in sides):
+    if any(side.count(CallEnded, call_id) for side in sides):
         outcomes["ended by itself"] += 1
         return
     outcomes["finished" if await hang_up(caller, callee, call_id) else "never ended"] += 1
     for side in sides:
-        side.heard = [entry for entry in side.heard if entry[1].get("callId") != call_id]
+        side.heard = [message for message in side.heard if message.call_id != call_id]

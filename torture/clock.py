@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+from securecall_client import CallEnded
 from tests.services import WallClock
 from torture.calling import establish, establish_all, trickle
 from torture.findings import Finding, all_of, at_most
@@ -48,7 +49,7 @@ async def _clock(running: System, wall: WallClock, count: int, watch_seconds: fl
             all_of(f"Set {words}: new calls by a new client that are answered", sum(map(bool, new)), len(new)),
         ]
     phones = [*(phone for pair in pairs for phone in pair), *newcomers]
-    ended = sum(kind == "CALL_ENDED" for phone in phones for kind, _ in phone.heard)
+    ended = sum(isinstance(message, CallEnded) for phone in phones for message in phone.heard)
     findings += [
         at_most("Connections closed", sum(phone.closes.total() for phone in phones), 0),
         at_most("Calls ended", ended, 0),

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import time
 
-from tests.people import new_call_id
+from securecall_client import CallEnd, CallEnded, CallInitiate, IceCandidate, new_call_id
 from torture.calling import establish_all, hang_up, trickle
 from torture.findings import Finding, all_of, at_most, noted
 from torture.phone import Phone, until
@@ -48,7 +48,7 @@ async def _crash(running: System, calls: int, never_return: int) -> list[Finding
     leaving = range(0, calls, 2)
     for place in leaving:
         speaking[place].cancel()
-        await pairs[place][0].say("CALL_END", callId=ids[place])
+        await pairs[place][0].say(CallEnd(ids[place]))
     returning = pairs[:calls]
     # Registered for the second time: on a busy machine a client may not have noticed yet that it lost the first.
     back = await until(lambda: all(len(callee.away_seconds) > 1 for _, callee in returning), BACK_SECONDS)
@@ -79,7 +79,7 @@ async def _crash(running: System, calls: int, never_return: int) -> list[Finding
 
 
 def _heard_the_end(callee: Phone, call_id: str) -> bool:
-    return callee.count("CALL_ENDED", call_id) == 1
+    return callee.count(CallEnded, call_id) == 1
 
 
 class _Speech:
@@ -92,7 +92,7 @@ class _Speech:
         times = self.sent_at[call_id] = []
         while True:
             times.append(time.monotonic())
-            await caller.say("ICE_CANDIDATE", callId=call_id, candidate=str(len(times) - 1))
+            await caller.say(IceCandidate(call_id, str(len(times) - 1)))
             await asyncio.sleep(TRICKLE_SECONDS)
 
     def findings(self, heard: list[tuple[Phone, str]], killed_at: float) -> list[Finding]:
@@ -133,14 +133,14 @@ async def _gone(pairs: list[tuple[Phone, Phone]], ids: list[str], killed_at: flo
     absent_at = None
     while absent_at is None and time.monotonic() < deadline:
         probe = new_call_id()
-        await witness.say("CALL_INITIATE", targetId=absent.id, sdpOffer="v=0", callId=probe)
+        await witness.say(CallInitiate(absent.id, "v=0", probe))
         await asyncio.sleep(0.5)
         if witness.errors["TARGET_NOT_FOUND"]:
             absent_at = time.monotonic() - killed_at
         else:
-            await witness.say("CALL_END", callId=probe)
+            await witness.say(CallEnd(probe))
     await until(
-        lambda: all(pair[0].count("CALL_ENDED", call_id) for pair, call_id in zip(pairs, ids, strict=True)),
+        lambda: all(pair[0].count(CallEnded, call_id) for pair, call_id in zip(pairs, ids, strict=True)),
         deadline - time.monotonic(),
     )
     ended = time.monotonic() - killed_at

@@ -1,27 +1,37 @@
 """A client as apps are built: it comes back after every close, and says again what may not have arrived."""
 
 import asyncio
-import contextlib
-import json
-import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from typing import Any, Self
+from random import choice
+from typing import Self, TypeAlias
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from securecall_client import (
+    BackOff,
+    CallAccepted,
+    CallEnded,
+    CallRejected,
+    Client,
+    ClientMessage,
+    ClosedError,
+    Disconnected,
+    Error,
+    Event,
+    IceCandidate,
+    IncomingCall,
+    Loss,
+    Registered,
+    RequestError,
+)
 
-Message = dict[str, Any]
-
-# PROTOCOL.md, "Connection life".
-MIN_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 1.0, 30.0
-SUPERSEDED = 4409
-HEARTBEAT_SECONDS = 25
 # What was sent so shortly before a close may have crossed it.
 IN_DOUBT_SECONDS = 0.5
 OPEN_SECONDS = 15
 POLL_SECONDS = 0.01
+BACK_OFF = BackOff()
+
+Heard: TypeAlias = IncomingCall | CallAccepted | CallRejected | CallEnded | Error
 
 
 class Phone:
@@ -32,7 +42,7 @@ class Phone:
         self.id = client_id
         self.doors = doors
         self.registered = asyncio.Event()
-        self.heard: list[tuple[str, Message]] = []
+        self.heard: list[Heard] = []
         # The numbers of the candidates that came, by call.
         self.candidates: dict[str, list[int]] = defaultdict(list)
         self.closes: Counter[int] = Counter()
@@ -41,124 +51,99 @@ class Phone:
         self.away_seconds: list[float] = []
         self.stays_away = False
         self._first_door = door
-        self._connection: ClientConnection | None = None
-        self._sent: list[tuple[float, str, Message]] = []
-        self._doubtful: list[tuple[str, Message]] = []
-        self._task: asyncio.Task[None] | None = None
-        self._beat: asyncio.TimerHandle | None = None
+        self._left_at = time.monotonic()
+        self._sent: list[tuple[float, ClientMessage]] = []
+        self._doubtful: list[ClientMessage] = []
+        self._client = Client(self._door, client_id, reconnect=self, timeout=OPEN_SECONDS, open_timeout=OPEN_SECONDS)
+        self._listening: asyncio.Task[None] | None = None
 
     async def start(self) -> Self:
         """Connect and register; from here on it lives by itself."""
-        self._task = asyncio.create_task(self._live())
-        async with asyncio.timeout(OPEN_SECONDS * 2):
-            await self.registered.wait()
+        await self._client.__aenter__()
+        self._listening = asyncio.create_task(self._listen())
+        await self.registered.wait()
         return self
 
     async def stop(self) -> None:
         """Close cleanly."""
         self.stays_away = True
-        if self._connection is not None and self.registered.is_set():
-            await self._connection.close()
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._client.close()
+        if self._listening is not None:
+            await self._listening
 
-    async def say(self, message_type: str, **payload: Any) -> bool:
+    async def say(self, message: ClientMessage) -> bool:
         """Send a message; False when there is no connection."""
-        connection = self._connection
-        if connection is None or not self.registered.is_set():
-            return False
-        now = time.monotonic()
-        if self._sent and self._sent[0][0] < now - 2 * IN_DOUBT_SECONDS:
-            self._sent = [entry for entry in self._sent if entry[0] >= now - IN_DOUBT_SECONDS]
-        self._sent.append((now, message_type, payload))
-        try:
-            await connection.send(json.dumps({"type": message_type, "payload": payload}))
-        except ConnectionClosed:
-            return False
-        return True
+        return self.registered.is_set() and await self._say(message)
 
-    def count(self, message_type: str, call_id: str) -> int:
-        """Count how often a message of this type has come for a call."""
-        return sum(kind == message_type and payload.get("callId") == call_id for kind, payload in self.heard)
-
-    async def say_when_back(self, message_type: str, **payload: Any) -> None:
+    async def say_when_back(self, message: ClientMessage) -> None:
         """Send a message as soon as there is a connection."""
-        while not await self.say(message_type, **payload):
+        while not await self.say(message):
             await asyncio.sleep(POLL_SECONDS)
             await self.registered.wait()
 
-    async def _live(self) -> None:
-        backoff = MIN_BACKOFF_SECONDS
-        left_at = time.monotonic()
-        while not self.stays_away:
-            with contextlib.suppress(OSError, WebSocketException, TimeoutError):
-                async with connect(
-                    self._first_door or random.choice(self.doors),  # noqa: S311 -- a load balancer's choice
-                    compression=None,
-                    ping_interval=None,
-                    open_timeout=OPEN_SECONDS,
-                    close_timeout=1,
-                ) as connection:
-                    if await self._register(connection):
-                        backoff = MIN_BACKOFF_SECONDS
-                        self.away_seconds.append(time.monotonic() - left_at)
-                        with contextlib.suppress(ConnectionClosed):
-                            await self._listen(connection)
-                        left_at = time.monotonic()
-                        self._note_close(connection.close_code)
-            self._first_door = None
-            await asyncio.sleep(backoff * random.uniform(0.5, 1))  # noqa: S311 -- jitter
-            backoff = min(2 * backoff, MAX_BACKOFF_SECONDS)
+    def count(self, kind: type[Heard], call_id: str) -> int:
+        """Count how often a message of this type has come for a call."""
+        return sum(isinstance(message, kind) and message.call_id == call_id for message in self.heard)
 
-    async def _register(self, connection: ClientConnection) -> bool:
-        await connection.send(json.dumps({"type": "REGISTER", "payload": {"clientId": self.id}}))
-        answer = json.loads(await connection.recv())
-        if answer["type"] != "REGISTERED":
-            self.errors[answer["payload"]["code"]] += 1
+    def delay_seconds(self, loss: Loss, /) -> float | None:
+        """Back off, unless it stays away."""
+        return None if self.stays_away else BACK_OFF.delay_seconds(loss)
+
+    def _door(self) -> str:
+        door, self._first_door = self._first_door or choice(self.doors), None  # noqa: S311 -- a load balancer's choice
+        return door
+
+    async def _say(self, message: ClientMessage) -> bool:
+        now = time.monotonic()
+        if self._sent and self._sent[0][0] < now - 2 * IN_DOUBT_SECONDS:
+            self._sent = [entry for entry in self._sent if entry[0] >= now - IN_DOUBT_SECONDS]
+        self._sent.append((now, message))
+        try:
+            await self._client.send(message)
+        except ClosedError:
             return False
-        self._connection = connection
-        self.registered.set()
-        doubtful, self._doubtful = self._doubtful, []
-        self.repeated += len(doubtful)
-        for message_type, payload in doubtful:
-            await self.say(message_type, **payload)
         return True
 
-    def _note_close(self, code: int | None) -> None:
-        if not self.stays_away and code is not None:
-            self.closes[code] += 1
-            self.stays_away = code == SUPERSEDED
+    async def _listen(self) -> None:
+        async for event in self._client:
+            await self._hear(event)
 
-    async def _listen(self, connection: ClientConnection) -> None:
-        beating = asyncio.create_task(self._beat_on(connection))
-        try:
-            async for frame in connection:
-                message = json.loads(frame)
-                self._hear(message["type"], message["payload"])
-        finally:
-            beating.cancel()
-            self.registered.clear()
-            limit = time.monotonic() - IN_DOUBT_SECONDS
-            self._doubtful = [(kind, payload) for at, kind, payload in self._sent if at >= limit]
-            self._sent = []
+    async def _hear(self, event: Event) -> None:
+        match event:
+            case Registered():
+                await self._come_back()
+            case Disconnected():
+                self._leave(event.loss)
+            case IceCandidate(call_id=call_id, candidate=candidate):
+                self.candidates[call_id].append(int(str(candidate)))
+            case Error():
+                self.errors[event.code] += 1
+                self.heard.append(event)
+            case IncomingCall() | CallAccepted() | CallRejected() | CallEnded():
+                self.heard.append(event)
 
-    async def _beat_on(self, connection: ClientConnection) -> None:
-        with contextlib.suppress(ConnectionClosed):
-            while True:
-                await asyncio.sleep(HEARTBEAT_SECONDS * random.uniform(0.8, 1))  # noqa: S311 -- spread
-                await connection.send('{"type":"HEARTBEAT"}')
+    async def _come_back(self) -> None:
+        self.away_seconds.append(time.monotonic() - self._left_at)
+        doubtful, self._doubtful = self._doubtful, []
+        self.repeated += len(doubtful)
+        # Before anything new is said.
+        for message in doubtful:
+            await self._say(message)
+        self.registered.set()
 
-    def _hear(self, message_type: str, payload: Message) -> None:
-        if message_type == "HEARTBEAT_ACK":
+    def _leave(self, loss: Loss) -> None:
+        """Take note of a lost connection; or of an attempt that failed, of which a refusal counts."""
+        if isinstance(loss.error, RequestError):
+            self.errors[loss.error.code] += 1
+        if not self.registered.is_set():
             return
-        if message_type == "ERROR":
-            self.errors[payload["code"]] += 1
-        elif message_type == "ICE_CANDIDATE":
-            self.candidates[payload["callId"]].append(int(payload["candidate"]))
-            return
-        self.heard.append((message_type, payload))
+        self.registered.clear()
+        self._left_at = time.monotonic()
+        if not self.stays_away and loss.close_code is not None:
+            self.closes[loss.close_code] += 1
+        limit = self._left_at - IN_DOUBT_SECONDS
+        self._doubtful = [message for at, message in self._sent if at >= limit]
+        self._sent = []
 
 
 async def until(look: Callable[[], object], seconds: float) -> float | None:

@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tests.people import OFFER, new_call_id
+from securecall_client import CallInitiate, Error, IceCandidate, new_call_id
+from tests.people import OFFER
 from tests.servers import RunningServer
 from torture.calling import establish, establish_all
 from torture.findings import Finding, all_of, at_most, noted
@@ -29,7 +30,7 @@ class _Call:
     async def speak(self) -> None:
         """Say something again and again, whatever becomes of it."""
         while True:
-            self.sent += await self.caller.say("ICE_CANDIDATE", callId=self.call_id, candidate=str(next(self.numbers)))
+            self.sent += await self.caller.say(IceCandidate(self.call_id, str(next(self.numbers))))
             await asyncio.sleep(SPEAK_SECONDS)
 
     @property
@@ -38,7 +39,7 @@ class _Call:
 
     @property
     def errors(self) -> int:
-        return self.caller.count("ERROR", self.call_id)
+        return self.caller.count(Error, self.call_id)
 
 
 async def redis_away(calls: int, seconds: float) -> list[Finding]:
@@ -97,8 +98,8 @@ async def _call_while_away(callers: list[Phone]) -> int:
 
     async def is_refused(caller: Phone) -> bool:
         call_id = new_call_id()
-        await caller.say("CALL_INITIATE", targetId="somebody", sdpOffer=OFFER, callId=call_id)
-        return await until(lambda: caller.count("ERROR", call_id), SILENCE_SECONDS) is not None
+        await caller.say(CallInitiate("somebody", OFFER, call_id))
+        return await until(lambda: caller.count(Error, call_id), SILENCE_SECONDS) is not None
 
     return sum(await asyncio.gather(*(is_refused(caller) for caller in callers)))
 
