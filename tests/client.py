@@ -1,11 +1,17 @@
-"""A client that speaks the protocol's JSON, for tests that read as sentences."""
+"""A client whose messages are the wire's own words, for tests that read as sentences.
+
+It stands on `securecall_client.Connection` and leaves frames as they are: what typed messages would not let a test
+send, and what decoding would hide, is what tests are about.
+"""
 
 import asyncio
 import json
 from typing import Any, Self
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
+
+from securecall_client import Connection
 
 ANSWER_SECONDS = 5
 SILENCE_SECONDS = 0.3
@@ -15,13 +21,13 @@ class Client:
     """One WebSocket to `/signal`: `async with Client(server.ws_url) as alice`."""
 
     def __init__(self, url: str, **options: Any) -> None:
-        # The library's own pings would keep alive what a test lets fall silent.
-        defaults = {"compression": None, "ping_interval": None, "max_size": None}
-        self._connecting = connect(url, **defaults | options)
-        self._connection: ClientConnection | None = None
+        self._url = url
+        # Longer frames than a client takes are the recorder's.
+        self._options = {"max_size": None} | options
+        self._open: Connection | None = None
 
     async def __aenter__(self) -> Self:
-        self._connection = await self._connecting
+        self._open = await Connection.open(self._url, **self._options)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -30,16 +36,20 @@ class Client:
     @property
     def connection(self) -> ClientConnection:
         """The WebSocket itself, for pings, fragments and the transport below."""
-        assert self._connection is not None, "not connected"
-        return self._connection
+        return self._connection.websocket
+
+    @property
+    def _connection(self) -> Connection:
+        assert self._open is not None, "not connected"
+        return self._open
 
     async def close(self, code: int = 1000) -> None:
         """Close cleanly with `code`."""
-        await self.connection.close(code)
+        await self._connection.close(code)
 
     def drop(self) -> None:
         """Cut the TCP connection without a close frame."""
-        self.connection.transport.abort()
+        self._connection.abort()
 
     async def send(self, message_type: str, /, **payload: Any) -> None:
         """Send one message."""

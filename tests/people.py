@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from websockets.exceptions import ConnectionClosed
 
+from securecall_client import ids
 from tests.client import ANSWER_SECONDS, Client
 from tests.servers import RunningServer
 
@@ -17,6 +18,8 @@ from tests.servers import RunningServer
 OFFER = "v=0\r\no=- 4611731400430051336 2 IN IP4 192.0.2.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
 ANSWER = OFFER.replace("4611731400430051336", "1836002147654321098")
 CANDIDATE = "candidate:842163049 1 udp 1677729535 192.0.2.7 46154 typ srflx raddr 10.0.0.5 rport 46154"
+
+new_call_id = ids.new_call_id
 
 ERROR_FIELDS = {"code", "message", "request", "callId", "retryAfterMs"}
 CODES = {"INVALID_MESSAGE", "NOT_REGISTERED", "TARGET_NOT_FOUND", "CALL_NOT_FOUND", "RATE_LIMITED"}
@@ -129,11 +132,6 @@ async def is_admitted(client: Client) -> bool:
     assert "request" not in answer["payload"]
     await client.expects_close(4429, "too many connections")
     return False
-
-
-def new_call_id() -> str:
-    """A callId as a client would choose it."""
-    return secrets.token_urlsafe(16)
 
 
 def frame(message_type: Any, payload: Any = None, **extra: Any) -> str:
