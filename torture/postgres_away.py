@@ -1,16 +1,16 @@
 """Postgres is away for a while, or hangs: calls go on, and the directory says that it cannot."""
 
 import asyncio
-import json
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
+from securecall_client import Client, NoReconnect, PkdRegister, PkdResult, RequestError
 from tests.people import Person
 from tests.servers import ROOT, environment, server
 from tests.services import postgres_server
@@ -22,6 +22,7 @@ CLIENTS = 10
 ANSWER_SECONDS = 5.5
 PATIENCE_SECONDS = 20
 SPEAK_SECONDS = 0.05
+GRANTED = "PKD_RESULT"
 
 
 async def postgres_away(seconds: float) -> list[Finding]:
@@ -47,63 +48,80 @@ def _migrate(unused: Path, env: dict[str, str]) -> None:
 async def _away(
     url: str, how: str, seconds: float, take: Callable[[], None], give_back: Callable[[], None]
 ) -> list[Finding]:
-    people = [await (await Person(url, new_id("client")).__aenter__()).registers() for _ in range(CLIENTS)]
-    caller, callee, *askers = people
-    call_id = await caller.talks_to(callee)
-    answers: Counter[str] = Counter()
-    slowest = 0.0
-    is_over = asyncio.Event()
-    published: dict[str, str] = {}
-
-    async def ask(person: Person) -> None:
-        nonlocal slowest
-        number = 0
-        while not is_over.is_set():
-            number += 1
-            begin = time.monotonic()
-            await person.send("PKD_REGISTER", clientId=person.id, publicKey=f"key {number}")
-            answer = await _answer(person)
-            slowest = max(slowest, time.monotonic() - begin)
-            if answer["type"] == "PKD_RESULT":
-                published[person.id] = f"key {number}"
-            answers[answer["payload"].get("code", "PKD_RESULT")] += 1
-            await asyncio.sleep(0.1)
-
-    hops = 0
-    asking = [asyncio.create_task(ask(person)) for person in askers]
-    await asyncio.sleep(0.5)
-    take()
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        await caller.reaches(callee, call_id)
-        hops += 1
-        await asyncio.sleep(SPEAK_SECONDS)
-    # Not in a thread, with whose end the kernel would end what it started.
-    give_back()
-    succeeded = answers["PKD_RESULT"]
-    back = await until(lambda: answers["PKD_RESULT"] > succeeded, PATIENCE_SECONDS)
-    is_over.set()
-    await asyncio.gather(*asking)
-    right = 0
-    for person in askers:
-        await caller.send("PKD_LOOKUP", clientId=person.id)
-        found = await caller.expects("PKD_RESULT")
-        right += found["publicKey"] == published.get(person.id)
-    for person in people:
-        await person.close()
-    granted, refused = answers["PKD_RESULT"], answers["RATE_LIMITED"]
+    async with AsyncExitStack() as stack:
+        caller, callee = [
+            await (await stack.enter_async_context(Person(url, new_id("client")))).registers() for _ in range(2)
+        ]
+        publishers = [
+            _Publisher(
+                await stack.enter_async_context(
+                    Client(url, new_id("client"), reconnect=NoReconnect(), timeout=PATIENCE_SECONDS)
+                )
+            )
+            for _ in range(CLIENTS - 2)
+        ]
+        call_id = await caller.talks_to(callee)
+        publishing = [asyncio.create_task(publisher.publish_on()) for publisher in publishers]
+        await asyncio.sleep(0.5)
+        take()
+        hops = 0
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            await caller.reaches(callee, call_id)
+            hops += 1
+            await asyncio.sleep(SPEAK_SECONDS)
+        # Not in a thread, with whose end the kernel would end what it started.
+        give_back()
+        succeeded = _granted(publishers)
+        back = await until(lambda: _granted(publishers) > succeeded, PATIENCE_SECONDS)
+        for publisher in publishers:
+            publisher.is_over = True
+        await asyncio.gather(*publishing)
+        right = sum([await publisher.is_found() for publisher in publishers])
+    answers = sum((publisher.answers for publisher in publishers), Counter[str]())
+    granted, refused = answers[GRANTED], answers["RATE_LIMITED"]
     return [
         noted(f"Postgres {how} for", f"{seconds:g} s, {hops:,} messages of a call meanwhile, each delivered"),
         noted("Publications answered with PKD_RESULT, with RATE_LIMITED", f"{granted:,}, {refused:,}"),
         at_most("Other answers", answers.total() - granted - refused, 0),
-        at_most("The slowest answer", slowest, ANSWER_SECONDS, "s"),
+        at_most("The slowest answer", max(publisher.slowest for publisher in publishers), ANSWER_SECONDS, "s"),
         at_most("Publications succeed again after", back, ANSWER_SECONDS, "s"),
-        all_of("Keys in the directory that are the last ones answered", right, len(askers)),
+        all_of("Keys in the directory that are the last ones answered", right, len(publishers)),
     ]
 
 
-async def _answer(person: Person) -> dict[str, Any]:
-    """Whatever comes next, however long it takes."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        answer: dict[str, Any] = json.loads(await person.connection.recv())
-    return answer
+class _Publisher:
+    """Publishes one key after the other, each once, and keeps count of the answers."""
+
+    def __init__(self, client: Client) -> None:
+        self.answers: Counter[str] = Counter()
+        self.slowest = 0.0
+        self.is_over = False
+        self._client = client
+        self._published: str | None = None
+
+    async def publish_on(self) -> None:
+        number = 0
+        while not self.is_over:
+            number += 1
+            begin = time.monotonic()
+            answer = await self._publish(f"key {number}")
+            self.slowest = max(self.slowest, time.monotonic() - begin)
+            self.answers[answer] += 1
+            await asyncio.sleep(0.1)
+
+    async def _publish(self, key: str) -> str:
+        try:
+            await self._client.request(PkdRegister(self._client.id, key), PkdResult)
+        except RequestError as error:
+            return error.code
+        self._published = key
+        return GRANTED
+
+    async def is_found(self) -> bool:
+        """Whether the key that was answered last is the one in the directory."""
+        return await self._client.look_up_key(self._client.id) == self._published
+
+
+def _granted(publishers: list[_Publisher]) -> int:
+    return sum(publisher.answers[GRANTED] for publisher in publishers)
