@@ -69,6 +69,11 @@ def test_additive_fields_may_be_absent_or_there() -> None:
     )
 
 
+def test_urls_of_an_ice_server_are_one_or_many() -> None:
+    assert IceServer("turn:a").all_urls == ["turn:a"]
+    assert IceServer(["turn:a", "turn:b"]).all_urls == ["turn:a", "turn:b"]
+
+
 def test_type_that_is_not_known_is_no_error() -> None:
     assert decode(frame("WELCOME", {"to": "all"})) == Unknown("WELCOME")
     assert name_of(Unknown("WELCOME")) == "WELCOME"
