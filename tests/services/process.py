@@ -66,14 +66,16 @@ def on_free_port(start_on: Callable[[int], T]) -> T:
     return start_on(free_port())
 
 
-def start(command: list[str], log: Path, answers: Callable[[int], bool], **options: Any) -> subprocess.Popen[bytes]:
-    """Run `command` and return once `answers(pid)`; what it prints is appended to `log`."""
+def start(
+    command: list[str], log: Path, answers: Callable[[int], bool], *, seconds: float = START_SECONDS, **options: Any
+) -> subprocess.Popen[bytes]:
+    """Run `command` and return once `answers(pid)`, within `seconds`; what it prints is appended to `log`."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             _bound(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **options
         )
     try:
-        has_started = _wait(process, answers)
+        has_started = _wait(process, answers, seconds)
     except BaseException:
         stop(process)
         raise
@@ -89,8 +91,8 @@ def _bound(command: list[str]) -> list[str]:
     return [setpriv, "--pdeathsig", "TERM", *command] if setpriv else command
 
 
-def _wait(process: subprocess.Popen[bytes], answers: Callable[[int], bool]) -> bool:
-    deadline = time.monotonic() + START_SECONDS
+def _wait(process: subprocess.Popen[bytes], answers: Callable[[int], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < deadline:
         # Asked first for an answer and then whether it lives: the answer may be somebody else's on the same port.
         if answers(process.pid) and process.poll() is None:

@@ -1,9 +1,9 @@
-"""One Chromium for all tests, the servers that it talks to, and people who each have a browser profile of their own."""
+"""One Chromium and one Firefox for all tests, the servers they talk to, and people with profiles of their own."""
 
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from playwright.async_api import Browser, async_playwright
 from tests.servers import RunningServer, database_template, server
 from tests.services import Coturn, NotInstalledError, skip_or_fail
 from tests.services.process import executable
+from webclient.tests.firefox import Firefox, start_firefox
 from webclient.tests.gallery import IS_DRAWN, Gallery
 from webclient.tests.people import KEEP_PEER_CONNECTIONS, Person
 from webclient.tests.portrait import write_portrait
@@ -86,6 +87,17 @@ async def chromium(camera_options: list[str]) -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=program, args=[*CHROMIUM_OPTIONS, *camera_options])
         yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def firefox() -> AsyncIterator[Firefox]:
+    """The distribution's Firefox."""
+    async with AsyncExitStack() as stack:
+        try:
+            browser = await stack.enter_async_context(start_firefox())
+        except NotInstalledError as missing:
+            skip_or_fail(missing)
+        yield browser
 
 
 @pytest.fixture(scope="session")

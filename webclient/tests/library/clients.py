@@ -2,9 +2,11 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from playwright.async_api import Page
+
+from webclient.tests.firefox import FirefoxPage
 
 EVENT_SECONDS = 20
 
@@ -44,23 +46,36 @@ FIND = """
 """
 
 
-class ClientPage:
+class Document(Protocol):
+    """What a client needs of a browser's page."""
+
+    async def goto(self, url: str) -> object:
+        """Load a document."""
+
+    async def evaluate(self, expression: str, arg: Any = None, /) -> Any:
+        """Evaluate JavaScript: an expression, or a function of the argument."""
+
+
+D_co = TypeVar("D_co", bound=Document, covariant=True)
+
+
+class Client(Generic[D_co]):
     """A document of the server's origin, in which `client` is a `SecureCall`."""
 
-    def __init__(self, client_id: str, port: int, page: Page) -> None:
+    def __init__(self, client_id: str, port: int, page: D_co) -> None:
         self.id = client_id
         self.port = port
         self.page = page
         self._seen: dict[str, int] = {}
 
-    async def starts(self, **options: Any) -> "ClientPage":
+    async def starts(self, **options: Any) -> Self:
         """Load the library and make a client, without connecting; `options` are those of `SecureCall`."""
         await self.page.goto(f"http://127.0.0.1:{self.port}/health")
         await self.page.evaluate(START, {"clientId": self.id, "options": options})
         self._seen = {}
         return self
 
-    async def connects(self) -> "ClientPage":
+    async def connects(self) -> Self:
         """Register, and wait for the key to be in the directory."""
         await self.does("client.connect()")
         await self.expects("identity", isPublished=True)
@@ -105,7 +120,7 @@ class ClientPage:
         await self.does("client.retryNow()")
         await self.expects("signaling", state="online")
 
-    async def calls(self, peer: "ClientPage", media: str = "{audio: true}") -> str:
+    async def calls(self, peer: "Client[Document]", media: str = "{audio: true}") -> str:
         """Call somebody and let it ring there."""
         call_id: str = await self.does(f"media({media}).then((stream) => client.call('{peer.id}', stream))")
         await peer.expects("call", state="incoming", callId=call_id)
@@ -115,10 +130,14 @@ class ClientPage:
         """Answer what rings."""
         await self.does(f"media({media}).then((stream) => client.accept(stream))")
 
-    async def talks_to(self, peer: "ClientPage", media: str = "{audio: true}") -> str:
+    async def talks_to(self, peer: "Client[Document]", media: str = "{audio: true}") -> str:
         """Call somebody who answers, until both are connected."""
         call_id = await self.calls(peer, media)
         await peer.accepts(media)
         await self.expects("call", state="connected")
         await peer.expects("call", state="connected")
         return call_id
+
+
+ClientPage = Client[Page]
+FirefoxClient = Client[FirefoxPage]

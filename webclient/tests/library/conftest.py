@@ -2,31 +2,40 @@
 
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
 from tests.servers import RunningServer, database_template, server
 from tests.services import Coturn
 from webclient.tests.conftest import PAGE_SERVER
-from webclient.tests.library.clients import ClientPage
+from webclient.tests.firefox import Firefox, FirefoxPage
+from webclient.tests.library.clients import Client, Document
+
+D = TypeVar("D", bound=Document)
+D_co = TypeVar("D_co", bound=Document, covariant=True)
 
 
-class OpenClient(Protocol):
+class OpenIn(Protocol[D_co]):
     """Makes a client of the library in a browser profile of its own, connected unless told otherwise."""
 
     async def __call__(
         self, name: str, port: int | None = None, *, connected: bool = True, **options: Any
-    ) -> ClientPage:
+    ) -> Client[D_co]:
         """`name` is for the reader; the ID is new for each test.
 
         `port` is where the server is, if not the shared one. Options are those of `SecureCall`.
         """
+
+
+OpenClient = OpenIn[Page]
+OpenFirefoxClient = OpenIn[FirefoxPage]
+OpenAnyClient = OpenIn[Document]
 
 
 @pytest.fixture(scope="session")
@@ -43,25 +52,57 @@ def library_server(coturn_server: Coturn, library_database: Path) -> Iterator[Ru
         yield running
 
 
+@asynccontextmanager
+async def clients_on(shared_port: int, open_page: Callable[[str, list[str]], Awaitable[D]]) -> AsyncIterator[OpenIn[D]]:
+    """Make clients in pages that `open_page(name, problems)` opens; none may throw, or complain unexpectedly."""
+    problems: list[str] = []
+    clients: list[Client[D]] = []
+
+    async def open_client(name: str, port: int | None = None, *, connected: bool = True, **options: Any) -> Client[D]:
+        page = await open_page(name, problems)
+        client = Client(f"{name}-{secrets.token_hex(3)}", port or shared_port, page)
+        await client.starts(**options)
+        clients.append(client)
+        return await client.connects() if connected else client
+
+    yield open_client
+    problems += [f"{client.id}: {error}" for client in clients for error in await client.unexpected_errors()]
+    assert not problems
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_client(chromium: Browser, library_server: RunningServer) -> AsyncIterator[OpenClient]:
-    """Opens documents with nothing but the library; at the end none must have thrown, or complained unexpectedly."""
-    problems: list[str] = []
-    people: list[ClientPage] = []
-    async with AsyncExitStack() as stack:
+    """Opens documents with nothing but the library, in Chromium."""
+    async with AsyncExitStack() as pages:
 
-        async def open_document(
-            name: str, port: int | None = None, *, connected: bool = True, **options: Any
-        ) -> ClientPage:
+        async def open_page(name: str, problems: list[str]) -> Page:
             context = await chromium.new_context(permissions=["camera", "microphone"])
-            stack.push_async_callback(context.close)
+            pages.push_async_callback(context.close)
             page = await context.new_page()
             page.on("pageerror", lambda error: problems.append(f"{name}: {error}"))
-            person = ClientPage(f"{name}-{secrets.token_hex(3)}", port or library_server.port, page)
-            await person.starts(**options)
-            people.append(person)
-            return await person.connects() if connected else person
+            return page
 
-        yield open_document
-        problems += [f"{person.id}: {error}" for person in people for error in await person.unexpected_errors()]
-    assert not problems
+        async with clients_on(library_server.port, open_page) as open_one:
+            yield open_one
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_firefox_client(firefox: Firefox, library_server: RunningServer) -> AsyncIterator[OpenFirefoxClient]:
+    """Opens documents with nothing but the library, in Firefox."""
+    async with AsyncExitStack() as pages:
+
+        async def open_page(name: str, problems: list[str]) -> FirefoxPage:
+            page = await firefox.new_page()
+            pages.push_async_callback(page.close)
+            page.on_exception(lambda text: problems.append(f"{name}: {text}"))
+            return page
+
+        async with clients_on(library_server.port, open_page) as open_one:
+            yield open_one
+
+
+@pytest.fixture(params=["open_client", "open_firefox_client"], ids=["chromium", "firefox"])
+def open_any_client(request: pytest.FixtureRequest) -> OpenAnyClient:
+    """Opens documents with nothing but the library, in each browser in turn."""
+    open_one: OpenAnyClient = request.getfixturevalue(request.param)
+    return open_one
