@@ -75,7 +75,8 @@ class FirefoxPage:
         """Note an entry of this page's log."""
         if entry["level"] in {"error", "warn"}:
             self.problems.append(entry["text"])
-        if entry["level"] == "error" and entry["type"] == "javascript":
+        # What the browser itself complains of, such as a path that it did not find, comes from no line of a script.
+        if entry["level"] == "error" and entry["type"] == "javascript" and "stackTrace" in entry:
             for listener in self._exception_listeners:
                 listener(entry["text"])
 

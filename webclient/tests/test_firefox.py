@@ -1,5 +1,6 @@
 """What the tests ask of Firefox."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -8,6 +9,8 @@ import pytest_asyncio
 from webclient.tests.bidi import BidiError
 from webclient.tests.conftest import Site
 from webclient.tests.firefox import Firefox, FirefoxPage
+
+HEAR_SECONDS = 15
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -39,15 +42,35 @@ async def test_condition_is_waited_for(page: FirefoxPage) -> None:
     await page.until("window.isDone")
 
 
+async def hears(page: FirefoxPage, complaints: int) -> None:
+    async with asyncio.timeout(HEAR_SECONDS):
+        while len(page.problems) < complaints:
+            await asyncio.sleep(0.02)
+
+
 async def test_complaints_of_a_page_are_heard(page: FirefoxPage) -> None:
     exceptions: list[str] = []
     page.on_exception(exceptions.append)
 
     await page.evaluate("console.warn('beware') ?? setTimeout(() => { throw new Error('lost'); }, 0)")
 
-    await page.until("new Promise((resolve) => setTimeout(() => resolve(true), 0))")
+    await hears(page, 2)
     assert page.problems == ["beware", "Error: lost"]
     assert exceptions == ["Error: lost"]
+
+
+async def test_violation_of_the_policy_is_heard(page: FirefoxPage, memory_site: Site) -> None:
+    exceptions: list[str] = []
+    page.on_exception(exceptions.append)
+    await page.goto(f"{memory_site.here.http_url}/demo/")
+    assert page.problems == []
+
+    await page.evaluate("document.body.insertAdjacentHTML('beforeend', '<p style=\"color: red\">')")
+
+    await hears(page, 1)
+    (problem,) = page.problems
+    assert "style-src-attr" in problem
+    assert exceptions == []
 
 
 async def test_script_runs_before_those_of_the_page(page: FirefoxPage) -> None:
