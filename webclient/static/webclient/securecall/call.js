@@ -15,8 +15,8 @@
  */
 
 import {
-  IDENTITY_ATTRIBUTE, NEGOTIATES_ATTRIBUTE, attributeValues, fingerprintsIn, offersToSend, readCandidate, signedText,
-  withAttributes,
+  IDENTITY_ATTRIBUTE, NEGOTIATES_ATTRIBUTE, attributeValues, fingerprintsIn, offersData, offersToSend, readCandidate,
+  signedText, withAttributes,
 } from "./description.js";
 import { ERROR_SENTENCES, SecureCallError } from "./errors.js";
 import { pathIn } from "./path.js";
@@ -202,7 +202,7 @@ export class Call {
       this.#surroundings.iceServers.use(iceServers);
       await this.#surroundings.iceServers.refreshIfOld();
       const rtc = this.#connect();
-      if (/^m=application /m.test(sdpOffer)) this.#openControl(rtc);
+      if (offersData(sdpOffer)) this.#openControl(rtc);
       await rtc.setRemoteDescription({ type: "offer", sdp: sdpOffer });
       this.#describedBy(sdpOffer);
       this.#attach(rtc, stream);

@@ -1,5 +1,5 @@
 /**
- * Reading and writing session descriptions (RFC 8866) and candidates.
+ * Reading and writing session descriptions (RFC 8866), line by line, and candidates.
  *
  * @typedef {import("./call.js").Call} Call
  */
@@ -42,9 +42,32 @@ export function signedText(call, role, sdp) {
  * @param {string[]} lines for the session's part, before the first m-line
  */
 export function withAttributes(sdp, lines) {
-  const at = sdp.search(/^m=/m);
-  const place = at < 0 ? sdp.length : at;
-  return sdp.slice(0, place) + lines.map((line) => `${line}\r\n`).join("") + sdp.slice(place);
+  const [session, ...sections] = sectionsOf(sdp);
+  return [...session, ...lines, ...sections.flat()].map((line) => `${line}\r\n`).join("");
+}
+
+/**
+ * What one m-line and the attributes below it say.
+ *
+ * @typedef {object} MediaDescription
+ * @property {string} kind "audio", "video" or "application", mostly
+ * @property {boolean} isRejected
+ * @property {string} direction seen from whoever wrote it
+ */
+
+/** @param {string} sdp @returns {MediaDescription[]} */
+function mediaDescriptions(sdp) {
+  const [session, ...sections] = sectionsOf(sdp).map((lines) => lines.map((line) => line.trimEnd()));
+  return sections.map((lines) => {
+    const [kind, port] = lines[0].slice("m=".length).split(" ");
+    return {
+      kind,
+      // RFC 9143, section 6: with a=bundle-only, port 0 offers what has no transport of its own. Firefox writes it.
+      isRejected: Number.parseInt(port, 10) === 0 && !lines.includes("a=bundle-only"),
+      // RFC 8866, section 6.7: what the session says holds where an m-line says nothing.
+      direction: (lines.findLast(isDirection) ?? session.findLast(isDirection) ?? "a=sendrecv").slice("a=".length),
+    };
+  });
 }
 
 /**
@@ -54,8 +77,32 @@ export function withAttributes(sdp, lines) {
  * @param {"audio" | "video"} kind
  */
 export function offersToSend(sdp, kind) {
-  const sections = sdp.split(/^(?=m=)/m).filter((section) => section.startsWith(`m=${kind} `));
-  return sections.some((section) => !/^m=\w+ 0 /.test(section) && !/^a=(recvonly|inactive)\r?$/m.test(section));
+  const offered = mediaDescriptions(sdp).filter((media) => media.kind === kind && !media.isRejected);
+  return offered.some(({ direction }) => direction === "sendrecv" || direction === "sendonly");
+}
+
+/** @param {string} sdp */
+export function offersData(sdp) {
+  return mediaDescriptions(sdp).some(({ kind, isRejected }) => kind === "application" && !isRejected);
+}
+
+/**
+ * @param {string} sdp
+ * @returns {string[][]} the session's lines, then those of each m-line
+ */
+function sectionsOf(sdp) {
+  /** @type {string[][]} */
+  const sections = [[]];
+  for (const line of sdp.split(/\r?\n/)) {
+    if (line.startsWith("m=")) sections.push([]);
+    if (line) sections.at(-1)?.push(line);
+  }
+  return sections;
+}
+
+/** @param {string} line */
+function isDirection(line) {
+  return ["a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"].includes(line);
 }
 
 /**
