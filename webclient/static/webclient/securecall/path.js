@@ -22,7 +22,8 @@ export function pathIn(report, callId, before) {
   const isRelayed = [local, remote].some(({ candidateType }) => candidateType === "relay");
   const roundTripMs = pair.currentRoundTripTime === undefined ? null : Math.round(pair.currentRoundTripTime * 1000);
   const seconds = before ? (transport.timestamp - before.seenAt) / 1000 : 0;
-  const { bytesSent, bytesReceived } = transport;
+  // Firefox counts them for the pair alone.
+  const { bytesSent, bytesReceived } = transport.bytesSent === undefined ? pair : transport;
   /** @type {PathStatus} */
   const status = {
     callId,
@@ -47,5 +48,6 @@ export function pathIn(report, callId, before) {
  * @param {number} seconds
  */
 function bitsPerSecond(bytes, seconds) {
-  return seconds > 0 ? Math.round((bytes * 8) / seconds) : null;
+  // A pair that was selected just now has carried less than the one before.
+  return seconds > 0 && bytes >= 0 ? Math.round((bytes * 8) / seconds) : null;
 }
