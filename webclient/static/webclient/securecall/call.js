@@ -15,8 +15,8 @@
  */
 
 import {
-  IDENTITY_ATTRIBUTE, NEGOTIATES_ATTRIBUTE, attributeValues, fingerprintsIn, offersData, offersToSend, readCandidate,
-  signedText, withAttributes,
+  IDENTITY_ATTRIBUTE, NEGOTIATES_ATTRIBUTE, attributeValues, fingerprintsIn, linesWithTransport, offersData,
+  offersToSend, readCandidate, signedText, withAttributes,
 } from "./description.js";
 import { ERROR_SENTENCES, SecureCallError } from "./errors.js";
 import { pathIn } from "./path.js";
@@ -83,8 +83,10 @@ export class Call {
   #peerNegotiates = false;
   /** @type {string[]} */
   #attributes = [];
-  /** @type {string[]} the candidates sent so far */
+  /** @type {RTCIceCandidate[]} what has been gathered so far */
   #candidates = [];
+  /** @type {RTCIceCandidate[]} of later m-lines, which are bundled with the first by most answers */
+  #held = [];
   #isPlaced = false;
   #isForgotten = false;
   /** Whether the client has registered since the call began, perhaps at a server that does not know it. */
@@ -232,7 +234,8 @@ export class Call {
       await this.rtc.setRemoteDescription({ type: "answer", sdp: sdpAnswer });
       this.#describedBy(sdpAnswer);
       // A client that could not take them while it rang, because it has no queue, has them now.
-      if (!this.#peerNegotiates) for (const candidate of this.#candidates) this.#postCandidate(candidate);
+      if (!this.#peerNegotiates) this.#candidates.filter(isOfFirstLine).forEach((it) => this.#postCandidate(it.candidate));
+      this.#postHeld(this.rtc);
       await this.#settle(this.rtc);
     });
   }
@@ -344,8 +347,8 @@ export class Call {
   #configuration() {
     const given = this.#surroundings.options.rtcConfiguration ?? {};
     const iceServers = [...this.#surroundings.iceServers.list, ...(given.iceServers ?? [])];
-    // One path for everything, so that a candidate needs to say no more than its line.
-    return { bundlePolicy: "max-bundle", ...given, iceServers };
+    // With the standard's bundlePolicy, "balanced": "max-bundle" refuses peers that do not bundle.
+    return { ...given, iceServers };
   }
 
   /** The next ICE restart uses the newest credentials. */
@@ -474,14 +477,34 @@ export class Call {
   /** @param {RTCIceCandidate | null} candidate */
   #gathered(candidate) {
     if (this.isOver) return;
-    if (candidate?.candidate) this.#candidates.push(candidate.candidate);
+    if (candidate?.candidate) this.#candidates.push(candidate);
     else if (candidate === null && this.#candidates.length === 0 && this.status.connectedAt === null) {
       // Not one candidate: nobody has to wait for that to fail.
       this.#noPath();
       return;
     }
     // What is gathered before the description is sent goes with it.
-    if (this.#isPlaced && candidate?.candidate !== "") this.#postCandidate(candidate?.candidate ?? "");
+    if (!this.#isPlaced || candidate?.candidate === "") return;
+    if (candidate === null || isOfFirstLine(candidate)) this.#postCandidate(candidate?.candidate ?? "");
+    else {
+      this.#held.push(candidate);
+      if (this.rtc?.signalingState === "stable") this.#postHeld(this.rtc);
+    }
+  }
+
+  /**
+   * Send the candidates of later m-lines that the answer has not bundled with another one.
+   *
+   * @param {RTCPeerConnection} rtc which has an answer
+   */
+  #postHeld(rtc) {
+    const answer = [rtc.currentLocalDescription, rtc.currentRemoteDescription].find((it) => it?.type === "answer");
+    const lines = linesWithTransport(answer?.sdp ?? "");
+    for (const candidate of this.#held) {
+      // Clients that know only the reference expect a string: its m-line is said where it is not the first.
+      if (lines.includes(candidate.sdpMLineIndex ?? 0)) this.#postCandidate(candidate.toJSON());
+    }
+    this.#held = [];
   }
 
   /** @param {RTCPeerConnection} rtc whose description was just sent */
@@ -490,7 +513,7 @@ export class Call {
     if (rtc.iceGatheringState === "complete") this.#postCandidate("");
   }
 
-  /** @param {unknown} candidate a line, `""` for the end of them */
+  /** @param {unknown} candidate a line, `""` for the end of them, or an `RTCIceCandidateInit` */
   #postCandidate(candidate) {
     this.#post("ICE_CANDIDATE", { callId: this.callId, candidate });
   }
@@ -611,6 +634,7 @@ export class Call {
       // Not the answer to an offer that gave way, or that a newer one replaced.
       if (rtc.signalingState !== "have-local-offer" || id !== this.#offerId) return;
       await rtc.setRemoteDescription({ type, sdp });
+      this.#postHeld(rtc);
     } else if (type === "offer" && (rtc.signalingState === "stable" || this.role === "callee")) {
       await this.#surroundings.iceServers.refreshIfOld();
       this.#configure();
@@ -755,6 +779,11 @@ export class Call {
     if (timer !== undefined) this.#surroundings.timers.clear(timer);
     this.#timers.delete(name);
   }
+}
+
+/** @param {RTCIceCandidate} candidate */
+function isOfFirstLine({ sdpMLineIndex }) {
+  return !sdpMLineIndex;
 }
 
 // What the peer should know of an end, as the reason of CALL_END.

@@ -51,6 +51,7 @@ export function withAttributes(sdp, lines) {
  *
  * @typedef {object} MediaDescription
  * @property {string} kind "audio", "video" or "application", mostly
+ * @property {string | undefined} mid
  * @property {boolean} isRejected
  * @property {string} direction seen from whoever wrote it
  */
@@ -62,6 +63,7 @@ function mediaDescriptions(sdp) {
     const [kind, port] = lines[0].slice("m=".length).split(" ");
     return {
       kind,
+      mid: valueIn(lines, "a=mid:"),
       // RFC 9143, section 6: with a=bundle-only, port 0 offers what has no transport of its own. Firefox writes it.
       isRejected: Number.parseInt(port, 10) === 0 && !lines.includes("a=bundle-only"),
       // RFC 8866, section 6.7: what the session says holds where an m-line says nothing.
@@ -87,6 +89,21 @@ export function offersData(sdp) {
 }
 
 /**
+ * The m-lines with a transport of their own: all that are used, but for those that an answer bundles with another one.
+ *
+ * @param {string} sdp an answer
+ * @returns {number[]} their places, from 0
+ */
+export function linesWithTransport(sdp) {
+  const [session] = sectionsOf(sdp);
+  const groups = session.map((line) => line.trimEnd().split(" ")).filter(([name]) => name === "a=group:BUNDLE");
+  // RFC 9143, section 7.3: the first of a group is the one whose transport the others share.
+  const bundled = groups.flatMap(([, , ...others]) => others);
+  const media = mediaDescriptions(sdp);
+  return [...media.keys()].filter((at) => !media[at].isRejected && !bundled.includes(media[at].mid ?? ""));
+}
+
+/**
  * @param {string} sdp
  * @returns {string[][]} the session's lines, then those of each m-line
  */
@@ -98,6 +115,14 @@ function sectionsOf(sdp) {
     if (line) sections.at(-1)?.push(line);
   }
   return sections;
+}
+
+/**
+ * @param {string[]} lines
+ * @param {string} start
+ */
+function valueIn(lines, start) {
+  return lines.find((line) => line.startsWith(start))?.slice(start.length);
 }
 
 /** @param {string} line */
@@ -121,6 +146,6 @@ export function readCandidate(candidate) {
       // Then it is no candidate, and the browser says so.
     }
   }
-  // Without more, it belongs to the first m-line: everything is bundled with that.
+  // Without more, it belongs to the first m-line, with which nearly everybody bundles the others.
   return { candidate: candidate.replace(/^a=/, ""), sdpMLineIndex: 0 };
 }
