@@ -2,13 +2,14 @@
 
 import asyncio
 import re
-from typing import Self
+from typing import Protocol, Self
 
 from playwright.async_api import ConsoleMessage, Locator, Page, WebSocket, expect
 
 from tests.servers import RunningServer
 
 SOUND_SECONDS = 15
+PICTURE_SECONDS = 15
 HEARTBEATS_SECONDS = 20
 # Chromium, a server and a relay share two cores with whatever else runs.
 expect.set_options(timeout=15_000)
@@ -56,10 +57,33 @@ async () => {
 }
 """
 
+# Whether the current call brings pictures, one after the other.
+SEES_PICTURE = """
+async () => {
+  if (document.getElementById("remote").videoWidth === 0) return false;
+  const stats = [...(await window.peerConnections.at(-1).getStats()).values()];
+  return stats.some(({ type, kind, framesDecoded }) => type === "inbound-rtp" && kind === "video" && framesDecoded > 5);
+}
+"""
 
 IS_IN_LOBBY = """
 () => document.getElementById("lobby")?.hidden === false && !document.getElementById("incoming").open
 """
+
+
+class Somebody(Protocol):
+    """Who takes part in a call, in whatever browser."""
+
+    id: str
+
+    async def rings(self, caller: "Somebody") -> None:
+        """Wait for a call."""
+
+    async def clicks(self, name: str) -> None:
+        """Press the button with this name."""
+
+    async def sees(self, text: str) -> None:
+        """Wait for a text."""
 
 
 class Person:
@@ -144,21 +168,27 @@ class Person:
         await self.page.get_by_label("Their name").fill(peer_id)
         await self.clicks(how)
 
-    def ringing(self, caller: "Person") -> Locator:
+    def ringing(self, caller: Somebody) -> Locator:
         """The dialog that says who calls."""
         return self.page.get_by_role("alertdialog", name=f"{caller.id} is calling")
 
-    async def rings(self, caller: "Person") -> None:
+    async def rings(self, caller: Somebody) -> None:
         """Wait for a call."""
         await expect(self.ringing(caller)).to_be_visible()
 
-    async def talks_to(self, callee: "Person", how: str = "Video call") -> None:
+    async def talks_to(self, callee: Somebody, how: str = "Video call") -> None:
         """Call somebody who answers, until both are connected."""
         await self.calls(callee.id, how)
         await callee.rings(self)
         await callee.clicks("Answer")
         await self.sees(f"In a call with {callee.id}.")
         await callee.sees(f"In a call with {self.id}.")
+
+    async def sees_picture(self) -> None:
+        """Wait for pictures from the other side."""
+        async with asyncio.timeout(PICTURE_SECONDS):
+            while not await self.page.evaluate(SEES_PICTURE):
+                await asyncio.sleep(0.05)
 
     async def hears_something(self) -> None:
         """Wait for a sound from the other side."""

@@ -1,0 +1,60 @@
+"""Chromium and Firefox call each other on the page."""
+
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import expect
+
+from webclient.tests.conftest import Meet, Site
+from webclient.tests.firefox import Firefox
+from webclient.tests.firefox_people import FirefoxPerson
+from webclient.tests.people import KEEP_PEER_CONNECTIONS, Person
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def fox(firefox: Firefox, memory_site: Site) -> AsyncIterator[FirefoxPerson]:
+    """Registered, in Firefox; the page must not complain."""
+    page = await firefox.new_page()
+    await page.add_init_script(KEEP_PEER_CONNECTIONS)
+    yield await FirefoxPerson(f"fox-{secrets.token_hex(3)}", memory_site.here, page).enters()
+    await page.close()
+    assert page.problems == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def alice(memory_site: Site, meet: Meet) -> Person:
+    """Registered, in Chromium."""
+    return await meet("alice", memory_site.here)
+
+
+async def see_and_hear_each_other(fox: FirefoxPerson, alice: Person) -> None:
+    for person, peer in ((fox, alice), (alice, fox)):
+        await person.sees_picture()
+        await person.hears_something()
+        await person.sees("Directly to the other device")
+        await person.sees(f"This call's encryption is signed by {peer.id}'s key.")
+
+
+async def test_firefox_calls_chromium(fox: FirefoxPerson, alice: Person) -> None:
+    await fox.calls(alice.id)
+    await alice.rings(fox)
+    await expect(alice.ringing(fox)).to_contain_text("Video call")
+    await alice.clicks("Answer")
+
+    await see_and_hear_each_other(fox, alice)
+
+    await fox.clicks("Hang up")
+    await alice.is_told(f"{fox.id} hung up.")
+
+
+async def test_chromium_calls_firefox(fox: FirefoxPerson, alice: Person) -> None:
+    await alice.talks_to(fox)
+
+    await see_and_hear_each_other(fox, alice)
+
+    await alice.clicks("Hang up")
+    await fox.sees(f"{alice.id} hung up.")
