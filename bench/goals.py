@@ -8,12 +8,7 @@ from bench.results import Results
 Figure = tuple[str, str, str]  # target, scenario, name
 Measure = Callable[[Results], float | None]
 
-DAPHNE, UVICORN, REDIS, REDIS_2 = (
-    "ours-daphne-memory",
-    "ours-uvicorn-memory",
-    "ours-daphne-redis",
-    "ours-daphne-redis-2",
-)
+DAPHNE, REDIS, REDIS_2 = "ours-daphne-memory", "ours-daphne-redis", "ours-daphne-redis-2"
 COST, HOP_P99, IN_REDIS = "server_us_per_message", "hop_p99_ms", "redis_us_per_message"
 
 
@@ -47,7 +42,7 @@ def _growth(target: str) -> Measure:
 def _faults(results: Results) -> float | None:
     counts = [
         sum(results.values(target, scenario, count))
-        for target in (DAPHNE, UVICORN, REDIS, REDIS_2)
+        for target in (DAPHNE, REDIS, REDIS_2)
         for scenario in ("saturated", "steady", "connections")
         for count in ("lost", "wrong", "dropped_connections")
         if results.values(target, scenario, count)
@@ -80,14 +75,9 @@ def _by_textbook(target: str, scenario: str, name: str, textbook: str = TEXTBOOK
 GOALS = (
     Goal("daphne, memory, saturated", MESSAGE, 44, _value(_saturated(DAPHNE))),
     Goal("by the textbook's", TIMES, 1 / 8, _by_textbook(*_saturated(DAPHNE))),
-    Goal("uvicorn, memory, saturated", MESSAGE, 20, _value(_saturated(UVICORN))),
-    Goal("by PeerJS's", TIMES, 1.5, _ratio(_saturated(UVICORN), _saturated("peerjs"))),
-    Goal("uvicorn at 50 calls/s, by PeerJS's", TIMES, 1, _ratio(_steady(UVICORN, COST), _steady("peerjs", COST))),
-    Goal("hop p99 there, by PeerJS's", TIMES, 1 / 4, _ratio(_steady(UVICORN, HOP_P99), _steady("peerjs", HOP_P99))),
     Goal("daphne at 50 calls/s, hop p99", "ms", 1, _value(_steady(DAPHNE, HOP_P99))),
     Goal("by the textbook's", TIMES, 1 / 8.7, _by_textbook(*_steady(DAPHNE, HOP_P99))),
     Goal("with 9,800 idle by with 200 idle, daphne", TIMES, 1.25, _growth(DAPHNE)),
-    Goal("the same, uvicorn", TIMES, 1.25, _growth(UVICORN)),
     Goal("the same, daphne with Redis", TIMES, 1.25, _growth(REDIS)),
     Goal("Redis, one process, by in memory", TIMES, 1.2, _ratio(_saturated(REDIS), _saturated(DAPHNE))),
     Goal("Redis, every call across two processes", MESSAGE, 80, _value(_saturated(REDIS_2))),
@@ -98,8 +88,6 @@ GOALS = (
     Goal("idle connection, Redis", "KiB", 32, _value(_connections(REDIS, RESIDENT))),
     Goal("heartbeat, daphne", "µs", 150, _value(_connections(DAPHNE, HEARTBEAT))),
     Goal("by the textbook's", TIMES, 150 / 230, _by_textbook(*_connections(DAPHNE, HEARTBEAT))),
-    Goal("heartbeat, uvicorn", "µs", 90, _value(_connections(UVICORN, HEARTBEAT))),
-    Goal("by the textbook's", TIMES, 90 / 230, _by_textbook(*_connections(UVICORN, HEARTBEAT))),
     Goal("connect with 9,800 connected, daphne", "µs", 850, _value(_connections(DAPHNE, CONNECT))),
     Goal("by the textbook's", TIMES, 850 / 7074, _by_textbook(*_connections(DAPHNE, CONNECT))),
     Goal("messages lost, altered, out of order; connections dropped", "", 0, _faults),

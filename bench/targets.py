@@ -70,7 +70,9 @@ def _ours_on_daphne(port: int) -> list[str]:
 
 
 def _ours_on_uvicorn(port: int) -> list[str]:
-    options = "--ws websockets-sansio --loop uvloop --ws-per-message-deflate false --no-access-log"
+    # README.md says which; without pings, as the others send none.
+    options = "--ws websockets-sansio --ws-per-message-deflate false --ws-max-size 262144 --ws-ping-interval 0"
+    options += " --loop uvloop --no-access-log --no-proxy-headers"
     address = ["--host", HOST, "--port", str(port), "--log-level", "warning"]
     return _python("-m", "uvicorn", "securecall_site.asgi:application", *options.split(), *address)
 
@@ -91,7 +93,13 @@ TARGETS = {
     target.name: target
     for target in (
         Target("ours-daphne-memory", _ours_on_daphne, SECURECALL, ours=True, about="ours, daphne, in memory"),
-        Target("ours-uvicorn-memory", _ours_on_uvicorn, SECURECALL, ours=True, about="ours, uvicorn, in memory"),
+        Target(
+            "ours-uvicorn-memory",
+            _ours_on_uvicorn,
+            SECURECALL,
+            ours=True,
+            about="ours, uvicorn (plain ASGI), in memory",
+        ),
         Target(
             "ours-daphne-redis",
             _ours_on_daphne,

@@ -31,6 +31,7 @@ from securecall_site import checks
 from securecall_site.http_request import bind_requests
 from securecall_site.websocket import SignalingProtocol
 from signaling import node
+from signaling.transport import EXTENSION, EventQueue
 
 logger = logging.getLogger("securecall_site.server")
 
@@ -86,7 +87,14 @@ class GracefulServer(Server):  # type: ignore[misc]
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> asyncio.Queue[Any]:
         """Start the application, and be told when it ends."""
-        queue: asyncio.Queue[Any] = super().create_application(protocol, scope)
+        queue: asyncio.Queue[Any]
+        if isinstance(protocol, SignalingProtocol):
+            queue = protocol.application_queue = EventQueue()
+            scope |= {"asgi": {"version": "3.0"}, "extensions": {EXTENSION: protocol}}
+            application = self.application(scope, protocol.receive, protocol.send)
+            self.connections[protocol]["application_instance"] = twisted_loop.create_task(application)
+        else:
+            queue = super().create_application(protocol, scope)
         task: asyncio.Task[None] = self.connections[protocol]["application_instance"]
         task.add_done_callback(partial(self._application_ended, protocol))
         return queue

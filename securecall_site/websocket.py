@@ -11,11 +11,16 @@ from securecall_site.http_request import ORIGIN_HEADER
 from signaling.cork import cork
 from signaling.counters import STOPPING, counters
 from signaling.frames import text_frame, whole_text_frame
-from signaling.transport import FRAMES_A_TURN, UNHANDLED_EVENTS
+from signaling.transport import NO_CODE_RECEIVED, Event, EventQueue, Take
 
 SERVICE_RESTART = 1012
 RESTART_REASON = b"service restart"
-NO_CODE_RECEIVED = 1005  # RFC 6455, section 7.4.1
+
+# So many events may wait for an application before its client is read no further.
+UNHANDLED_EVENTS = 64
+# So many frames of one client are read before it is the others' turn: a read may hold a thousand messages, or ten
+# thousand pings, and everybody else would wait until all are answered.
+FRAMES_A_TURN = 16
 
 # A reader so slow that it is closed for it must still get through its backlog to the close frame.
 CLOSE_HANDSHAKE_SECONDS = 10
@@ -24,8 +29,9 @@ RESUME_SECONDS = 0.02
 
 
 class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ships no types
-    """Daphne's WebSocket connection, with the close codes and ping frames that the consumer needs to see."""
+    """Daphne's WebSocket connection, and the `Transport` of the consumer behind it."""
 
+    application_queue: EventQueue
     closeHandshakeTimeoutCall: Any  # noqa: N815  # autobahn's name
 
     # Autobahn copies these options to each connection and formats them for a debug line, more than half of the
@@ -101,8 +107,13 @@ class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ship
         # Whatever was wrong, the reactor meets it again and knows what to do.
         transport.write(data)
 
+    def give_up(self) -> None:
+        """Cut the connection off: what would be written next follows a gap."""
+        self.unwritten.clear()
+        self.dropConnection(abort=True)
+
     def _closeConnection(self, abort: bool = False) -> None:  # noqa: FBT001, FBT002, N802
-        self.flush()
+        cork.flush(self)
         super()._closeConnection(abort)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802  # Twisted's name
@@ -165,12 +176,45 @@ class SignalingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne ship
         with cork:
             self.consumeData()
 
+    async def receive(self) -> Event:
+        """Wait for the next event."""
+        return await self.application_queue.get()
+
+    async def send(self, event: Event) -> None:
+        """Send an event; daphne drops it for a client that is gone."""
+        await self.server.handle_reply(self, event)
+
+    def is_writable(self) -> bool:
+        """Return whether a frame would go out."""
+        return bool(self.state == self.STATE_OPEN)
+
+    def buffered_bytes(self) -> int:
+        """Count what Twisted took and has not written: daphne never makes a sender wait, whatever the client reads."""
+        transport = self.transport
+        if transport is None:
+            return 0
+        waiting: int = transport._tempDataLen  # noqa: SLF001 -- Twisted has no accessor
+        return len(transport.dataBuffer) - int(transport.offset) + waiting
+
     def send_text(self, text: str) -> bool:
         """Write a text frame past daphne's way to here; False where autobahn has a say in it."""
         if self._perMessageCompress is not None or self.state != self.STATE_OPEN:
             return False
         self.sendData(text_frame(text.encode()))
         return True
+
+    def hand_over(self, take: Take) -> None:
+        """Give each event to `take` while it is read; queue what it returns."""
+        self.application_queue.take = take
+
+    def close_code(self, event: Event) -> int:
+        """Return the code, which `onClose` has seen to."""
+        code: int = event["code"]
+        return code
+
+    def detach(self) -> None:
+        """Let go of what `hand_over` was given."""
+        self.application_queue.take = None
 
     def handle_reply(self, message: Mapping[str, Any]) -> None:
         """Send a close with its reason, which daphne loses; drop what follows it, where autobahn raises."""

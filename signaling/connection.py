@@ -237,7 +237,7 @@ class Connection:
                 self.legs[call_id] = Leg(known.peer, known.role, State(state))
         if not self._outbound.write(event["frame"], event):
             # The client is gone and the consumer has yet to hear of it.
-            self._parked = [event]
+            self._parked = [*(self._parked or ()), event]
 
     def _report(self, call_id: str, received_at: float, outcome: "asyncio.Future[bool]") -> None:
         error = outcome.exception()

@@ -30,6 +30,7 @@ from signaling.protocol.errors import (
 from signaling.protocol.limits import Allowance
 from signaling.protocol.messages import decode_envelope, decode_payload, named_in
 from signaling.stepping import start
+from signaling.transport import transport_of
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +45,8 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
 
     Channels' own loop makes a task for every event and asks the database for stale connections before
     each, two thread hops a message: a plain loop over `receive` costs an eighth. Events of the channel
-    layer come past it, straight to `Connection.deliver`, and so do frames, on servers that allow it: they are
-    handled while the server reads them, which spares two turns of the event loop a message.
+    layer come past it, straight to `Connection.deliver`, and so do frames, on our own server: they are handled
+    while it reads them, which spares two turns of the event loop a message.
     """
 
     connection: Connection
@@ -62,7 +63,8 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
         self.node = await node.current()
         self.connected_at = self.last_seen = time.monotonic()
         self.tick = 0
-        self.outbound = Outbound(send, settings.LIMITS.outbound_queue_bytes, self.shut)
+        self.transport = transport_of(scope, receive, send)
+        self.outbound = Outbound(self.transport, settings.LIMITS.outbound_queue_bytes, self.shut)
         self.channel_name = await self.node.switch.new_channel()
         self.connection = Connection(
             self.node.relay,
@@ -103,7 +105,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
             elif kind == "websocket.ping":
                 self.seen()
             elif kind == "websocket.disconnect":
-                code = self.outbound.close_code(event)
+                code = self.transport.close_code(event)
                 self.is_clean = code in CLEAN_CODES
                 self.ended_by = self.ended_by if self.is_shut else code
                 return
@@ -112,7 +114,11 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
         """Accept the opening handshake, or accept it only to say that there are too many."""
         self.switch_on()
         self.is_admitted = await self.node.admit(self.address)
-        await self.accept()
+        try:
+            await self.accept()
+        except OSError:
+            # The client is gone; the event that says so comes next.
+            return
         if not self.is_admitted:
             counters.connections_refused[TOO_MANY_FROM_ADDRESS] += 1
             error = RateLimitedError("There are too many connections from your address; wait, then try again.", 60)
@@ -123,8 +129,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
         """Be reachable, and watched over."""
         self.node.switch.attach(self.channel_name, self.connection.deliver)
         self.node.add(self)
-        self.outbound.watch_pings(self.seen)
-        self.outbound.hand_over(self.take)
+        self.transport.hand_over(self.take)
 
     def take(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """Handle a frame as it arrives; returns what is left for `serve`: the event, or where handling it waits."""
@@ -182,7 +187,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
             self.node.switch.detach(self.channel_name)
             if self.is_admitted:
                 await self.node.depart(self.address)
-            self.outbound.detach()
+            self.transport.detach()
             # They refer back to this one. Nobody is left to be told anything.
             self.is_shut = True
             del self.connection, self.outbound

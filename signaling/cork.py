@@ -3,12 +3,17 @@
 import asyncio
 from typing import Protocol
 
+from signaling.failures import log_failed_write
+
 
 class Writer(Protocol):
     """Has something to write."""
 
     def flush(self) -> None:
         """Write it."""
+
+    def give_up(self) -> None:
+        """Close the connection, which could not be written to."""
 
 
 class Cork:
@@ -34,10 +39,24 @@ class Cork:
         self._is_reading = False
         self._pull()
 
+    def flush(self, writer: Writer) -> None:
+        """Flush one writer now; one that raises is given up, and nobody else hears of it."""
+        try:
+            writer.flush()
+        except Exception as error:  # noqa: BLE001 -- the other writers of the turn are others' connections
+            log_failed_write(error)
+            self._give_up(writer)
+
+    def _give_up(self, writer: Writer) -> None:
+        try:
+            writer.give_up()
+        except Exception as error:  # noqa: BLE001 -- likewise
+            log_failed_write(error)
+
     def _pull(self) -> None:
         waiting, self._waiting = self._waiting, []
         for writer in waiting:
-            writer.flush()
+            self.flush(writer)
 
 
 cork = Cork()

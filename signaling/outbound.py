@@ -6,16 +6,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from signaling.events import Event
-from signaling.protocol.closing import SLOW_CONSUMER, Close
+from signaling.failures import log_failed_write
+from signaling.protocol.closing import INTERNAL_ERROR, SLOW_CONSUMER, Close
 from signaling.stepping import start
-from signaling.transport import Send, Transport
+from signaling.transport import Transport
 
 
 class Outbound:
-    """What goes to one client, in order; more than `limit` bytes waiting close it with 4507.
+    """What goes to one client, in order; `shut` closes it with 4507 when more than `limit` bytes wait.
 
     A server that has room takes a frame at once, without a task. Where it makes the sender wait, or
-    keeps bytes itself, they are counted.
+    keeps bytes itself, they are counted. Nothing raises: whoever writes is mostly another client's handler.
     """
 
     __slots__ = (
@@ -24,17 +25,15 @@ class Outbound:
         "_closing",
         "_in_flight",
         "_limit",
-        "_on_overflow",
-        "_send",
+        "_shut",
         "_transport",
         "_writer",
     )
 
-    def __init__(self, send: Send, limit: int, on_overflow: Callable[[Close], None]) -> None:
-        self._send = send
-        self._transport = Transport(send)
+    def __init__(self, transport: Transport, limit: int, shut: Callable[[Close], None]) -> None:
+        self._transport = transport
         self._limit = limit
-        self._on_overflow = on_overflow
+        self._shut = shut
         self._backlog: deque[tuple[dict[str, Any], Event | None]] | None = None
         self._backlog_bytes = 0
         self._in_flight: Event | None = None
@@ -46,30 +45,14 @@ class Outbound:
 
         `event` is what the frame came from, for `unsent`.
         """
-        if self._closing or not self._transport.is_open():
+        if self._closing or not self._transport.is_writable():
             return False
         is_taken = self._writer is None and self._transport.send_text(frame)
         if not is_taken:
             is_taken = self._put({"type": "websocket.send", "text": frame}, event)
         if self._limit and self._backlog_bytes + self._transport.buffered_bytes() > self._limit:
-            self._on_overflow(SLOW_CONSUMER)
+            self._shut(SLOW_CONSUMER)
         return is_taken
-
-    def watch_pings(self, on_ping: Callable[[], None]) -> None:
-        """Call `on_ping` at every ping frame, on servers that do not pass them on as events."""
-        self._transport.watch_pings(on_ping)
-
-    def hand_over(self, take: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
-        """Give each event to `take` as it arrives, on servers that allow it; queue what it returns."""
-        self._transport.hand_over(take)
-
-    def detach(self) -> None:
-        """Leave the server as it was, once the connection is closed."""
-        self._transport.detach()
-
-    def close_code(self, event: dict[str, Any]) -> int:
-        """Return the client's close code; 1006 when it sent no close frame."""
-        return self._transport.close_code(event)
 
     def unsent(self) -> list[Event]:
         """Take out the events whose frames still wait; these are not sent any more."""
@@ -96,8 +79,11 @@ class Outbound:
             self._backlog_bytes += _bytes_of(message)
             return True
         try:
-            rest = start(self._send(message))
+            rest = start(self._transport.send(message))
         except OSError:
+            return False
+        except Exception as error:  # noqa: BLE001 -- whatever a server raises, it could not be written
+            self._fail(error)
             return False
         if rest is not None:
             self._in_flight = event
@@ -113,13 +99,21 @@ class Outbound:
                     return
                 message, self._in_flight = self._backlog.popleft()
                 self._backlog_bytes -= _bytes_of(message)
-                sending = self._send(message)
+                sending = self._transport.send(message)
         except OSError:
             # The client is gone; what is left is `unsent`.
             return
+        except Exception as error:  # noqa: BLE001 -- as in `_put`
+            self._writer = None
+            self._fail(error)
         finally:
             if self._writer is asyncio.current_task():
                 self._writer = None
+
+    def _fail(self, error: Exception) -> None:
+        log_failed_write(error)
+        if not self._closing:
+            self._shut(INTERNAL_ERROR)
 
 
 def _bytes_of(message: dict[str, Any]) -> int:

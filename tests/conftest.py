@@ -28,7 +28,8 @@ SHARED = {
 }
 
 # In a name ending in "two", the people are connected to two processes.
-TARGETS = ("ours-memory", "ours-redis", "ours-redis-two", "uvicorn-memory", "uvicorn-redis")
+TARGETS = ("ours-memory", "ours-redis", "ours-redis-two")
+# For what a server has a part in: how frames are read and connections end.
 MEMORY_TARGETS = ("ours-memory", "uvicorn-memory", "daphne-memory")
 
 Start = Callable[[Kind, str, int], RunningServer]
@@ -66,7 +67,7 @@ def start(redis_database: Callable[[], str], tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="session", params=TARGETS)
 def target(request: pytest.FixtureRequest, start: Start) -> Target:
-    """Every kind of server with every registry."""
+    """Our server with every registry; a test may name others, such as uvicorn-memory."""
     kind, registry, *others = request.param.split("-")
     return Target(request.param, start(kind, registry, 0), start(kind, registry, len(others)))
 

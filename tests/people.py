@@ -134,6 +134,19 @@ async def is_admitted(client: Client) -> bool:
     return False
 
 
+async def drops(person: Person, witness: Person, call_id: str) -> None:
+    """Cut the person's connection, and wait until the server knows; `call_id` is one of their open calls.
+
+    Whether the target is connected is asked first: with a used callId the question leaves no trace.
+    """
+    person.drop()
+    async with asyncio.timeout(5):
+        while True:
+            await witness.send("CALL_INITIATE", targetId=person.id, sdpOffer=OFFER, callId=call_id)
+            if (await witness.expects("ERROR"))["code"] == "TARGET_NOT_FOUND":
+                return
+
+
 def frame(message_type: Any, payload: Any = None, **extra: Any) -> str:
     """A message's text, right or wrong."""
     message = {"type": message_type, "payload": {} if payload is None else payload, **extra}

@@ -32,11 +32,12 @@ SITE = "securecall_site.asgi:application"
 # What the server says on standard error once its port is known.
 ANNOUNCEMENTS: dict[Kind, str] = {
     "ours": r"listening on port (\d+)",
-    "uvicorn": r"Uvicorn running on http://127\.0\.0\.1:(\d+)",
+    "uvicorn": r"Uvicorn running on https?://127\.0\.0\.1:(\d+)",
 }
+# As README.md says.
 UVICORN_OPTIONS = (
-    *("--ws", "websockets-sansio", "--loop", "uvloop", "--ws-per-message-deflate", "false"),
-    *("--ws-max-size", "262144", "--no-access-log"),
+    *("--ws", "websockets-sansio", "--ws-per-message-deflate", "false", "--ws-max-size", "262144"),
+    *("--ws-ping-interval", "0", "--no-access-log", "--no-proxy-headers"),
 )
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import SHARED, Join
-from tests.people import ANSWER, OFFER, Person, Target, new_call_id
+from tests.people import ANSWER, OFFER, Person, Target, drops, new_call_id
 from tests.servers import server
-from tests.test_holding import drops, returns
+from tests.test_holding import returns
 
 LIMIT_BYTES = 65_536
 LETTERS = ["x", "é", "€", "🙂"]

@@ -6,25 +6,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Join
-from tests.people import ANSWER, CANDIDATE, OFFER, Person, Target, new_call_id
+from tests.people import ANSWER, CANDIDATE, OFFER, Person, Target, drops, new_call_id
 from tests.servers import RunningServer, server
 
 HELD_MESSAGES = 256
 HELD_BYTES = 256 * 1024
 HOLD_SECONDS = 1
-
-
-async def drops(person: Person, witness: Person, call_id: str) -> None:
-    """Cut the person's connection, and wait until the server knows; `call_id` is one of their open calls.
-
-    Whether the target is connected is asked first: with a used callId the question leaves no trace.
-    """
-    person.drop()
-    async with asyncio.timeout(5):
-        while True:
-            await witness.send("CALL_INITIATE", targetId=person.id, sdpOffer=OFFER, callId=call_id)
-            if (await witness.expects("ERROR"))["code"] == "TARGET_NOT_FOUND":
-                return
 
 
 async def returns(person: Person, join: Join, where: RunningServer) -> Person:

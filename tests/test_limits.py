@@ -55,7 +55,7 @@ REGISTRATION, HEARTBEAT, RING = 1.0, 1.5, 1.0
 LATE = 1.5
 
 
-@pytest.fixture(scope="module", params=["ours-memory", "ours-redis", "uvicorn-memory"])
+@pytest.fixture(scope="module", params=["ours-memory", "ours-redis"])
 def impatient(request: pytest.FixtureRequest, redis_database: Callable[[], str]) -> Iterator[RunningServer]:
     kind, registry = request.param.split("-")
     env = {

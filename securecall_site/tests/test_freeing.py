@@ -11,28 +11,26 @@ import pytest
 from daphne.server import twisted_loop
 from twisted.internet import reactor
 from twisted.web.http import HTTPChannel
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame, Opcode
 
 from securecall_site.http_request import BoundedRequest, bind_requests
-from securecall_site.tests.test_reading import ANSWER_SECONDS, HANDSHAKE, End, UvicornEnd
+from securecall_site.tests.test_reading import ANSWER_SECONDS, HANDSHAKE, End
 from securecall_site.websocket import SignalingProtocol
 from signaling import node
 from signaling.connection import Connection
 from signaling.consumers import SignalConsumer
 from signaling.outbound import Outbound
-from signaling.transport import FrameReader, Transport
+from signaling.transport import EventQueue, PlainTransport
 
 FREED = (
     SignalConsumer,
     Connection,
     Outbound,
-    Transport,
-    FrameReader,
+    EventQueue,
+    PlainTransport,
     SignalingProtocol,
     HTTPChannel,
     BoundedRequest,
-    WebSocketsSansIOProtocol,
 )
 REGISTER = Frame(Opcode.TEXT, b'{"type":"REGISTER","payload":{"clientId":"alice"}}').serialize(mask=True)
 CLOSE = Frame(Opcode.CLOSE, (1000).to_bytes(2, "big")).serialize(mask=True)
@@ -93,17 +91,21 @@ async def on_daphne(last_words: bytes) -> None:
     await node.stop()
 
 
-class Uvicorn(UvicornEnd):
-    async def application(self, scope: Any, receive: Any, send: Any) -> None:
-        await SignalConsumer.as_asgi()(scope, receive, send)
-
-
-async def on_uvicorn(last_words: bytes) -> None:
-    async with Uvicorn(is_ours=True).connected() as (protocol, client):
-        client.send(REGISTER)
-        await hears(client, b"REGISTERED")
-        client.send(last_words)
-    del protocol
+async def on_plain_asgi(last_words: bytes) -> None:
+    """What is left of a server's connection is its own."""
+    events: asyncio.Queue[Any] = asyncio.Queue()
+    sent: asyncio.Queue[Any] = asyncio.Queue()
+    scope = {"type": "websocket", "path": "/signal", "headers": [], "client": ("203.0.113.9", 50_000)}
+    application: Any = SignalConsumer.as_asgi()
+    serving = asyncio.create_task(application(scope, events.get, sent.put))
+    for event in (
+        {"type": "websocket.connect"},
+        {"type": "websocket.receive", "text": '{"type":"REGISTER","payload":{"clientId":"alice"}}'},
+    ):
+        events.put_nowait(event)
+        await sent.get()
+    events.put_nowait({"type": "websocket.disconnect", "code": 1000 if last_words else 1006})
+    await serving
     await until_freed()
     await node.stop()
 
@@ -111,4 +113,4 @@ async def on_uvicorn(last_words: bytes) -> None:
 @pytest.mark.parametrize("last_words", [CLOSE, NONSENSE, b""], ids=["goodbye", "violation", "drop"])
 def test_closed_connection_is_freed_at_once(last_words: bytes) -> None:
     twisted_loop.run_until_complete(on_daphne(last_words))
-    asyncio.run(on_uvicorn(last_words))
+    asyncio.run(on_plain_asgi(last_words))

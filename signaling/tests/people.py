@@ -5,11 +5,13 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import Context
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from channels.testing import WebsocketCommunicator
 
 from securecall_site.asgi import application
+from signaling.transport import EXTENSION, EventQueue, PlainTransport, Take
 
 Connect: TypeAlias = Callable[[], Awaitable["Person"]]
 
@@ -71,26 +73,39 @@ class Person:
         await self.leaves(1006)
 
 
-class Server:
-    """A server's end of a connection, as `signaling.transport` finds it."""
+class Communicator(WebsocketCommunicator):
+    """A test's end of the application, whose queue asks what takes events while they are read."""
+
+    @cached_property
+    def input_queue(self) -> EventQueue:
+        """What waits for the application."""
+        return EventQueue()
+
+
+class OwnTransport(PlainTransport):
+    """A transport as our own server has it."""
 
     def __init__(self, receive: Any, send: Any) -> None:
-        self.queue = receive.__self__
-        self._send = send
+        super().__init__(receive, send)
+        self.queue: EventQueue = receive.__self__
 
-    async def send(self, event: Any) -> None:
-        """Send as the ASGI application asks."""
-        await self._send(event)
+    def hand_over(self, take: Take) -> None:
+        """Give each event to `take` as it is put."""
+        self.queue.take = take
+
+    def detach(self) -> None:
+        """Let go of it."""
+        self.queue.take = None
 
 
 async def handing_over(scope: Any, receive: Any, send: Any) -> None:
-    """Run the application as daphne and uvicorn do, where frames are handled as they arrive."""
-    await application(scope, receive, Server(receive, send).send)
+    """Run the application as our own server does, where frames are handled while they are read."""
+    await application(scope | {"extensions": {EXTENSION: OwnTransport(receive, send)}}, receive, send)
 
 
 async def connect(address: str = "203.0.113.9", path: str = "/signal", server: Any = handing_over) -> Person:
     """Open a WebSocket; `server` is what runs the application."""
-    socket = WebsocketCommunicator(server, path)
+    socket = Communicator(server, path)
     socket.scope["client"] = (address, 50_000)
     is_connected, _ = await socket.connect(ANSWER_SECONDS)
     assert is_connected

@@ -5,24 +5,30 @@ from typing import Any
 import pytest
 
 from signaling.outbound import Outbound
-from signaling.protocol.closing import SLOW_CONSUMER, SUPERSEDED, Close
+from signaling.protocol.closing import INTERNAL_ERROR, SLOW_CONSUMER, SUPERSEDED, Close
+from signaling.transport import PlainTransport
 
 LIMIT = 1000
 
 
-class Server:
+async def nothing_comes() -> dict[str, Any]:
+    raise NotImplementedError
+
+
+class Server(PlainTransport):
     """A server that takes frames at once, or makes the sender wait until there is room."""
 
     def __init__(self) -> None:
+        super().__init__(nothing_comes, self.take_in)
         self.sent: list[str | int] = []
         self.room = asyncio.Event()
         self.room.set()
-        self.is_gone = False
+        self.fault: Exception | None = None
 
-    async def send(self, message: dict[str, Any]) -> None:
+    async def take_in(self, message: dict[str, Any]) -> None:
         await self.room.wait()
-        if self.is_gone:
-            raise ConnectionResetError
+        if self.fault is not None:
+            raise self.fault
         self.sent.append(message["text"] if message["type"] == "websocket.send" else message["code"])
 
     async def has_sent(self, count: int) -> list[str | int]:
@@ -43,7 +49,7 @@ def overflows() -> list[Close]:
 
 @pytest.fixture
 def outbound(server: Server, overflows: list[Close]) -> Outbound:
-    return Outbound(server.send, LIMIT, overflows.append)
+    return Outbound(server, LIMIT, overflows.append)
 
 
 async def test_frame_goes_out_at_once_where_there_is_room(
@@ -95,7 +101,7 @@ async def test_slow_consumer_is_reported_and_closed_once(server: Server, tasks_l
         overflows.append(reason)
         slow.close(reason)
 
-    slow = Outbound(server.send, LIMIT, close)
+    slow = Outbound(server, LIMIT, close)
     server.room.clear()
     for _ in range(100):
         slow.write("x" * 100)
@@ -147,32 +153,40 @@ async def test_backlog_counts_bytes(server: Server, outbound: Outbound, overflow
 
 
 async def test_bytes_that_the_server_keeps_count(overflows: list[Close]) -> None:
-    class Transport:
-        size = LIMIT
+    class KeepingServer(Server):
+        size, is_open = LIMIT, True
 
-        def get_write_buffer_size(self) -> int:
+        def buffered_bytes(self) -> int:
             return self.size
 
-    kept = Transport()
-
-    class KeepingServer(Server):
-        transport = kept
-        disconnected = close_sent = False
+        def is_writable(self) -> bool:
+            return self.is_open
 
     server = KeepingServer()
-    outbound = Outbound(server.send, LIMIT, overflows.append)
+    outbound = Outbound(server, LIMIT, overflows.append)
     outbound.write("frame")
     assert overflows == []
-    kept.size += 1
+    server.size += 1
     outbound.write("frame")
     assert overflows == [SLOW_CONSUMER]
-    server.close_sent = True
+    server.is_open = False
     assert not outbound.write("frame")
     assert server.sent == ["frame", "frame"]
 
 
+async def test_frame_that_the_server_writes_at_once_is_not_sent(overflows: list[Close]) -> None:
+    class WritingServer(Server):
+        def send_text(self, text: str) -> bool:
+            self.sent.append(f"written: {text}")
+            return True
+
+    writing = WritingServer()
+    assert Outbound(writing, LIMIT, overflows.append).write("frame")
+    assert writing.sent == ["written: frame"]
+
+
 async def test_limit_that_is_off_never_overflows(server: Server, overflows: list[Close]) -> None:
-    outbound = Outbound(server.send, 0, overflows.append)
+    outbound = Outbound(server, 0, overflows.append)
     server.room.clear()
     for _ in range(100):
         outbound.write("x" * 1000)
@@ -235,7 +249,7 @@ async def test_unsent_of_a_writer_that_runs_gives_each_event_once(server: Server
 async def test_client_that_is_gone_is_no_error(
     server: Server, outbound: Outbound, tasks_left: Callable[[], set[str]]
 ) -> None:
-    server.is_gone = True
+    server.fault = ConnectionResetError()
     assert not outbound.write("frame")
     server.room.clear()
     for _ in range(3):
@@ -252,8 +266,82 @@ async def test_client_that_goes_while_frames_wait_leaves_them_unsent(server: Ser
     server.room.clear()
     for event in events:
         outbound.write(event["frame"], event)
-    server.is_gone = True
+    server.fault = ConnectionResetError()
     server.room.set()
     for _ in range(5):
         await asyncio.sleep(0)
     assert outbound.unsent() == events
+
+
+# --- A server that raises -----------------------------------------------------------------------------------
+
+
+class BrokenWriterError(Exception):
+    """Nothing that ASGI knows of."""
+
+
+class OtherBrokenWriterError(Exception):
+    """Another one."""
+
+
+@pytest.fixture
+def closes() -> list[Close]:
+    return []
+
+
+@pytest.fixture
+def broken(server: Server, closes: list[Close]) -> Outbound:
+    """Closes itself as a consumer does."""
+
+    def shut(close: Close) -> None:
+        closes.append(close)
+        closing.close(close)
+
+    closing = Outbound(server, LIMIT, shut)
+    return closing
+
+
+@pytest.mark.parametrize("kind", [BrokenWriterError, ValueError, RuntimeError])
+async def test_server_that_raises_closes_the_one_client(
+    server: Server, broken: Outbound, closes: list[Close], kind: type[Exception]
+) -> None:
+    server.fault = kind("nothing to tell")
+    assert not broken.write("frame")
+    assert closes == [INTERNAL_ERROR]
+    server.fault = None
+    assert not broken.write("after a gap")
+    assert server.sent == []
+
+
+async def test_server_that_raises_later_leaves_what_waits_unsent(
+    server: Server, closes: list[Close], tasks_left: Callable[[], set[str]]
+) -> None:
+    left: list[Any] = []
+
+    def shut(close: Close) -> None:
+        closes.append(close)
+        left.extend(failing.unsent())
+        failing.close(close)
+
+    failing = Outbound(server, LIMIT, shut)
+    events = [{"type": "client.message", "frame": str(number)} for number in range(3)]
+    server.room.clear()
+    for event in events:
+        failing.write(event["frame"], event)
+    server.fault = BrokenWriterError()
+    server.room.set()
+    while tasks_left():
+        await asyncio.sleep(0)
+    assert closes == [INTERNAL_ERROR]
+    assert left == events
+
+
+async def test_failed_write_is_logged_once_for_each_kind(
+    server: Server, outbound: Outbound, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.fault = OtherBrokenWriterError("words of a client")
+    for _ in range(3):
+        outbound.write("frame")
+    (record,) = caplog.records
+    assert "OtherBrokenWriterError" in record.getMessage()
+    assert record.exc_info is not None

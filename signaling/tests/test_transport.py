@@ -1,191 +1,94 @@
 import asyncio
-from functools import partial
 from typing import Any
 
 import pytest
 
-from signaling.transport import UNHANDLED_EVENTS, CorkedTransport, Transport
+from signaling.transport import EXTENSION, Event, EventQueue, PlainTransport, Transport, transport_of
+
+FRAME: Event = {"type": "websocket.receive", "text": "hello"}
+CLOSED = "websocket.disconnect"
 
 
-class AsyncioTransport:
-    """What uvicorn writes to."""
-
-    def get_write_buffer_size(self) -> int:
-        return 7
+async def receive() -> Event:
+    raise NotImplementedError
 
 
-class WrittenTransport(AsyncioTransport):
-    """One that remembers."""
-
-    def __init__(self) -> None:
-        self.came: list[bytes | str] = []
-
-    def write(self, data: bytes) -> None:
-        self.came.append(data)
-
-    def close(self) -> None:
-        self.came.append("closed")
+async def send(event: Event) -> None:
+    raise NotImplementedError(event)
 
 
-class TwistedTransport:
-    """What daphne writes to: written so far, and waiting."""
-
-    dataBuffer = b"0123456789"  # noqa: N815 -- Twisted's names
-    offset = 4
-    _tempDataLen = 20  # noqa: N815 -- likewise
+async def wrapped(*event: Event) -> Any:
+    raise NotImplementedError(event)
 
 
-class Protocol:
-    """A server's end of a connection, of uvicorn's kind and of daphne's."""
-
-    def __init__(self, transport: object = None) -> None:
-        self.transport = transport
-        self.queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.read_paused = False
-        self.answered = 0
-        self.disconnected = False
-        self.close_sent = False
-        self.state = 3
-
-    async def send(self, message: dict[str, Any]) -> None:
-        raise NotImplementedError(message)
-
-    def handle_ping(self) -> None:
-        self.answered += 1
+def own_transport() -> Transport:
+    return PlainTransport(receive, send)
 
 
-async def handle_reply(protocol: object, message: object) -> None:
-    raise NotImplementedError(protocol, message)
+def test_transport_of_the_server_is_used() -> None:
+    own = own_transport()
+    assert transport_of({"extensions": {EXTENSION: own}}, receive, send) is own
 
 
-async def plain(message: object) -> None:
-    raise NotImplementedError(message)
+@pytest.mark.parametrize("scope", [{}, {"extensions": {}}, {"extensions": {"websocket.http.response": {}}}])
+def test_server_without_a_transport_is_plain(scope: dict[str, Any]) -> None:
+    found = transport_of(scope, receive, send)
+    assert isinstance(found, PlainTransport)
+    assert (found.receive, found.send) == (receive, send)
 
 
-UNKNOWN = [Protocol().send, Protocol(object()).send, partial(handle_reply, object()), plain]
+@pytest.mark.parametrize("ends", [(wrapped, send), (receive, wrapped)])
+def test_what_a_middleware_wraps_is_not_passed_by(ends: tuple[Any, Any]) -> None:
+    own = own_transport()
+    found = transport_of({"extensions": {EXTENSION: own}}, *ends)
+    assert found is not own
+    assert isinstance(found, PlainTransport)
+    assert (found.receive, found.send) == ends
 
 
 @pytest.mark.parametrize(
-    ("send", "size"),
+    ("event", "code"),
     [
-        (Protocol(AsyncioTransport()).send, 7),
-        (partial(handle_reply, Protocol(TwistedTransport())), 26),
-        *((send, 0) for send in UNKNOWN),
+        pytest.param({"code": 1000, "reason": ""}, 1000, id="a close frame"),
+        pytest.param({"code": 1001}, 1001, id="of a server that tells no reasons"),
+        pytest.param({"code": 1005, "reason": ""}, 1005, id="a close frame without a code"),
+        pytest.param({"code": 1005}, 1006, id="a lost connection on uvicorn"),
+        pytest.param({"code": 1006, "reason": ""}, 1006, id="a lost connection elsewhere"),
+        pytest.param({"code": None}, 1006, id="a close frame without a code on plain daphne"),
+        pytest.param({}, 1006, id="nothing at all"),
     ],
 )
-async def test_buffered_bytes_are_what_the_server_says(send: Any, size: int) -> None:
-    assert Transport(send).buffered_bytes() == size
+def test_close_code_over_plain_asgi_is_clean_only_where_it_must_be(event: Event, code: int) -> None:
+    assert own_transport().close_code({"type": CLOSED, **event}) == code
 
 
-def test_buffered_bytes_follow_the_server() -> None:
-    protocol = Protocol(TwistedTransport())
-    transport = Transport(partial(handle_reply, protocol))
-    TwistedTransport._tempDataLen, before = 0, TwistedTransport._tempDataLen  # noqa: SLF001 -- Twisted's names
-    try:
-        assert transport.buffered_bytes() == 6
-    finally:
-        TwistedTransport._tempDataLen = before  # noqa: SLF001 -- likewise
-    protocol.transport = None
-    assert transport.buffered_bytes() == 0
-
-
-@pytest.mark.parametrize("send", UNKNOWN)
-def test_connection_of_an_unknown_server_is_taken_for_open(send: Any) -> None:
-    assert Transport(send).is_open()
-
-
-@pytest.mark.parametrize("name", ["disconnected", "close_sent"])
-async def test_connection_that_uvicorn_closed_is_not_open(name: str) -> None:
-    protocol = Protocol(AsyncioTransport())
-    transport = Transport(protocol.send)
-    assert transport.is_open()
-    setattr(protocol, name, True)
-    assert not transport.is_open()
-
-
-@pytest.mark.parametrize("state", [0, 1, 2, 4, 5])
-def test_connection_that_daphne_closed_is_not_open(state: int) -> None:
-    protocol = Protocol(TwistedTransport())
-    transport = Transport(partial(handle_reply, protocol))
-    assert transport.is_open()
-    protocol.state = state
-    assert not transport.is_open()
-
-
-def test_pings_are_noticed_and_answered() -> None:
-    protocol = Protocol()
-    seen: list[str] = []
-    Transport(protocol.send).watch_pings(lambda: seen.append("ping"))
-    protocol.handle_ping()
-    protocol.handle_ping()
-    assert seen == ["ping", "ping"]
-    assert protocol.answered == 2
-
-
-@pytest.mark.parametrize("send", [plain, partial(handle_reply, object())])
-def test_pings_of_a_server_that_says_nothing_are_left_alone(send: Any) -> None:
-    Transport(send).watch_pings(lambda: None)
-
-
-async def test_corked_transport_writes_once_a_turn() -> None:
-    written = WrittenTransport()
-    corked = CorkedTransport(written)
-    for data in (b"one ", b"two ", b"three"):
-        corked.write(data)
-    assert written.came == []
-    assert corked.get_write_buffer_size() == 7 + 13
-    await asyncio.sleep(0)
-    assert written.came == [b"one two three"]
-    assert corked.get_write_buffer_size() == 7
-
-
-async def test_corked_transport_writes_before_it_closes() -> None:
-    written = WrittenTransport()
-    corked = CorkedTransport(written)
-    corked.write(b"last words")
-    corked.close()
-    await asyncio.sleep(0)
-    assert written.came == [b"last words", "closed"]
-
-
-FRAME = {"type": "websocket.receive", "text": "hello"}
-
-
-async def test_event_is_handed_over_as_it_arrives() -> None:
-    protocol = Protocol(AsyncioTransport())
-    taken: list[dict[str, Any]] = []
-    Transport(protocol.send).hand_over(taken.append)
-    protocol.queue.put_nowait(FRAME)
+async def test_event_is_given_to_who_takes_it() -> None:
+    queue, taken = EventQueue(), list[Event]()
+    queue.take = taken.append
+    queue.put_nowait(FRAME)
     assert taken == [FRAME]
-    assert protocol.queue.empty()
+    assert queue.empty()
 
 
-async def test_event_that_is_not_taken_is_queued() -> None:
-    protocol = Protocol(AsyncioTransport())
-    Transport(protocol.send).hand_over(lambda event: {**event, "seen": True})
-    protocol.queue.put_nowait(FRAME)
-    assert await protocol.queue.get() == {**FRAME, "seen": True}
+async def test_event_that_is_left_is_queued() -> None:
+    queue = EventQueue()
+    queue.take = lambda event: {**event, "seen": True}
+    queue.put_nowait(FRAME)
+    assert await queue.get() == {**FRAME, "seen": True}
 
 
 async def test_event_waits_behind_those_that_came_before_it() -> None:
-    protocol = Protocol(AsyncioTransport())
-    taken: list[dict[str, Any]] = []
-    protocol.queue.put_nowait({"type": "websocket.connect"})
-    Transport(protocol.send).hand_over(taken.append)
-    protocol.queue.put_nowait(FRAME)
+    queue, taken = EventQueue(), list[Event]()
+    queue.put_nowait({"type": "websocket.connect"})
+    queue.take = taken.append
+    queue.put_nowait(FRAME)
     assert taken == []
-    assert [await protocol.queue.get(), await protocol.queue.get()] == [{"type": "websocket.connect"}, FRAME]
+    assert [await queue.get(), await queue.get()] == [{"type": "websocket.connect"}, FRAME]
 
 
-async def test_uvicorn_stops_reading_only_when_many_events_wait() -> None:
-    protocol = Protocol(AsyncioTransport())
-    Transport(protocol.send).hand_over(lambda event: event)
-    for _ in range(UNHANDLED_EVENTS - 1):
-        protocol.queue.put_nowait(FRAME)
-    assert protocol.read_paused
-    protocol.queue.put_nowait(FRAME)
-    assert not protocol.read_paused
-
-
-async def test_unknown_server_queues_its_events_itself() -> None:
-    Transport(plain).hand_over(lambda event: event)
+async def test_event_that_nobody_takes_is_queued() -> None:
+    queue = EventQueue()
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    queue.put_nowait(FRAME)
+    assert await waiting == FRAME
