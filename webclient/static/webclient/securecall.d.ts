@@ -184,6 +184,8 @@ export type ErrorCode =
   | "no-call"
   | "closed"
   | "superseded"
+  /** The server told of a call whose `callId`, caller or offer breaks the protocol's rules; it does not ring. */
+  | "invalid-call"
   /** The browser could not be made to send or receive: description, tracks or codecs. */
   | "media"
   /** A relay (TURN server) refused the credentials. */
@@ -368,7 +370,8 @@ export interface Verification {
    * - `unsigned`: the peer's client does not sign.
    * - `stripped`: not signed, although this peer's key has signed before. Deserves to be loud.
    * - `unknown`: signed, but there is no key to check it with.
-   * - `forged`: signed by another key. The library ends the call.
+   * - `forged`: signed by another key, or for something else; or the description names the media's key in a way that
+   *   browsers read differently, or not at all. The library ends the call.
    */
   status: "verified" | "unsigned" | "stripped" | "unknown" | "forged";
   sentence: string;

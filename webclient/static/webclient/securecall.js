@@ -9,7 +9,9 @@
  * - **The identity signs the media.** Descriptions carry, before their first m-line, `a=x-securecall-identity:` and a
  *   signature (ECDSA P-256 with SHA-256, r and s, base64url) by the key in the directory over the lines
  *   `securecall-identity-v1`, callId, caller's ID, callee's ID, `caller` or `callee`, and the values of all
- *   `a=fingerprint` lines, sorted. A relay that swaps fingerprints to listen in cannot sign them.
+ *   `a=fingerprint:` lines, sorted. A relay that swaps fingerprints to listen in cannot sign them. Nothing is signed
+ *   or verified unless the IDs keep to the protocol's alphabets and the word `fingerprint`, in whatever case, stands in
+ *   the description only where `a=fingerprint:` begins a line, and once at least.
  * - **Negotiation goes on after the call is answered.** `a=x-securecall:negotiates` says that a client can. An
  *   `ICE_CANDIDATE` whose candidate is `{"candidate": "", "sdpMid": "0", "description": {"type", "sdp", "id"}}` carries
  *   an offer, to restart ICE or to add a track, or the answer with the offer's `id`. Others take it for the end of the
@@ -33,6 +35,7 @@ import { Call, peerEnded } from "./securecall/call.js";
 import { Connection } from "./securecall/connection.js";
 import { ERROR_SENTENCES, SecureCallError } from "./securecall/errors.js";
 import { IceServers } from "./securecall/ice-servers.js";
+import { isCallId, isClientId } from "./securecall/ids.js";
 import { Keys } from "./securecall/keys.js";
 import { safetyNumber } from "./securecall/safety-number.js";
 import { Timers } from "./securecall/timers.js";
@@ -40,7 +43,6 @@ import { Timers } from "./securecall/timers.js";
 export { SecureCallError } from "./securecall/errors.js";
 export { fingerprint, inGroups, safetyNumber } from "./securecall/safety-number.js";
 
-const CLIENT_ID = /^[a-zA-Z0-9_-]{1,64}$/;
 // The protocol's.
 const HEARTBEAT_MS = 30_000;
 
@@ -323,7 +325,11 @@ export class SecureCall extends EventTarget {
 
   /** @param {any} payload of INCOMING_CALL */
   #incoming(payload) {
-    const { callId, callerId: peerId } = payload;
+    const { callId, callerId: peerId, sdpOffer } = payload;
+    if (!isCallId(callId) || !isClientId(peerId) || typeof sdpOffer !== "string") {
+      this.#tell("error", new SecureCallError("invalid-call", ERROR_SENTENCES["invalid-call"]));
+      return;
+    }
     const known = this.#past.get(callId);
     // Placed again, because its caller did not know whether the server still had it.
     if (known && !known.isOver) {
@@ -396,7 +402,7 @@ export class SecureCall extends EventTarget {
 
 /** @param {unknown} clientId */
 function checkClientId(clientId) {
-  if (typeof clientId === "string" && CLIENT_ID.test(clientId)) return;
+  if (isClientId(clientId)) return;
   const sentence = "A name has 1 to 64 letters, digits, hyphens or underscores, without spaces.";
   throw new SecureCallError("invalid-client-id", sentence);
 }

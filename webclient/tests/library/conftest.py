@@ -16,6 +16,7 @@ from tests.services import Coturn
 from webclient.tests.conftest import PAGE_SERVER
 from webclient.tests.firefox import Firefox, FirefoxPage
 from webclient.tests.library.clients import Client, Document
+from webclient.tests.library.signer import Signer
 
 D = TypeVar("D", bound=Document)
 D_co = TypeVar("D_co", bound=Document, covariant=True)
@@ -106,3 +107,12 @@ def open_any_client(request: pytest.FixtureRequest) -> OpenAnyClient:
     """Opens documents with nothing but the library, in each browser in turn."""
     open_one: OpenAnyClient = request.getfixturevalue(request.param)
     return open_one
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def signer(library_server: RunningServer) -> AsyncIterator[Signer]:
+    """Somebody with another implementation, whose key is in the directory."""
+    async with Signer(library_server.ws_url, "sam") as sam:
+        await sam.registers()
+        await sam.publishes()
+        yield sam

@@ -1,84 +1,19 @@
 """Identity keys, pins, signed media and safety numbers."""
 
 import asyncio
-import base64
 import hashlib
-import secrets
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from tests.people import Person, new_call_id
 from tests.servers import ROOT, RunningServer, environment
-from webclient.tests.library.clients import ClientPage
 from webclient.tests.library.conftest import OpenClient
+from webclient.tests.library.signer import OFFER, Signer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)
-OFFER = (
-    "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
-    "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendrecv\r\na=rtcp-mux\r\n"
-    f"a=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdef01234567\r\na=fingerprint:{FINGERPRINT}\r\na=setup:actpass\r\n"
-    "a=rtpmap:111 opus/48000/2\r\n"
-)
-
-
-def encoded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-class Signer(Person):
-    """A client in Python that signs its calls as the library's convention says."""
-
-    def __init__(self, url: str, name: str) -> None:
-        super().__init__(url, f"{name}-{secrets.token_hex(3)}")
-        self.new_key()
-
-    def new_key(self) -> None:
-        self.private_key = ec.generate_private_key(ec.SECP256R1())
-        self.public_key = encoded(
-            self.private_key.public_key().public_bytes(
-                serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-            )
-        )
-
-    async def publishes(self) -> None:
-        await self.send("PKD_REGISTER", clientId=self.id, publicKey=self.public_key)
-        await self.expects("PKD_RESULT", publicKey=self.public_key)
-
-    def signed(self, offer: str, call_id: str, callee: str) -> str:
-        text = f"securecall-identity-v1\n{call_id}\n{self.id}\n{callee}\ncaller\n{FINGERPRINT}"
-        r, s = decode_dss_signature(self.private_key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
-        signature = encoded(r.to_bytes(32) + s.to_bytes(32))
-        return offer.replace("m=audio", f"a=x-securecall-identity:{signature}\r\nm=audio")
-
-    async def calls(self, callee: ClientPage, *, is_signed: bool = True, instead: str = "") -> str:
-        """Call with a description, and send another one `instead`."""
-        call_id = new_call_id()
-        offer = self.signed(OFFER, call_id, callee.id) if is_signed else OFFER
-        await self.send(
-            "CALL_INITIATE",
-            targetId=callee.id,
-            callId=call_id,
-            sdpOffer=offer.replace(FINGERPRINT, instead or FINGERPRINT),
-        )
-        return call_id
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def signer(library_server: RunningServer) -> AsyncIterator[Signer]:
-    async with Signer(library_server.ws_url, "sam") as sam:
-        await sam.registers()
-        await sam.publishes()
-        yield sam
 
 
 async def test_signature_by_another_implementation_is_verified(open_client: OpenClient, signer: Signer) -> None:

@@ -79,7 +79,8 @@ export class Call {
   /** @type {RTCIceCandidateInit[]} candidates that came before the description that they belong to */
   #early = [];
   #isDescribed = false;
-  #peerFingerprints = "";
+  /** @type {string | null} */
+  #peerFingerprints = null;
   #peerNegotiates = false;
   /** @type {string[]} */
   #attributes = [];
@@ -446,7 +447,7 @@ export class Call {
   /** @param {string} sdp the peer's first description, which the browser has taken */
   #describedBy(sdp) {
     this.#isDescribed = true;
-    this.#peerFingerprints = fingerprintsIn(sdp).join("\n");
+    this.#peerFingerprints = fingerprintsIn(sdp);
     this.#peerNegotiates = attributeValues(sdp, NEGOTIATES_ATTRIBUTE).length > 0;
   }
 
@@ -629,7 +630,8 @@ export class Call {
     const rtc = this.rtc;
     if (!rtc || !this.#isDescribed || typeof sdp !== "string") return;
     // The media's keys do not change during a call: whoever sends others is not the peer.
-    if (fingerprintsIn(sdp).join("\n") !== this.#peerFingerprints) return;
+    const fingerprints = fingerprintsIn(sdp);
+    if (fingerprints === null || fingerprints !== this.#peerFingerprints) return;
     if (type === "answer") {
       // Not the answer to an offer that gave way, or that a newer one replaced.
       if (rtc.signalingState !== "have-local-offer" || id !== this.#offerId) return;

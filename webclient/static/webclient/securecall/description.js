@@ -4,37 +4,55 @@
  * @typedef {import("./call.js").Call} Call
  */
 
+import { isCallId, isClientId } from "./ids.js";
+
 export const IDENTITY_ATTRIBUTE = "a=x-securecall-identity:";
 export const NEGOTIATES_ATTRIBUTE = "a=x-securecall:negotiates";
 
+// RFC 8122, as browsers write it.
+const FINGERPRINT = /^[a-z0-9-]+ [0-9A-F]{2}(:[0-9A-F]{2})+$/;
 
 /**
  * @param {string} sdp
- * @param {string} attribute what the line starts with
+ * @param {string} attribute what the line starts with, upper and lower case told apart
  */
 export function attributeValues(sdp, attribute) {
-  const lines = sdp.split(/\r?\n/).filter((line) => line.toLowerCase().startsWith(attribute));
+  const lines = sdp.split(/\r?\n/).filter((line) => line.startsWith(attribute));
   return lines.map((line) => line.slice(attribute.length));
 }
 
-/** @param {string} sdp */
+/**
+ * Read the fingerprints of a description, each once and sorted, joined by line ends.
+ *
+ * Browsers differ in what else they take for one: Firefox also reads `a=FINGERPRINT:`, `a= fingerprint:` and
+ * `a=fingerprint ` with a space, which others pass over. So the word stands nowhere but in lines of the one form that
+ * all of them read alike, of the session's part and of the media's.
+ *
+ * @param {string} sdp
+ * @returns {string | null} null: there is none, or what a browser makes of it is not certain
+ */
 export function fingerprintsIn(sdp) {
-  return [...new Set(attributeValues(sdp, "a=fingerprint:"))].sort();
+  const values = attributeValues(sdp, "a=fingerprint:");
+  const isPlain = values.every((value) => FINGERPRINT.test(value)) && sdp.match(/fingerprint/gi)?.length === values.length;
+  return isPlain ? [...new Set(values)].sort().join("\n") : null;
 }
 
 /**
- * What an identity key signs.
+ * Write what an identity key signs.
  *
  * @param {Call} call
  * @param {"caller" | "callee"} role whose description it is
  * @param {string} sdp
+ * @returns {string | null} null: nothing that could be taken for the text of another call may be signed or verified
  */
 export function signedText(call, role, sdp) {
   const isOurs = role === call.role;
   const describing = isOurs ? call.clientId : call.peerId;
   const other = isOurs ? call.peerId : call.clientId;
   const [caller, callee] = role === "caller" ? [describing, other] : [other, describing];
-  return ["securecall-identity-v1", call.callId, caller, callee, role, ...fingerprintsIn(sdp)].join("\n");
+  const fingerprints = fingerprintsIn(sdp);
+  if (fingerprints === null || !isCallId(call.callId) || !isClientId(caller) || !isClientId(callee)) return null;
+  return ["securecall-identity-v1", call.callId, caller, callee, role, fingerprints].join("\n");
 }
 
 /**

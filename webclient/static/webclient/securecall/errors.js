@@ -5,7 +5,7 @@
  */
 
 /**
- * What to tell people about the server's codes; its own message is for developers.
+ * What to tell people about the server's codes, as its own message is for developers, and about what it should not send.
  *
  * @type {Record<string, string>}
  */
@@ -15,6 +15,9 @@ export const ERROR_SENTENCES = {
   TARGET_NOT_FOUND: "The person you called is not online.",
   CALL_NOT_FOUND: "This call is over.",
   RATE_LIMITED: "That was too much at once. It is tried again in a moment.",
+  "invalid-call":
+    "A call was not shown: the server gave its ID or its caller's in a form that the protocol does not allow. " +
+    "The server is broken, or somebody tries to forge calls.",
 };
 
 export class SecureCallError extends Error {

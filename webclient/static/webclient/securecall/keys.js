@@ -249,10 +249,10 @@ export class Keys {
   /**
    * The attribute that signs a description, or nothing without a key.
    *
-   * @param {string} text what `signedText` returned
+   * @param {string | null} text what `signedText` returned
    */
   async sign(text) {
-    if (!this.#kept) return [];
+    if (!this.#kept || text === null) return [];
     const signature = await crypto.subtle.sign(ECDSA, this.#kept.privateKey, encoder.encode(text));
     return [IDENTITY_ATTRIBUTE + base64url(signature)];
   }
@@ -260,7 +260,7 @@ export class Keys {
   /**
    * @param {PeerKey | null} peerKey null: there was no way to look
    * @param {string} peerId
-   * @param {string} text what `signedText` returned
+   * @param {string | null} text what `signedText` returned
    * @param {string | undefined} signature
    * @returns {Promise<Verification["status"]>}
    */
@@ -269,6 +269,7 @@ export class Keys {
     const key = peerKey.publicKey ?? peerKey.pinnedKey;
     const pin = await this.#pin(peerId, (before) => before);
     if (signature === undefined) return pin?.hasSigned && pin.publicKey === key ? "stripped" : "unsigned";
+    if (text === null) return "forged";
     if (key === null) return "unknown";
     let verifyingKey;
     try {

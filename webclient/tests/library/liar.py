@@ -1,0 +1,104 @@
+"""A server that lies: it stands between a page and the real server, and changes what either hears."""
+
+import asyncio
+import http.client
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Self
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+HEAR_SECONDS = 20
+
+Payload = dict[str, Any]
+Lie = Callable[[Payload], Payload]
+
+
+class Liar:
+    """Serves what a port of this machine serves: `async with Liar.before(server.port) as liar`."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._lies: dict[str, Lie] = {}
+        self._heard: list[tuple[str, Payload]] = []
+        self._news = asyncio.Condition()
+        self.port = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def before(cls, target: int) -> AsyncIterator[Self]:
+        """Lie while the block runs."""
+        liar = cls(target)
+        async with serve(
+            liar._relay, "127.0.0.1", 0, process_request=liar._page, compression=None, ping_interval=None, max_size=None
+        ) as serving:
+            liar.port = next(iter(serving.sockets)).getsockname()[1]
+            yield liar
+
+    def lies(self, message_type: str, lie: Lie) -> None:
+        """Tell pages what `lie` makes of the payload of each message of this type, from now on."""
+        self._lies[message_type] = lie
+
+    def heard(self, message_type: str) -> list[Payload]:
+        """The payloads of what pages have sent of this type."""
+        return [payload for type_, payload in self._heard if type_ == message_type]
+
+    async def hears(self, message_type: str) -> Payload:
+        """Wait until a page has sent a message of this type; returns the payload of the newest."""
+        async with asyncio.timeout(HEAR_SECONDS), self._news:
+            await self._news.wait_for(lambda: self.heard(message_type))
+        return self.heard(message_type)[-1]
+
+    async def _page(self, _: ServerConnection, request: Request) -> Response | None:
+        if "Upgrade" in request.headers:
+            return None
+        return await asyncio.to_thread(self._fetched, request.path)
+
+    def _fetched(self, path: str) -> Response:
+        connection = http.client.HTTPConnection("127.0.0.1", self._target, timeout=HEAR_SECONDS)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            body = answer.read()
+        finally:
+            connection.close()
+        kept = [(name, value) for name, value in answer.getheaders() if name.lower() in KEPT_HEADERS]
+        headers = Headers([*kept, ("Content-Length", str(len(body))), ("Connection", "close")])
+        return Response(answer.status, answer.reason, headers, body)
+
+    async def _relay(self, page: ServerConnection) -> None:
+        url = f"ws://127.0.0.1:{self._target}/signal"
+        async with (
+            connect(url, proxy=None, compression=None, ping_interval=None, max_size=None) as server,
+            asyncio.TaskGroup() as both,
+        ):
+            both.create_task(self._to_page(server, page))
+            both.create_task(self._to_server(page, server))
+
+    async def _to_page(self, server: ClientConnection, page: ServerConnection) -> None:
+        with suppress(ConnectionClosed):
+            async for text in server:
+                message = json.loads(text)
+                if lie := self._lies.get(message["type"]):
+                    message["payload"] = lie(message["payload"])
+                await page.send(json.dumps(message))
+        await page.close(server.close_code or 1011)
+
+    async def _to_server(self, page: ServerConnection, server: ClientConnection) -> None:
+        with suppress(ConnectionClosed):
+            async for text in page:
+                message = json.loads(text)
+                async with self._news:
+                    self._heard.append((message["type"], message["payload"]))
+                    self._news.notify_all()
+                await server.send(text)
+        await server.close()
+
+
+# Of an answer's headers, what a browser has to know; the rest is of the connection.
+KEPT_HEADERS = {"content-type", "content-security-policy", "location"}
