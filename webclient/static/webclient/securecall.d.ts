@@ -154,9 +154,9 @@ export interface SecureCallOptions {
   rtcConfiguration?: RTCConfiguration;
   /** Where `timer-worker.js` is, if not beside this module; it must come from the page's own origin. */
   workerUrl?: string | URL;
-  /** How often "path" is told during a call; 2,000 by default. */
+  /** How often "path" is told during a call; 2,000 by default, at least 100. */
   pathIntervalMs?: number;
-  /** How often the server hears that this client lives; 30,000 by default. A server gives up after 60 seconds. */
+  /** How often the server hears that this client lives; 30,000 by default, at least 100. A server gives up after 60 s. */
   heartbeatIntervalMs?: number;
 }
 
@@ -190,6 +190,8 @@ export type ErrorCode =
   | "media"
   /** A relay (TURN server) refused the credentials. */
   | "relay-refused"
+  /** This browser refuses the address of a STUN or TURN server, which is left out; told once for each address. */
+  | "ice-server-refused"
   /** No WebCrypto, because the page is neither https nor localhost: calls work, keys do not. */
   | "keys-unavailable"
   /** The browser keeps nothing (IndexedDB): keys and pins live as long as the page. */

@@ -38,13 +38,14 @@ import { IceServers } from "./securecall/ice-servers.js";
 import { isCallId, isClientId } from "./securecall/ids.js";
 import { Keys } from "./securecall/keys.js";
 import { safetyNumber } from "./securecall/safety-number.js";
-import { Timers } from "./securecall/timers.js";
+import { Timers, bounded } from "./securecall/timers.js";
 
 export { SecureCallError } from "./securecall/errors.js";
 export { fingerprint, inGroups, safetyNumber } from "./securecall/safety-number.js";
 
 // The protocol's.
 const HEARTBEAT_MS = 30_000;
+const LEAST_HEARTBEAT_MS = 100;
 
 /** @implements {Pick<import("./securecall.js").SecureCall, keyof import("./securecall.js").SecureCall>} */
 export class SecureCall extends EventTarget {
@@ -66,7 +67,8 @@ export class SecureCall extends EventTarget {
    */
   constructor(url, options) {
     super();
-    const { clientId, heartbeatIntervalMs: heartbeatMs = HEARTBEAT_MS } = options;
+    const { clientId, heartbeatIntervalMs } = options;
+    const heartbeatMs = bounded(heartbeatIntervalMs, LEAST_HEARTBEAT_MS, HEARTBEAT_MS);
     checkClientId(clientId);
     this.clientId = clientId;
     this.#timers = new Timers(options.workerUrl ?? new URL("./timer-worker.js", import.meta.url));
@@ -76,7 +78,7 @@ export class SecureCall extends EventTarget {
       received: (type, payload) => this.#received(type, payload),
       refused: (error, isRepeated) => this.#refused(error, isRepeated),
     });
-    this.#iceServers = new IceServers(this.#connection);
+    this.#iceServers = new IceServers(this.#connection, (error) => this.#tell("error", error));
     this.#keys = new Keys(this.#connection, clientId, {
       identity: (identity) => this.#tell("identity", identity),
       error: (error) => this.#tell("error", error),

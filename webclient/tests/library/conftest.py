@@ -16,6 +16,7 @@ from tests.services import Coturn
 from webclient.tests.conftest import PAGE_SERVER
 from webclient.tests.firefox import Firefox, FirefoxPage
 from webclient.tests.library.clients import Client, Document
+from webclient.tests.library.liar import Liar
 from webclient.tests.library.signer import Signer
 
 D = TypeVar("D", bound=Document)
@@ -116,3 +117,10 @@ async def signer(library_server: RunningServer) -> AsyncIterator[Signer]:
         await sam.registers()
         await sam.publishes()
         yield sam
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def liar(library_server: RunningServer) -> AsyncIterator[Liar]:
+    """A server between the page and the shared one, which tells the truth until it is told otherwise."""
+    async with Liar.before(library_server.port) as between:
+        yield between

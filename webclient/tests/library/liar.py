@@ -3,8 +3,10 @@
 import asyncio
 import http.client
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
 from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -25,7 +27,9 @@ class Liar:
     def __init__(self, target: int) -> None:
         self._target = target
         self._lies: dict[str, Lie] = {}
+        self._refusals: dict[str, list[Payload]] = {}
         self._heard: list[tuple[str, Payload]] = []
+        self._times: list[tuple[str, float]] = []
         self._news = asyncio.Condition()
         self.port = 0
 
@@ -44,14 +48,23 @@ class Liar:
         """Tell pages what `lie` makes of the payload of each message of this type, from now on."""
         self._lies[message_type] = lie
 
+    def refuses(self, message_type: str, *errors: Payload) -> None:
+        """Answer the next messages of this type with these errors, and keep them from the server."""
+        self._refusals[message_type] = list(errors)
+
     def heard(self, message_type: str) -> list[Payload]:
         """The payloads of what pages have sent of this type."""
         return [payload for type_, payload in self._heard if type_ == message_type]
 
-    async def hears(self, message_type: str) -> Payload:
-        """Wait until a page has sent a message of this type; returns the payload of the newest."""
+    def gaps(self, message_type: str) -> list[float]:
+        """The seconds from each message of this type to the next."""
+        times = [at for type_, at in self._times if type_ == message_type]
+        return [after - before for before, after in pairwise(times)]
+
+    async def hears(self, message_type: str, count: int = 1) -> Payload:
+        """Wait until pages have sent so many messages of this type; returns the payload of the newest."""
         async with asyncio.timeout(HEAR_SECONDS), self._news:
-            await self._news.wait_for(lambda: self.heard(message_type))
+            await self._news.wait_for(lambda: len(self.heard(message_type)) >= count)
         return self.heard(message_type)[-1]
 
     async def _page(self, _: ServerConnection, request: Request) -> Response | None:
@@ -95,8 +108,13 @@ class Liar:
                 message = json.loads(text)
                 async with self._news:
                     self._heard.append((message["type"], message["payload"]))
+                    self._times.append((message["type"], time.monotonic()))
                     self._news.notify_all()
-                await server.send(text)
+                if errors := self._refusals.get(message["type"]):
+                    error = {"request": message["type"], "message": "No.", **errors.pop(0)}
+                    await page.send(json.dumps({"type": "ERROR", "payload": error}))
+                else:
+                    await server.send(text)
         await server.close()
 
 

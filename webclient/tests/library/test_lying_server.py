@@ -1,14 +1,12 @@
 """A server that wants to listen in changes what the two sides of a call hear of each other."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from tests.people import new_call_id
-from tests.servers import RunningServer
 from webclient.tests.library.conftest import OpenAnyClient
 from webclient.tests.library.liar import Liar
 from webclient.tests.library.signer import FINGERPRINT, OFFER, Signer
@@ -17,12 +15,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ITS_OWN = "sha-256 " + ":".join(["CD"] * 32)
 SIGNED_LINE = f"a=fingerprint:{FINGERPRINT}\r\n"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def liar(library_server: RunningServer) -> AsyncIterator[Liar]:
-    async with Liar.before(library_server.port) as between:
-        yield between
 
 
 def says_of_the_offer(change: Callable[[str], str]) -> Callable[[dict[str, Any]], dict[str, Any]]:

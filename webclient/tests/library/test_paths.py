@@ -11,7 +11,8 @@ from tests.servers import RunningServer, server
 from tests.services import Coturn
 from tests.webrtc import Peer
 from webclient.tests.conftest import PAGE_SERVER
-from webclient.tests.library.conftest import OpenClient
+from webclient.tests.library.conftest import OpenAnyClient, OpenClient
+from webclient.tests.library.liar import Liar
 from webclient.tests.library.network import Gateway
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -49,6 +50,37 @@ async def test_credentials_are_renewed_during_a_call(open_client: OpenClient, co
         expiry = "Number(client.peerConnection.getConfiguration().iceServers[0].username.split(':')[0])"
         first = await alice.does(expiry)
         await alice.until(f"{expiry} > {first}")
+
+
+# Of these each browser refuses some, and with them all the good ones beside.
+ODD_SERVERS: list[Any] = [
+    {"urls": "stuns:127.0.0.1:5349"},
+    {"urls": "turn:127.0.0.1:5060?transport=udp", "username": "1:alice", "credential": "secret"},
+    {"urls": "turn:127.0.0.1:3478?transport=sctp", "username": "1:alice", "credential": "secret"},
+    {"urls": "turn:127.0.0.1:3479"},
+    {"urls": ["stun:127.0.0.1:3480", "http://127.0.0.1"]},
+    {"urls": []},
+    {},
+    None,
+]
+REFUSED_BY_ALL = ["turn:127.0.0.1:3478?transport=sctp", "turn:127.0.0.1:3479", "http://127.0.0.1", "undefined"]
+REFUSED_BY_FIREFOX = ["stuns:127.0.0.1:5349", "turn:127.0.0.1:5060?transport=udp"]
+
+
+async def test_servers_that_the_browser_refuses_are_left_out(open_any_client: OpenAnyClient, liar: Liar) -> None:
+    for message_type in ("REGISTERED", "INCOMING_CALL", "CALL_ACCEPTED", "TURN_CREDENTIALS"):
+        liar.lies(message_type, lambda payload: payload | {"iceServers": [*ODD_SERVERS, *payload["iceServers"]]})
+    alice = await open_any_client("alice", liar.port, **RELAY_ONLY)
+    bob = await open_any_client("bob", liar.port, **RELAY_ONLY)
+    for _ in range(2):
+        await alice.talks_to(bob)
+        await alice.does("client.hangUp()")
+        await bob.expects("call", state="ended", reason="hung-up")
+    is_firefox = await alice.does("navigator.userAgent.includes('Firefox')")
+    for person in (alice, bob):
+        for url in [*(REFUSED_BY_FIREFOX if is_firefox else []), *REFUSED_BY_ALL]:
+            error = await person.expects("error", code="ice-server-refused")
+            assert f"refuses the relay server {url}," in error["message"]
 
 
 async def test_refused_credentials_are_told_at_once(open_client: OpenClient, coturn_server: Coturn) -> None:

@@ -21,6 +21,7 @@ import {
 import { ERROR_SENTENCES, SecureCallError } from "./errors.js";
 import { pathIn } from "./path.js";
 import { CALL_SENTENCES, END_SENTENCES, VERIFICATION_SENTENCES } from "./sentences.js";
+import { LONGEST_MS, bounded } from "./timers.js";
 
 // Longer than the server lets it ring (60 s), and answers by then.
 const RING_MS = 75_000;
@@ -39,6 +40,7 @@ const PUBLISH_MS = 3_000;
 const BYE_MS = 500;
 const BYE_ALONE_MS = 3_000;
 const PATH_MS = 2_000;
+const LEAST_PATH_MS = 100;
 
 const CONTROL_CHANNEL = { negotiated: true, id: 255 };
 
@@ -334,12 +336,14 @@ export class Call {
   // - The peer connection -
 
   #connect() {
-    const rtc = (this.rtc = new RTCPeerConnection(this.#configuration()));
+    const { iceServers, options } = this.#surroundings;
+    const rtc = iceServers.configure(this.#configuration(), (configuration) => new RTCPeerConnection(configuration));
+    this.rtc = rtc;
     rtc.onicecandidate = ({ candidate }) => this.#gathered(candidate);
     rtc.onicecandidateerror = (event) => this.#noteRelay(event);
     rtc.onconnectionstatechange = () => this.#connectionChanged(rtc);
     rtc.onnegotiationneeded = () => this.#negotiationNeeded();
-    const everyMs = this.#surroundings.options.pathIntervalMs ?? PATH_MS;
+    const everyMs = Math.min(bounded(options.pathIntervalMs, LEAST_PATH_MS, PATH_MS), LONGEST_MS);
     this.#pathTimer = setInterval(() => this.#lookAtPath(rtc), everyMs);
     return rtc;
   }
@@ -354,12 +358,14 @@ export class Call {
 
   /** The next ICE restart uses the newest credentials. */
   #configure() {
-    if (!this.rtc || this.isOver) return;
-    this.rtc.setConfiguration(this.#configuration());
-    const delayMs = this.#surroundings.iceServers.refreshInMs;
+    const { rtc } = this;
+    const { iceServers } = this.#surroundings;
+    if (!rtc || this.isOver) return;
+    iceServers.configure(this.#configuration(), (configuration) => rtc.setConfiguration(configuration));
+    const delayMs = iceServers.refreshInMs;
     if (delayMs === null) return;
     this.#after("credentials", delayMs, async () => {
-      await this.#surroundings.iceServers.refresh();
+      await iceServers.refresh();
       this.#configure();
     });
   }

@@ -7,6 +7,7 @@
  */
 
 import { ERROR_SENTENCES, SecureCallError } from "./errors.js";
+import { bounded } from "./timers.js";
 
 // The protocol's: reconnecting after 1 to 30 s, and not when another connection has the ID.
 const FIRST_RETRY_MS = 1_000;
@@ -20,6 +21,8 @@ const HEARTBEAT_ANSWER_MS = 10_000;
 const PROBE_ANSWER_MS = 3_000;
 const REGISTER_MS = 15_000;
 const REQUEST_MS = 10_000;
+// However short, or odd, the server says that it is.
+const LEAST_REPEAT_MS = 1_000;
 
 /**
  * A message on its way. It stays until the server has surely read it: until a heartbeat that was sent after it is
@@ -342,12 +345,12 @@ export class Connection {
 
   /** @param {{code: ErrorCode, request?: string, callId?: string, retryAfterMs?: number}} error */
   #refused(error) {
-    const { code, request, callId, retryAfterMs = 1_000 } = error;
+    const { code, request, callId, retryAfterMs } = error;
     const sent = this.#outbox.filter((it) => it.type === request && it.callId === callId && it.isSent);
     // Which candidate was refused is not said; the others do no harm a second time. Anything else is answered in order.
     const refused = request === "ICE_CANDIDATE" ? sent : sent.slice(0, 1);
     if (code === "RATE_LIMITED") {
-      this.#repeat(refused, request, retryAfterMs);
+      this.#repeat(refused, request, bounded(retryAfterMs, LEAST_REPEAT_MS, LEAST_REPEAT_MS));
       return;
     }
     for (const message of refused) this.#remove(message);

@@ -2,9 +2,23 @@
  * Timers that a hidden page does not slow down.
  */
 
+/** The longest that browsers wait: with more than 31 bits of milliseconds `setTimeout` and `setInterval` fire at once. */
+export const LONGEST_MS = 2 ** 31 - 1;
+
+/**
+ * Bound a length that comes from outside, so that a timer does not run wild because of it.
+ *
+ * @param {unknown} ms
+ * @param {number} leastMs
+ * @param {number} otherwiseMs if it is no number
+ */
+export function bounded(ms, leastMs, otherwiseMs) {
+  return typeof ms === "number" && !Number.isNaN(ms) ? Math.max(ms, leastMs) : otherwiseMs;
+}
+
 /** Timers that go on while the page is hidden; the page's own where there can be no worker. */
 export class Timers {
-  /** @type {Map<number, {due: number, run: () => void}>} */
+  /** @type {Map<number, {due: number, restMs: number, run: () => void}>} `restMs`: what comes after `LONGEST_MS` */
   #pending = new Map();
   #next = 1;
   /** @type {Worker | null | undefined} undefined: not tried yet */
@@ -17,16 +31,14 @@ export class Timers {
   }
 
   /**
-   * @param {number} delayMs
+   * @param {number} delayMs of any length
    * @param {() => void} run
    * @returns {number} for `clear`
    */
   after(delayMs, run) {
     const id = this.#next++;
-    this.#pending.set(id, { due: Date.now() + delayMs, run });
     if (this.#worker === undefined) this.#worker = this.#start();
-    if (this.#worker) this.#worker.postMessage({ id, delayMs });
-    else setTimeout(() => this.#fire(id), delayMs);
+    this.#wait(id, delayMs, run);
     return id;
   }
 
@@ -40,6 +52,18 @@ export class Timers {
     this.#pending.clear();
     this.#worker?.terminate();
     this.#worker = undefined;
+  }
+
+  /**
+   * @param {number} id
+   * @param {number} wholeMs
+   * @param {() => void} run
+   */
+  #wait(id, wholeMs, run) {
+    const delayMs = Math.min(wholeMs, LONGEST_MS);
+    this.#pending.set(id, { due: Date.now() + delayMs, restMs: wholeMs - delayMs, run });
+    if (this.#worker) this.#worker.postMessage({ id, delayMs });
+    else setTimeout(() => this.#fire(id), delayMs);
   }
 
   #start() {
@@ -63,6 +87,8 @@ export class Timers {
   #fire(id) {
     const timer = this.#pending.get(id);
     this.#pending.delete(id);
-    timer?.run();
+    if (!timer) return;
+    if (timer.restMs > 0) this.#wait(id, timer.restMs, timer.run);
+    else timer.run();
   }
 }

@@ -1,0 +1,153 @@
+"""Times and lengths that come from outside: no server, clock or option makes a timer run wild."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from webclient.tests.library.clients import Client
+from webclient.tests.library.conftest import OpenAnyClient, OpenClient
+from webclient.tests.library.liar import Liar
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LONGEST_MS = 2**31 - 1
+DAY_SECONDS = 86_400
+# The library's own bound.
+ASK_EVERY_SECONDS = 5
+# What carries credentials.
+CARRIERS = ("REGISTERED", "INCOMING_CALL", "CALL_ACCEPTED", "TURN_CREDENTIALS")
+
+# What has fired when a timer of 50 ms has.
+FIRED = """
+async ([workerUrl, longMs]) => {
+  const { Timers } = await import("/static/webclient/securecall/timers.js");
+  const timers = new Timers(workerUrl);
+  const fired = [];
+  timers.after(longMs, () => fired.push("long"));
+  await new Promise((resolve) => timers.after(50, resolve));
+  timers.stop();
+  return fired;
+}
+"""
+WORKER = "/static/webclient/timer-worker.js"
+NOT_A_URL = "http://["
+
+
+async def asks_often(client: Client[Any]) -> None:
+    """Go to the server and back again and again, so that timers that wait for nothing have their turns."""
+    await client.does(f"async () => {{ for (let i = 0; i < 20; i += 1) await client.lookUpPeerKey('{client.id}'); }}")
+
+
+@pytest.mark.parametrize("worker_url", [WORKER, NOT_A_URL])
+async def test_timer_beyond_31_bits_does_not_fire_at_once(worker_url: str, open_any_client: OpenAnyClient) -> None:
+    alice = await open_any_client("alice", connected=False)
+    for long_ms in (LONGEST_MS, LONGEST_MS + 1, 2**32, 2**32 + 1, 2**53):
+        assert await alice.does(FIRED, [worker_url, long_ms]) == [], long_ms
+    assert await alice.does(FIRED, [worker_url, 0]) == ["long"]
+
+
+async def test_timer_beyond_31_bits_fires_when_it_is_due(open_client: OpenClient) -> None:
+    alice = await open_client("alice", connected=False)
+    await alice.page.clock.install()
+    await alice.does(
+        """async ([workerUrl, longMs]) => {
+      const { Timers } = await import("/static/webclient/securecall/timers.js");
+      window.fired = 0;
+      const timers = new Timers(workerUrl);
+      timers.after(longMs, () => { fired += 1; });
+    }""",
+        [NOT_A_URL, 2 * LONGEST_MS + 60_000],
+    )
+    for forward_ms, fired in ((LONGEST_MS, 0), (LONGEST_MS, 0), (59_000, 0), (2_000, 1), (2 * LONGEST_MS, 1)):
+        await alice.page.clock.run_for(forward_ms)
+        assert await alice.does("fired") == fired
+
+
+async def test_worker_takes_no_longer_delay_than_browsers_do(open_any_client: OpenAnyClient) -> None:
+    alice = await open_any_client("alice", connected=False)
+    first = """([url, longMs]) => new Promise((resolve) => {
+      const worker = new Worker(url);
+      worker.onmessage = ({ data }) => { worker.terminate(); resolve(data); };
+      worker.postMessage({ id: 1, delayMs: longMs });
+      worker.postMessage({ id: 2, delayMs: 50 });
+    })"""
+    assert await alice.does(first, [WORKER, LONGEST_MS + 1]) == 2
+
+
+@pytest.mark.parametrize(
+    "expires",
+    [
+        lambda now: str(now + 30 * DAY_SECONDS),
+        lambda now: str(now + 10**9),
+        lambda _: "9" * 400,
+        lambda now: str(now + 1),
+        lambda now: str(now - DAY_SECONDS),
+        lambda _: "0",
+        lambda _: "soon",
+        lambda _: "",
+    ],
+    ids=["in-30-days", "in-31-years", "never", "at-once", "yesterday", "in-1970", "soon", "unsaid"],
+)
+async def test_credentials_are_not_asked_for_again_and_again(
+    expires: Callable[[int], str], open_any_client: OpenAnyClient, liar: Liar
+) -> None:
+    def lie(payload: dict[str, Any]) -> dict[str, Any]:
+        # Where nobody answers, as the relay would not take such a name.
+        relay = {"urls": f"turn:127.0.0.1:{liar.port}?transport=udp", "credential": "secret"}
+        return payload | {"iceServers": [relay | {"username": f"{expires(int(time.time()))}:alice"}]}
+
+    for message_type in CARRIERS:
+        liar.lies(message_type, lie)
+    alice, bob = await open_any_client("alice", liar.port), await open_any_client("bob", liar.port)
+    began = time.monotonic()
+    await alice.talks_to(bob)
+    await asks_often(alice)
+    await asks_often(bob)
+    # At the beginning, each, and again if this took so long.
+    assert len(liar.heard("TURN_CREDENTIALS")) <= 2 * (1 + (time.monotonic() - began) // ASK_EVERY_SECONDS)
+
+
+async def test_refused_message_waits_whatever_the_server_says(open_any_client: OpenAnyClient, liar: Liar) -> None:
+    alice = await open_any_client("alice", liar.port)
+    waits: list[Any] = [0, -5, "soon", None]
+    refusals = [{"retryAfterMs": wait} for wait in waits]
+    liar.refuses("PKD_LOOKUP", *({"code": "RATE_LIMITED", **refusal} for refusal in [*refusals, {}]))
+    before = len(liar.heard("PKD_LOOKUP"))
+    await alice.does(f"client.lookUpPeerKey('{alice.id}')")
+    gaps = liar.gaps("PKD_LOOKUP")[before:]
+    assert len(gaps) == 5
+    assert min(gaps) > 0.95
+
+
+@pytest.mark.parametrize("interval", ["NaN", "2 ** 31", "Infinity", "'often'", "null"])
+async def test_interval_that_is_none_is_not_at_once(interval: str, open_any_client: OpenAnyClient, liar: Liar) -> None:
+    alice = await open_any_client("alice", liar.port, connected=False)
+    await alice.does(f"""() => {{
+      window.told = 0;
+      const heartbeatIntervalMs = {interval}, pathIntervalMs = {interval};
+      window.client = new SecureCall("/signal", {{ clientId: "{alice.id}", heartbeatIntervalMs, pathIntervalMs }});
+      client.addEventListener("path", () => {{ told += 1; }});
+    }}""")
+    await alice.does("client.connect()")
+    bob = await open_any_client("bob", liar.port)
+    heard = len(liar.heard("HEARTBEAT"))
+    await alice.does(f"media({{audio: true}}).then((stream) => client.call('{bob.id}', stream))")
+    await bob.expects("call", state="incoming")
+    await bob.accepts()
+    await bob.expects("call", state="connected")
+    await alice.until("client.currentCall.state === 'connected'")
+    await asks_often(alice)
+    assert len(liar.heard("HEARTBEAT")) - heard <= 1
+    assert await alice.does("told") <= 2
+
+
+@pytest.mark.parametrize("interval", ["0", "-1", "0.001"])
+async def test_interval_that_is_too_short_is_bounded(interval: str, open_any_client: OpenAnyClient, liar: Liar) -> None:
+    alice = await open_any_client("alice", liar.port, connected=False, heartbeatIntervalMs=float(interval))
+    await alice.does("client.connect()")
+    for _ in range(5):
+        count = len(liar.heard("HEARTBEAT"))
+        await liar.hears("HEARTBEAT", count + 1)
+    assert sorted(liar.gaps("HEARTBEAT"))[2] > 0.08
