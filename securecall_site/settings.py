@@ -168,10 +168,11 @@ else:
 DATABASES = {"default": database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+REDIS_PREFIX = "securecall"
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "signaling.layers.RedisChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "prefix": "securecall"},
+        "CONFIG": {"hosts": [REDIS_URL], "prefix": REDIS_PREFIX},
     }
     if REDIS_URL
     else {"BACKEND": "signaling.layers.LocalChannelLayer"}

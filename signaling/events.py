@@ -8,6 +8,10 @@ from signaling.protocol.messages import ServerMessage
 
 Event = dict[str, Any]
 
+# The number of what this version writes to Redis: its records, its events and its leases. It goes up with a change
+# that a process of the version before would not understand; docs/scaling.md says what follows from that.
+FORMAT = 1
+
 MESSAGE = "client.message"
 SUPERSEDE = "client.supersede"
 RELEASED = "client.released"

@@ -15,7 +15,7 @@ from typing import Any
 from channels.layers import get_channel_layer
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer
 
-from signaling.events import Event
+from signaling.events import FORMAT, Event
 from signaling.protocol.errors import UnavailableError
 from signaling.redis_link import RedisLink
 
@@ -131,7 +131,7 @@ class RedisChannelLayer(RedisPubSubChannelLayer):  # type: ignore[misc]  # chann
     """channels_redis' pub/sub layer, with our connection in place of its own.
 
     Its group names, channel names and serializer are kept: a process with the stock layer and one with
-    this one reach each other's groups.
+    this one reach each other's groups; the stock one sees the `format` of our events.
     """
 
     def here(self) -> "RedisSwitch":
@@ -153,6 +153,10 @@ class RedisSwitch(Switch, RedisPubSubLoopLayer):  # type: ignore[misc]
     def __init__(self, hosts: list[str], **kwargs: Any) -> None:
         RedisPubSubLoopLayer.__init__(self, hosts=hosts, **kwargs)
         Switch.__init__(self)
+        # Asked for with each message.
+        self._group_names: str = self._get_group_channel_name("")
+        self._pack: Callable[[Event], bytes] = self.channel_layer.serialize
+        self._unpack: Callable[[bytes], Event] = self.channel_layer.deserialize
         self.link = RedisLink(hosts[0], self._receive)
         self.link.on_connect.append(self._resubscribe)
         # Groups that were left, until Redis has confirmed it: what was on its way still arrives.
@@ -201,17 +205,18 @@ class RedisSwitch(Switch, RedisPubSubLoopLayer):  # type: ignore[misc]
 
     def redis_name(self, group: str) -> str:
         """Return the Redis channel of a group."""
-        name: str = self._get_group_channel_name(group)
-        return name
+        return self._group_names + group
 
     def serialize(self, event: Event) -> bytes:
-        """Pack an event as the layer does."""
-        packed: bytes = self.channel_layer.serialize(event)
-        return packed
+        """Pack an event as the layer does, with the number of its format."""
+        return self._pack({**event, "format": FORMAT})
 
     def deserialize(self, packed: bytes) -> Event:
-        """Unpack an event."""
-        event: Event = self.channel_layer.deserialize(packed)
+        """Unpack an event; one of another format gets a type that nobody knows."""
+        event = self._unpack(packed)
+        found = event.pop("format", FORMAT)
+        if found != FORMAT:
+            event["type"] = f"{event['type']} in format {found}"
         return event
 
     def _receive(self, redis_channel: str, packed: bytes) -> None:
@@ -220,7 +225,7 @@ class RedisSwitch(Switch, RedisPubSubLoopLayer):  # type: ignore[misc]
         if channel is not None:
             self.deliver((channel,), event)
             return
-        group = redis_channel.removeprefix(self.redis_name(""))
+        group = redis_channel.removeprefix(self._group_names)
         self.deliver(self.groups.get(group) or self._leaving.get(group, ()), event)
 
     async def _resubscribe(self) -> None:

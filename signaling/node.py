@@ -7,7 +7,7 @@ import logging
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -16,6 +16,7 @@ from django.conf import settings
 from signaling import census
 from signaling.connection import Connection
 from signaling.counters import HOPS_A_ROUND, counters
+from signaling.events import FORMAT
 from signaling.layers import RedisSwitch, here
 from signaling.minutes import Minutes
 from signaling.presence import Disconnected, Found, RollCall
@@ -71,6 +72,8 @@ class Node:
         self._wheel: Wheel[Member] = Wheel(TICK_SECONDS, time.monotonic())
         self._task: asyncio.Task[None] | None = None
         self._must_restore = False
+        # The format numbers of other versions whose processes are there.
+        self._other_formats: set[int] = set()
 
     async def start(self) -> None:
         """Connect to Redis, if there is one, and begin the rounds."""
@@ -201,14 +204,25 @@ class Node:
                 self._watch(member)
 
     async def _renew_lease(self) -> None:
-        if isinstance(self.registry, RedisRegistry) and not await self._lease(self.registry):
+        if not isinstance(self.registry, RedisRegistry):
+            return
+        if not await self._lease(self.registry):
             # It was given up for dead, or Redis lost its data: its clients are held, or unknown.
             self._must_restore = True
+
+    def _note_formats(self, formats: Mapping[str, int]) -> None:
+        others = set(formats.values()) - {FORMAT}
+        if others - self._other_formats:
+            found = ", ".join(map(str, sorted(others)))
+            logger.warning("Processes of another version are on this Redis: format %s, and %d here", found, FORMAT)
+        self._other_formats = others
 
     async def _lease(self, registry: RedisRegistry) -> bool:
         # Who reads it has it from Redis; the link itself says so only when all that follows a connect is done.
         snapshot = msgspec.structs.replace(self.snapshot(), redis_is_up=True)
-        return await registry.renew_lease(len(self.members), snapshot.encode())
+        is_known = await registry.renew_lease(len(self.members), snapshot.encode())
+        self._note_formats(await registry.formats())
+        return is_known
 
     async def _restore_if_needed(self) -> None:
         if self._must_restore and isinstance(self.registry, RedisRegistry):

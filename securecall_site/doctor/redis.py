@@ -11,6 +11,8 @@ from redis import Redis, RedisError
 
 from securecall_site.doctor.clock import Clock
 from securecall_site.doctor.finding import Finding, failed, ok, warning
+from signaling.events import FORMAT
+from signaling.registry.redis import registry_prefix
 
 SUBJECT = "redis"
 OLDEST = 6  # the first that speaks RESP3, over which commands and messages share a connection
@@ -43,6 +45,7 @@ def _examine(client: "Redis", clocks: list[Clock], seconds: float) -> Iterator[F
     yield _speed(statistics.median(times))
     yield from _role(info)
     yield _memory(info)
+    yield from _formats(client)
     yield _round_trip(client, seconds)
     begin = time.time()
     whole, micro = client.time()
@@ -90,6 +93,26 @@ def _memory(info: dict[str, Any]) -> Finding:
             SUBJECT, f"has {used / most:.0%} of its memory in use: raise maxmemory before it takes no writes"
         )
     return ok(SUBJECT, "keeps what it is given (noeviction)")
+
+
+def _formats(client: "Redis") -> Iterator[Finding]:
+    """Judge the format of the records, and those that the processes know."""
+    prefix = registry_prefix(settings.REDIS_PREFIX)
+    records: Any = client.get(f"{prefix}:format")
+    known: Any = client.hvals(f"{prefix}:formats")
+    if records not in {None, str(FORMAT)}:
+        yield failed(
+            SUBJECT,
+            f"holds records of format {records}, which this version does not know (it knows {FORMAT}): run the version "
+            f"that wrote them, or stop every process and delete the keys that begin with {prefix}",
+        )
+    others = sorted(set(known) - {str(FORMAT)})
+    if others:
+        yield warning(
+            SUBJECT,
+            f"is shared with processes of another version (format {', '.join(others)}, and {FORMAT} here): let none of "
+            "them stay longer than a deploy takes",
+        )
 
 
 def _round_trip(client: "Redis", seconds: float) -> Finding:

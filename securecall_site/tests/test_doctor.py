@@ -13,6 +13,7 @@ from securecall_site.doctor import clock, machine, redis, relay
 from securecall_site.doctor.clock import Clock
 from securecall_site.doctor.confidential import without_secrets
 from securecall_site.doctor.finding import Finding
+from signaling.events import FORMAT
 from tests.services import Coturn, RedisServer, redis_server
 
 SECONDS = 2
@@ -50,6 +51,22 @@ def test_doctor_finds_a_good_redis_well(settings: Settings, redis_url: str) -> N
 
 def test_doctor_does_not_miss_a_redis_that_nobody_wants(settings: Settings) -> None:
     assert amiss(of_redis(settings, "")) == []
+
+
+def test_doctor_says_that_redis_holds_another_versions_records(
+    settings: Settings, own_redis: RedisServer, control: "redis_client.Redis"
+) -> None:
+    control.set("securecall-registry:format", FORMAT)
+    control.hset("securecall-registry:formats", "this", str(FORMAT))
+    assert not any("format" in finding.sentence for finding in of_redis(settings, own_redis.url))
+    control.hset("securecall-registry:formats", "other", str(FORMAT + 1))
+    (finding,) = [found for found in of_redis(settings, own_redis.url) if "format" in found.sentence]
+    assert finding.outcome is Outcome.WARNING
+    assert f"another version (format {FORMAT + 1}, and {FORMAT} here)" in finding.sentence
+    control.set("securecall-registry:format", FORMAT + 1)
+    finding = next(found for found in of_redis(settings, own_redis.url) if "format" in found.sentence)
+    assert finding.outcome is Outcome.FAILED
+    assert "delete the keys that begin with securecall-registry" in finding.sentence
 
 
 def test_doctor_says_that_redis_is_away(settings: Settings, own_redis: RedisServer) -> None:

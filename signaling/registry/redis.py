@@ -8,6 +8,7 @@ everybody's calls.
 
 import asyncio
 import hashlib
+import logging
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -16,7 +17,7 @@ from typing import Any
 
 import hiredis
 
-from signaling.events import Event, group_of, is_needed, size_of
+from signaling.events import FORMAT, Event, group_of, is_needed, size_of
 from signaling.layers import RedisSwitch
 from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, TRANSITIONS, Action, EndReason, Leg, Role, State
 from signaling.protocol.errors import (
@@ -45,14 +46,21 @@ from signaling.registry.rules import (
     USED_CALL_ID,
 )
 
+logger = logging.getLogger(__name__)
+
 # A process that does not renew its lease for this long is dead, and its clients are held.
 LEASE_SECONDS = 30
 # How many clients or calls one sweep takes on; the next one takes the rest.
 SWEEP_SIZE = 500
 
 _SCRIPTS = Path(__file__).parent / "scripts"
-_PRELUDE = (_SCRIPTS / "prelude.lua").read_text()
+_PRELUDE = f"local FORMAT = '{FORMAT}'\n" + (_SCRIPTS / "prelude.lua").read_text()
 _CLIENT_GONE, _TOO_MUCH = 0, -1
+
+
+def registry_prefix(prefix: str) -> str:
+    """Return what the names of all records begin with, from the layer's prefix."""
+    return f"{prefix}-registry"
 
 
 class _Script:
@@ -83,10 +91,12 @@ class RedisRegistry:
         self._link = switch.link
         self._limits = limits
         self._timeouts = timeouts
-        self._prefix = f"{switch.prefix}-registry"
+        self._prefix = registry_prefix(switch.prefix)
         self._clock = clock or self._redis_clock
         self._clock_offset = 0.0
         self._epoch = b""
+        # What Redis said of the records' format when it was not ours.
+        self._strange_format = ""
         # Since the last connect; whoever restores everything says when that is done.
         self.has_lost_everything = False
         self._link.on_connect.append(self._prepare)
@@ -216,6 +226,11 @@ class RedisRegistry:
         reply = iter(await self._run("processes"))
         return {process.decode(): clients for process, clients in zip(reply, reply, strict=True)}
 
+    async def formats(self) -> dict[str, int]:
+        """Return the format number of each process that lives; 0 for one that gave none."""
+        reply = iter(await self._run("formats"))
+        return {process.decode(): int(number) for process, number in zip(reply, reply, strict=True)}
+
     async def renew_lease(self, connections: int, snapshot: bytes = b"") -> bool:
         """Say that this process lives; False when it had been given up for dead, or Redis lost its data.
 
@@ -260,8 +275,21 @@ class RedisRegistry:
                     raise
             return await self._link.call("EVAL", script.text, *rest)
         except hiredis.ReplyError as error:
-            # Redis is loading its data, out of memory or read-only, or a failover is under way.
+            # Redis is loading its data, out of memory or read-only, a failover is under way, or another format's
+            # records are there.
+            self._note_format(str(error))
             raise UnavailableError from error
+
+    def _note_format(self, error: str) -> None:
+        if not error.startswith("FORMAT") or error == self._strange_format:
+            return
+        self._strange_format = error
+        logger.error(
+            "Redis holds records of %s, and this version knows format %d alone, so clients are told to try again: run "
+            'the version that wrote them (docs/scaling.md, "Two versions on one Redis")',
+            error.lower(),
+            FORMAT,
+        )
 
     async def _prepare(self) -> None:
         call = self._link.call

@@ -48,9 +48,9 @@ class RedisProcess:
         self.registry = RedisRegistry(self.switch, limits or Limits(), timeouts or Timeouts(), clock)
 
     async def keys(self) -> set[str]:
-        """Name every key under the prefix, without the prefix, and without the one that each sweep leaves."""
+        """Name every key under the prefix, without the prefix, and without those that any script leaves."""
         keys = await self.link.call("KEYS", f"{self.switch.prefix}*")
-        return {key.decode().removeprefix(f"{self.switch.prefix}-registry:") for key in keys} - {"skew"}
+        return {key.decode().removeprefix(f"{self.switch.prefix}-registry:") for key in keys} - {"skew", "format"}
 
 
 @asynccontextmanager

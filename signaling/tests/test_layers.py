@@ -6,7 +6,7 @@ import pytest
 import redis
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
-from signaling.events import Event
+from signaling.events import FORMAT, Event
 from signaling.layers import LocalChannelLayer, RedisChannelLayer, Switch
 from signaling.protocol.errors import UnavailableError
 from signaling.tests.stage import PATIENCE_SECONDS, RedisProcess, new_prefix, redis_process, until
@@ -344,7 +344,7 @@ async def test_our_layer_reaches_groups_of_the_stock_layer(
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not await process.switch.group_send("client.alice", EVENT):
             await asyncio.sleep(0)
-        assert await stock.receive(channel) == EVENT
+        assert await stock.receive(channel) == EVENT | {"format": FORMAT}
 
 
 async def test_layer_of_another_prefix_reaches_nobody(process: RedisProcess, redis_url: str) -> None:

@@ -60,7 +60,7 @@ TAKEN = Claim(None, None)
 LIMITS = Limits(connections_per_ip=3, new_connections_per_ip_per_minute=5, open_calls_per_client=8)
 TIMEOUTS = Timeouts(ring_seconds=60, hold_seconds=30)
 # What a process has in Redis for as long as it runs, and what ends by itself after a minute.
-OF_THE_PROCESS = {"epoch", "processes", "connections"}
+OF_THE_PROCESS = {"epoch", "processes", "connections", "formats"}
 
 
 @dataclass

@@ -11,11 +11,20 @@
 --   snapshot:<p>    string  what a process says of itself, JSON; expires with the lease
 --   skew            string  milliseconds from Redis' clock to the processes' time
 --   epoch           string  named anew after every loss of data
+--   format          string  the number of the format of all this, by whoever came first;  formats  hash  process -> the one it knows
 --   arrivals:<a>    list  times of the last new connections, newest first
 -- Keys are made here, from the prefix: one primary holds them all, no cluster.
 local now = tonumber(ARGV[2])
 local function key(kind, name)
   return ARGV[1] .. ':' .. kind .. (name and ':' .. name or '')
+end
+
+-- FORMAT is this version's. Half a step on records that it cannot read would be worse than none.
+local format = redis.call('GET', key('format'))
+if not format then
+  redis.call('SET', key('format'), FORMAT)
+elseif format ~= FORMAT then
+  return redis.error_reply('FORMAT ' .. format)
 end
 
 local function role_and_peer(leg)

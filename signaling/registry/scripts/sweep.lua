@@ -16,6 +16,7 @@ for _, process in ipairs(redis.call('ZRANGEBYSCORE', key('processes'), '-inf', n
     end
     redis.call('DEL', key('members', process), key('addresses', process))
     redis.call('HDEL', key('connections'), process)
+    redis.call('HDEL', key('formats'), process)
     redis.call('ZREM', key('processes'), process)
   end
 end
