@@ -58,6 +58,8 @@ COUNTERS: dict[str, tuple[tuple[str, ...], str]] = {
     "key_lookups": (("outcome",), "PKD_LOOKUPs carried out, by whether there was a key."),
     "turn_credentials_minted": ((), "TURN credentials minted."),
     "redis_connects": ((), "Times that Redis was reached; more than one means that it was away."),
+    "events_unknown": ((), "Events of processes of another version that this one did not know and returned."),
+    "events_returned": ((), "Events of this process that one of another version did not know and returned."),
 }
 HISTOGRAMS = {
     "hop": (

@@ -10,7 +10,19 @@ from functools import partial
 from msgspec import UNSET, UnsetType
 
 from signaling.counters import counters
-from signaling.events import BATCH, DISCONNECT, GONE, MESSAGE, RELEASED, SUPERSEDE, Event, changing, group_of, relayed
+from signaling.events import (
+    BATCH,
+    DISCONNECT,
+    GONE,
+    MESSAGE,
+    RELEASED,
+    RETURNED,
+    SUPERSEDE,
+    Event,
+    changing,
+    group_of,
+    relayed,
+)
 from signaling.outbound import Outbound
 from signaling.protocol.calls import Leg, Role, State
 from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, SUPERSEDED, Close
@@ -105,7 +117,7 @@ class Connection:
 
     def relay_candidate(self, leg: Leg, message: PeerIceCandidate) -> None:
         """Relay a candidate to the peer, or hold it; tell this client when neither goes."""
-        outcome = self._relay.post(leg.peer, relayed(message))
+        outcome = self._relay.post(leg.peer, relayed(message), self.owner.channel)
         if outcome is not None:
             outcome.add_done_callback(partial(self._report, message.call_id, self.received_at))
         elif counters.hop.budget:
@@ -113,7 +125,8 @@ class Connection:
 
     async def ring(self, leg: Leg, caller: str, message: IncomingCall) -> bool:
         """Let a call ring at the callee; False when it is gone."""
-        is_ringing = await self._relay.send(leg.peer, changing(message, message.call_id, State.RINGING, caller))
+        event = changing(message, message.call_id, State.RINGING, caller)
+        is_ringing = await self._relay.send(leg.peer, event, self.owner.channel)
         if is_ringing:
             counters.hop.observe(time.monotonic() - self.received_at)
         return is_ringing
@@ -124,7 +137,8 @@ class Connection:
         It has happened, so the peer will hear of it: later, if Redis is away now.
         """
         state = State.ACTIVE if isinstance(message, CallAccepted) else None
-        await self._relay.deliver_later(leg.peer, changing(message, message.call_id, state, ""))
+        event = changing(message, message.call_id, state, "")
+        await self._relay.deliver_later(leg.peer, event, self.owner.channel)
         counters.hop.observe(time.monotonic() - self.received_at)
 
     def deliver(self, event: Event) -> None:
@@ -138,12 +152,22 @@ class Connection:
         elif kind == BATCH:
             for part in event["events"]:
                 self.deliver(part)
-        elif kind == SUPERSEDE and event["connection"] == self.owner.connection_id:
-            self.leave_soon(hold=True, then=SUPERSEDED)
+        else:
+            self._obey(kind, event)
+
+    def _obey(self, kind: str, event: Event) -> None:
+        if kind == SUPERSEDE:
+            if event["connection"] == self.owner.connection_id:
+                self.leave_soon(hold=True, then=SUPERSEDED)
         elif kind == DISCONNECT:
             self.leave_soon(hold=True, then=DISCONNECTED_BY_OPERATOR)
-        elif kind == RELEASED and self._released is not None and not self._released.done():
-            self._released.set_result(None)
+        elif kind == RELEASED:
+            if self._released is not None and not self._released.done():
+                self._released.set_result(None)
+        elif kind == RETURNED:
+            self._relay.returns.take_back(event["event"], self)
+        else:
+            self._relay.returns.refuse(event, self)
 
     async def register(self, client_id: str) -> None:
         """Become the connection of `client_id`, and pass on what waited for it, in order."""
@@ -196,6 +220,28 @@ class Connection:
         for call_id in before.keys() & self.legs.keys() - joined.legs.keys():
             # It ended while nobody could say so.
             self._pass_on(changing(CallEnded(call_id), call_id, None, ""))
+
+    async def reconcile(self) -> None:
+        """Ask the registry what an event said that was not understood: that somebody newer waits, that a call ended."""
+        client_id = self.client_id
+        if client_id is None or self._parked is not None:
+            # It is joining or leaving, or is asking already.
+            return
+        self.park()
+        try:
+            await self.registry.claim(client_id, self.owner, is_first=False)
+            joined = await self.registry.join(client_id, self.owner)
+        except SupersededError:
+            joined = None
+        except UnavailableError:
+            self.unpark()
+            return
+        if joined is not None:
+            # A call that this client was never told of is not there for it.
+            told = {call_id: leg for call_id, leg in joined.legs.items() if call_id in self.legs}
+            joined = Joined(told, joined.held)
+        if self.client_id == client_id:
+            self.rejoin(joined)
 
     def leave_soon(self, *, hold: bool, then: Close | None = None) -> "asyncio.Task[None]":
         """Start to let go of the client ID, once; and close the connection after it.

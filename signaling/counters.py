@@ -105,6 +105,9 @@ class Counters:
         self.key_lookups: Counts = dict.fromkeys([FOUND, MISSING], 0)
         self.turn_credentials_minted = 0
         self.redis_connects = 0
+        # Between processes of different versions: what came and was not known here, and the other way round.
+        self.events_unknown = 0
+        self.events_returned = 0
         # From a frame's receipt to its write to the peer, or to Redis' word that it has it.
         self.hop = Histogram(
             0.00005,

@@ -1,4 +1,8 @@
-"""What connections say to each other through a channel layer: plain data, the same in memory and in Redis."""
+"""What connections say to each other through a channel layer: plain data, the same in memory and in Redis.
+
+What goes through Redis has a `format` besides, and, where somebody has to hear that it was not understood, a `sender`:
+the channel to which it is returned. These two, `type`, and the event RETURNED mean the same in every format.
+"""
 
 from typing import Any
 
@@ -17,6 +21,7 @@ SUPERSEDE = "client.supersede"
 RELEASED = "client.released"
 DISCONNECT = "client.disconnect"
 BATCH = "client.batch"
+RETURNED = "client.returned"
 # In place of a state, for a call that ended.
 GONE = ""
 
@@ -32,9 +37,9 @@ def relayed(message: ServerMessage) -> Event:
     return {"type": MESSAGE, "frame": message.encode()}
 
 
-def batched(events: list[Event]) -> Event:
+def batched(events: list[Event], sender: str) -> Event:
     """Several events that are delivered together, in order."""
-    return {"type": BATCH, "events": events}
+    return {"type": BATCH, "events": events, "sender": sender}
 
 
 def changing(message: ServerMessage, call_id: str, state: State | None, peer: str) -> Event:

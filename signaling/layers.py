@@ -15,7 +15,7 @@ from typing import Any
 from channels.layers import get_channel_layer
 from channels_redis.pubsub import RedisPubSubChannelLayer, RedisPubSubLoopLayer
 
-from signaling.events import FORMAT, Event
+from signaling.events import FORMAT, RETURNED, Event
 from signaling.protocol.errors import UnavailableError
 from signaling.redis_link import RedisLink
 
@@ -215,7 +215,7 @@ class RedisSwitch(Switch, RedisPubSubLoopLayer):  # type: ignore[misc]
         """Unpack an event; one of another format gets a type that nobody knows."""
         event = self._unpack(packed)
         found = event.pop("format", FORMAT)
-        if found != FORMAT:
+        if found != FORMAT and event["type"] != RETURNED:
             event["type"] = f"{event['type']} in format {found}"
         return event
 

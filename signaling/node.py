@@ -27,6 +27,7 @@ from signaling.registry import OpenCalls, Registry
 from signaling.registry.memory import MemoryRegistry
 from signaling.registry.redis import RedisRegistry
 from signaling.relay import Relay
+from signaling.returns import note_unknown
 from signaling.snapshot import Gauges, Overview, Snapshot
 from signaling.wheel import Wheel
 
@@ -148,6 +149,8 @@ class Node:
             snapshots = [Snapshot.decode(text) for text in await self.registry.snapshots()]
         except UnavailableError:
             return Overview([msgspec.structs.replace(own, redis_is_up=False)])
+        if None in snapshots:
+            note_unknown({"type": "a snapshot"})
         return Overview([own, *(one for one in snapshots if one is not None and one.process != own.process)])
 
     async def processes(self) -> dict[str, int]:

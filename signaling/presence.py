@@ -12,9 +12,12 @@ from signaling.connection import Connection
 from signaling.events import DISCONNECT, Event, group_of
 from signaling.layers import Switch
 from signaling.protocol.errors import UnavailableError
+from signaling.returns import note_unknown
 
 # A process that takes longer is shown as one that does not answer; an operator waits for this page.
 ANSWER_SECONDS = 1.0
+
+FIND, DISCONNECT_CLIENT, ANSWER = "presence.find", "presence.disconnect", "presence.answer"
 
 
 class Connected(Protocol):
@@ -67,7 +70,7 @@ class RollCall:
 
     async def find(self, processes: Mapping[str, int], text: str, most: int) -> Found:
         """Find the clients whose ID contains `text` in any case: the first `most` by ID, and their number."""
-        answers = await self._ask(processes, {"type": "presence.find", "text": text, "most": most})
+        answers = await self._ask(processes, {"type": FIND, "text": text, "most": most})
         clients = [Presence(*client) for answer in answers.values() for client in answer["clients"]]
         return Found(
             heapq.nsmallest(most, clients, key=attrgetter("client_id")),
@@ -77,7 +80,7 @@ class RollCall:
 
     async def disconnect(self, processes: Mapping[str, int], client_id: str) -> Disconnected:
         """Close the client's connection with 4503; its calls are held."""
-        answers = await self._ask(processes, {"type": "presence.disconnect", "client_id": client_id})
+        answers = await self._ask(processes, {"type": DISCONNECT_CLIENT, "client_id": client_id})
         return Disconnected(any(answer["total"] for answer in answers.values()), _silent(processes, answers))
 
     async def _ask(self, processes: Collection[str], question: Event) -> dict[str, Event]:
@@ -85,6 +88,9 @@ class RollCall:
         is_complete = asyncio.Event()
 
         def hear(answer: Event) -> None:
+            if answer["type"] != ANSWER:
+                note_unknown(answer)
+                return
             answers[answer["process"]] = answer
             if len(answers) >= len(processes):
                 is_complete.set()
@@ -104,6 +110,10 @@ class RollCall:
         return answers
 
     def _hear(self, question: Event) -> None:
+        if question["type"] not in {FIND, DISCONNECT_CLIENT}:
+            # Whoever asked names this process as one that does not answer.
+            note_unknown(question)
+            return
         answer = self._answer(question)
         task = asyncio.create_task(self._reply(question["reply_to"], answer))
         self._answering.add(task)
@@ -111,13 +121,13 @@ class RollCall:
 
     async def _reply(self, channel: str, answer: Event) -> None:
         try:
-            await self._switch.send(channel, {"type": "presence.answer", "process": self._switch.process, **answer})
+            await self._switch.send(channel, {"type": ANSWER, "process": self._switch.process, **answer})
         except UnavailableError:
             # Nobody can be told; who asked waits no longer than a second.
             return
 
     def _answer(self, question: Event) -> Event:
-        if question["type"] == "presence.disconnect":
+        if question["type"] == DISCONNECT_CLIENT:
             group = group_of(question["client_id"])
             return {"total": self._switch.deliver_to_group(group, {"type": DISCONNECT})}
         text = question["text"].lower()

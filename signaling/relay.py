@@ -10,6 +10,7 @@ from signaling.layers import Switch
 from signaling.protocol.errors import ProtocolError, RateLimitedError, UnavailableError
 from signaling.protocol.messages import CallEnded
 from signaling.registry import Ended, Registry
+from signaling.returns import Returns
 
 Outbox = list[tuple[Event, asyncio.Future[bool]]]
 
@@ -25,13 +26,17 @@ class Relay:
     def __init__(self, registry: Registry, switch: Switch) -> None:
         self.registry = registry
         self.switch = switch
+        self.returns = Returns(switch, self.announce)
         # Steps that Redis could not take while it was away, to be taken when it is back.
         self.owed: list[Callable[[], Awaitable[object]]] = []
         self._outboxes: dict[str, Outbox] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def post(self, client_id: str, event: Event) -> asyncio.Future[bool] | None:
-        """Deliver an event here and now (None), or begin to; the future says what `send` would."""
+    def post(self, client_id: str, event: Event, sender: str = "") -> asyncio.Future[bool] | None:
+        """Deliver an event here and now (None), or begin to; the future says what `send` would.
+
+        `sender` is the channel that hears of it should the client's process not know such an event.
+        """
         outbox = self._outboxes.get(client_id)
         if outbox is None:
             if self.switch.deliver_to_group(group_of(client_id), event):
@@ -40,16 +45,18 @@ class Relay:
             task = asyncio.create_task(self._empty(client_id, outbox))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        # What another process passes on keeps its own.
+        event.setdefault("sender", sender or self.returns.channel)
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         outbox.append((event, future))
         return future
 
-    async def send(self, client_id: str, event: Event) -> bool:
+    async def send(self, client_id: str, event: Event, sender: str = "") -> bool:
         """Deliver or hold an event; False when the client is gone.
 
         Raises `RateLimitedError` when it can be neither delivered nor held.
         """
-        future = self.post(client_id, event)
+        future = self.post(client_id, event, sender)
         return True if future is None else await future
 
     async def settle(self) -> None:
@@ -64,12 +71,12 @@ class Relay:
                 # As much waits for the client as may, or it is gone: nobody is left to tell.
                 continue
 
-    async def deliver_later(self, client_id: str, event: Event) -> None:
+    async def deliver_later(self, client_id: str, event: Event, sender: str = "") -> None:
         """Deliver or hold what must arrive: when Redis is back, if it is away now; unless the client is gone."""
         try:
-            await self.send(client_id, event)
+            await self.send(client_id, event, sender)
         except UnavailableError:
-            self.owed.append(partial(self.send, client_id, event))
+            self.owed.append(partial(self.send, client_id, event, sender))
         except RateLimitedError:
             # More waits for it than may.
             return
@@ -98,7 +105,7 @@ class Relay:
 
     async def _send(self, client_id: str, batch: Outbox) -> None:
         try:
-            event = batch[0][0] if len(batch) == 1 else batched([event for event, _ in batch])
+            event = batch[0][0] if len(batch) == 1 else batched([event for event, _ in batch], self.returns.channel)
             is_received = await self.switch.group_send(group_of(client_id), event) > 0
             for event, future in batch:
                 try:

@@ -181,11 +181,13 @@ def server(
     env: Mapping[str, str] | None = None,
     application: str = SITE,
     options: tuple[str, ...] = (),
+    cwd: Path = ROOT,
 ) -> Iterator[RunningServer]:
     """A server that answers its health check, on a free port, with a database of its own.
 
     `env` is added to the environment: `DEBUG=1`, `REDIS_URL`, or `DATABASE_URL` of a migrated database.
-    `options` are added to the command line. On leaving, the server is stopped if it still runs.
+    `options` are added to the command line; `cwd` is where the code is. On leaving, the server is stopped if it still
+    runs.
     """
     with tempfile.TemporaryDirectory(prefix="securecall-") as name, socket.socket() as listening:
         directory = Path(name)
@@ -198,7 +200,7 @@ def server(
             listening.listen(128)
             inherited = listening
         command = [*command_line(kind, application, inherited), *options]
-        with run(command, directory / "log", variables, inherited) as process:
+        with run(command, directory / "log", variables, inherited, cwd=cwd) as process:
             running = RunningServer(process, directory / "log", records)
             running.port = listening.getsockname()[1] if inherited else announced_port(running, kind)
             become_healthy(running)
