@@ -12,7 +12,8 @@ from webclient.tests.firefox import Firefox
 from webclient.tests.firefox_people import FirefoxPerson
 from webclient.tests.people import KEEP_PEER_CONNECTIONS, Person
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+# The first of them starts two browsers and a server, and both encode video.
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
