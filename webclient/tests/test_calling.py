@@ -100,6 +100,23 @@ async def test_microphone_and_camera_can_be_switched_during_a_call(memory_site: 
     await alice.is_told(f"{bob.id} hung up.")
 
 
+async def test_picture_stays_when_tracks_of_an_earlier_call_fall_silent(memory_site: Site, meet: Meet) -> None:
+    alice, bob = await meet("alice", memory_site.here), await meet("bob", memory_site.here)
+    picture = bob.page.locator("#stage")
+    await alice.talks_to(bob)
+    await bob.page.evaluate("() => { window.earlier = document.getElementById('remote').srcObject.getTracks(); }")
+    await alice.clicks("Hang up")
+    await bob.is_told(f"{alice.id} hung up.")
+    await alice.talks_to(bob)
+    await expect(picture).to_have_attribute("data-remote", "video")
+
+    await bob.page.evaluate("() => earlier.forEach((track) => track.dispatchEvent(new Event('mute')))")
+
+    await expect(picture).to_have_attribute("data-remote", "video")
+    await alice.clicks("Hang up")
+    await bob.is_told(f"{alice.id} hung up.")
+
+
 async def test_link_enters_and_calls_at_once(memory_site: Site, meet: Meet, visit: Visit) -> None:
     alice, bob = await meet("alice", memory_site.here), await visit("bob", memory_site.here)
 

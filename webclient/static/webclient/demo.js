@@ -1,30 +1,17 @@
 /** The demo page: a call with securecall.js. The address may say who you are and whom to call: ?name=alice&call=bob */
 
 import { SecureCall } from "./securecall.js";
-import { explain, openCamera, openMedia } from "./demo/media.js";
+import {
+  answer, callChanged, placeCall, receiveAtLeast, remoteChanged, toggleCamera, toggleMicrophone, toggleVerified,
+} from "./demo/calls.js";
 import { element } from "./demo/page.js";
-import { mayShowPicture, ongoing, render, renderTime } from "./demo/screen.js";
+import { mayShowPicture, ongoing, renderTime } from "./demo/screen.js";
+import { demo, notify, update } from "./demo/state.js";
 
 const NAME_RULE = "A name has 1 to 64 letters, digits, hyphens or underscores, without spaces.";
-const ENDED_TONES = { "hung-up": "plain", cancelled: "plain", "media-failed": "bad", forged: "bad", failed: "bad" };
-// What the peer cannot be reached for now may succeed in a moment.
-const WORTH_REPEATING = new Set(["rejected", "busy", "no-answer", "not-connected", "peer-disconnected", "media-failed"]);
 // Of these the page tells otherwise: the server's answer to a message is the end of a call, with its own sentence.
 const TOLD_ELSEWHERE = new Set(["TARGET_NOT_FOUND", "CALL_NOT_FOUND", "superseded"]);
 
-/** What the client does not know of: everything else is shown as the client tells it. */
-const demo = {
-  /** @type {SecureCall | null} */
-  client: null,
-  /** @type {MediaStream | null} what we send */
-  media: null,
-  isOpeningMedia: false,
-  seesPeer: false,
-  /** @type {string | null} the safety number */
-  digits: null,
-  /** @type {{text: string, tone: string, action?: {label: string, run: () => void}} | null} */
-  notice: null,
-};
 // Read by the client at each call.
 const rtcConfiguration = { iceTransportPolicy: "all" };
 
@@ -48,6 +35,7 @@ async function enter(name, callAtOnce) {
 function leave() {
   demo.client?.disconnect();
   demo.client = null;
+  demo.opening = null;
   demo.notice = null;
   asked.delete("call");
   remember({});
@@ -66,7 +54,7 @@ function listen(client) {
   }
   client.addEventListener("call", ({ detail }) => callChanged(detail));
   client.addEventListener("safetynumber", ({ detail }) => {
-    demo.digits = detail.digits;
+    demo.safety = detail;
     update();
   });
   client.addEventListener("peerconnection", ({ detail }) => receiveAtLeast(detail.peerConnection));
@@ -79,113 +67,9 @@ function listen(client) {
   });
 }
 
-// --- Calls --------------------------------------------------------------------------------------------
-
-async function placeCall(peerId, withVideo) {
-  await withMedia(withVideo, (stream) => demo.client?.call(peerId, stream));
-}
-
-async function answer(withVideo) {
-  await withMedia(withVideo, (stream) => demo.client?.accept(stream));
-}
-
-/** Open microphone and camera, then do something with them; give them back if it cannot be done. */
-async function withMedia(withVideo, run) {
-  demo.notice = null;
-  demo.isOpeningMedia = true;
-  update();
-  const { stream, problem } = await openMedia(withVideo);
-  demo.media = stream;
-  demo.isOpeningMedia = false;
-  if (problem) notify(problem, "warning");
-  try {
-    await run(stream);
-  } catch (error) {
-    releaseMedia();
-    notify(error.message, "bad");
-  }
-  update();
-}
-
-function callChanged(call) {
-  if (call.state === "ended") ended(call);
-  if (call.state === "calling" || call.state === "incoming") demo.digits = null;
-  update();
-}
-
-function ended({ reason, sentence, peerId, offers }) {
-  releaseMedia();
-  demo.seesPeer = false;
-  const again = { label: "Call again", run: () => placeCall(peerId, offers.video) };
-  demo.notice = { text: sentence, tone: ENDED_TONES[reason] ?? "warning" };
-  if (WORTH_REPEATING.has(reason)) demo.notice.action = again;
-}
-
-function releaseMedia() {
-  for (const track of demo.media?.getTracks() ?? []) track.stop();
-  demo.media = null;
-}
-
-/** Somebody without microphone and camera wants to see and hear all the same. */
-function receiveAtLeast(peerConnection) {
-  if (demo.media || demo.client?.currentCall?.role === "callee") return;
-  for (const kind of ["audio", "video"]) peerConnection.addTransceiver(kind, { direction: "recvonly" });
-}
-
-function remoteChanged(stream) {
-  const look = () => {
-    demo.seesPeer = stream.getVideoTracks().some((track) => track.readyState === "live" && !track.muted);
-    update();
-  };
-  for (const track of stream.getTracks()) for (const type of ["mute", "unmute", "ended"]) track.addEventListener(type, look);
-  look();
-  element("remote")
-    .play()
-    .catch((error) => {
-      // A page that was opened by a link may not make a sound before somebody touches it.
-      if (error.name !== "NotAllowedError") return;
-      const action = { label: "Turn the sound on", run: () => element("remote").play() };
-      notify("The browser holds the sound back.", "warning", action);
-    });
-}
-
-function toggleMicrophone() {
-  for (const track of demo.media?.getAudioTracks() ?? []) track.enabled = !track.enabled;
-  update();
-}
-
-/** The camera is given back while it is off, so that its light goes out. */
-async function toggleCamera() {
-  const { client } = demo;
-  const [current] = demo.media?.getVideoTracks() ?? [];
-  element("camera").disabled = true;
-  try {
-    const track = current ? null : await openCamera();
-    current?.stop();
-    // A stream of its own: a video element shows no track that it was not given with its stream.
-    const others = demo.media?.getAudioTracks() ?? [];
-    demo.media = new MediaStream(track ? [...others, track] : others);
-    await client?.replaceTrack("video", track);
-  } catch (error) {
-    notify(error instanceof DOMException ? `No camera. ${explain(error)}` : error.message, "warning");
-  }
-  element("camera").disabled = false;
-  if (!ongoing(client)) releaseMedia();
-  update();
-}
-
 const asked = new URLSearchParams(location.search);
 
 // --- The page -----------------------------------------------------------------------------------------
-
-function notify(text, tone, action) {
-  demo.notice = { text, tone, action };
-  update();
-}
-
-function update() {
-  render(demo);
-}
 
 /** Run `use(name)` with a good name, or say beside the field what is wrong. */
 function onName(formId, inputId, use) {
@@ -209,19 +93,32 @@ function onClick(id, run) {
   element(id).addEventListener("click", run);
 }
 
+/** Run `run(call)` when a button is clicked, unless another call was there when the pointer pressed it. */
+function onCallClick(id, run) {
+  let pressedIn = null;
+  element(id).addEventListener("pointerdown", () => {
+    pressedIn = ongoing(demo.client)?.callId;
+  });
+  element(id).addEventListener("click", ({ detail: presses }) => {
+    const call = ongoing(demo.client);
+    // A keyboard, or an aid, presses nothing before.
+    if (call && (presses === 0 || pressedIn === call.callId)) run(call);
+  });
+}
+
 onName("name-form", "name", (name) => enter(name, asked.get("call")));
 onName("call-form", "peer", (peerId, button) => placeCall(peerId, button?.value !== "audio"));
 onClick("retry", () => demo.client?.retryNow());
 onClick("come-back", () => demo.client?.connect().catch(() => {}));
 onClick("leave", leave);
 onClick("leave-superseded", leave);
-onClick("answer", () => answer(mayShowPicture(demo.client.currentCall)));
-onClick("answer-audio", () => answer(false));
-onClick("decline", () => demo.client?.reject());
-onClick("hang-up", () => demo.client?.hangUp());
-onClick("mute", toggleMicrophone);
-onClick("camera", toggleCamera);
-onClick("compared", () => demo.client?.setPeerVerified(!demo.client.peerKey?.isVerified));
+onCallClick("answer", (call) => answer(call, mayShowPicture(call)));
+onCallClick("answer-audio", (call) => answer(call, false));
+onCallClick("decline", ({ callId }) => demo.client.reject(undefined, callId));
+onCallClick("hang-up", ({ callId }) => demo.client.hangUp(callId));
+onCallClick("mute", toggleMicrophone);
+onCallClick("camera", toggleCamera);
+onCallClick("compared", toggleVerified);
 onClick("dismiss", () => {
   demo.notice = null;
   update();
@@ -242,7 +139,8 @@ element("always-relay").addEventListener("change", ({ target }) => {
 element("accept-key-sure").addEventListener("change", update);
 element("accept-key-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  demo.client?.acceptPeerKey(undefined, demo.client.peerKey?.publicKey);
+  const { peerId, publicKey } = demo.client.peerKey;
+  demo.client.acceptPeerKey(peerId, publicKey);
 });
 setInterval(() => renderTime(demo.client), 1000);
 

@@ -68,27 +68,35 @@ export class SecureCall extends EventTarget {
   /**
    * Answer the call that rings. Without a stream the callee sees and hears, but sends nothing.
    *
-   * @throws {SecureCallError} `no-call` when no call rings, also if it ended meanwhile.
+   * @param callId The call that was shown when somebody pressed "Answer". Give it whenever anything was waited for since,
+   *   such as the microphone: without it, the answer goes to whoever rings by then.
+   * @throws {SecureCallError} `no-call` when that call, or without `callId` any, does not ring, also if it ended meanwhile.
    */
-  accept(stream?: MediaStream | null): Promise<void>;
+  accept(stream?: MediaStream | null, callId?: string): Promise<void>;
 
   /**
    * Do not answer the call that rings; without one nothing happens.
    *
    * @param reason Up to 64 characters for the peer, such as "busy".
+   * @param callId Only this call.
    */
-  reject(reason?: string): void;
+  reject(reason?: string, callId?: string): void;
 
-  /** End the call in whatever state it is; without one nothing happens. Offline, the peer learns it later. */
-  hangUp(): void;
+  /**
+   * End the call in whatever state it is; without one nothing happens. Offline, the peer learns it later.
+   *
+   * @param callId Only this call.
+   */
+  hangUp(callId?: string): void;
 
   /**
    * Send another track, or none (null), of this kind: another microphone, a camera that is switched on later, a
    * shared screen. What was not sent before takes a negotiation, which only a peer with this library knows.
    *
-   * @throws {SecureCallError} `no-call` without a call.
+   * @param callId Only in this call: give it whenever the track was waited for.
+   * @throws {SecureCallError} `no-call` without a call, or when that one is over.
    */
-  replaceTrack(kind: "audio" | "video", track: MediaStreamTrack | null): Promise<void>;
+  replaceTrack(kind: "audio" | "video", track: MediaStreamTrack | null, callId?: string): Promise<void>;
 
   /** Connect now instead of at the next attempt; when online, ask whether the connection still lives. */
   retryNow(): void;
@@ -109,8 +117,13 @@ export class SecureCall extends EventTarget {
    */
   acceptPeerKey(peerId?: string, publicKey?: string | null): Promise<PeerKey>;
 
-  /** Remember that both people have compared the safety number, or that they have not. Emits "peerkey". */
-  setPeerVerified(isVerified: boolean, peerId?: string): Promise<PeerKey>;
+  /**
+   * Remember that both people have compared the safety number, or that they have not. Emits "peerkey".
+   *
+   * @param publicKey The key whose safety number was compared, as "safetynumber" told it; if another one is there by now,
+   *   nothing is remembered.
+   */
+  setPeerVerified(isVerified: boolean, peerId?: string, publicKey?: string | null): Promise<PeerKey>;
 
   /**
    * The safety number with somebody: 60 digits, the same for both; null while one of the keys is missing.
@@ -218,8 +231,8 @@ export interface SecureCallEventMap {
   peerkey: CustomEvent<PeerKey>;
   /** The peer's description came, and its signature was checked. */
   verification: CustomEvent<Verification>;
-  /** The current call's safety number is known. */
-  safetynumber: CustomEvent<{ peerId: string; digits: string }>;
+  /** The current call's safety number is known, and the peer's key that it is made of. */
+  safetynumber: CustomEvent<{ peerId: string; publicKey: string; digits: string }>;
   /** Something went wrong that no promise told of. */
   error: CustomEvent<SecureCallError>;
 }

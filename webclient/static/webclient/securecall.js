@@ -33,7 +33,7 @@
 import { base64url } from "./securecall/bytes.js";
 import { Call, peerEnded } from "./securecall/call.js";
 import { Connection } from "./securecall/connection.js";
-import { ERROR_SENTENCES, SecureCallError } from "./securecall/errors.js";
+import { ERROR_SENTENCES, NO_CALL_TO_SEND_IN, SecureCallError } from "./securecall/errors.js";
 import { IceServers } from "./securecall/ice-servers.js";
 import { isCallId, isClientId } from "./securecall/ids.js";
 import { Keys } from "./securecall/keys.js";
@@ -177,20 +177,29 @@ export class SecureCall extends EventTarget {
     return call.callId;
   }
 
-  /** @param {MediaStream | null} [stream] */
-  async accept(stream = null) {
-    if (this.#call?.status.state !== "incoming") throw new SecureCallError("no-call", "Nobody is calling.");
-    await this.#call.accept(stream);
+  /**
+   * @param {MediaStream | null} [stream]
+   * @param {string} [callId]
+   */
+  async accept(stream = null, callId) {
+    const call = this.#meant(callId);
+    if (call?.status.state !== "incoming") throw this.#noCall(callId, "Nobody is calling.");
+    await call.accept(stream);
   }
 
-  /** @param {string} [reason] */
-  reject(reason) {
-    if (this.#call?.status.state !== "incoming") return;
-    this.#call.finish("rejected", "you", { say: true, rejectWith: reason?.slice(0, 64) });
+  /**
+   * @param {string} [reason]
+   * @param {string} [callId]
+   */
+  reject(reason, callId) {
+    const call = this.#meant(callId);
+    if (call?.status.state !== "incoming") return;
+    call.finish("rejected", "you", { say: true, rejectWith: reason?.slice(0, 64) });
   }
 
-  hangUp() {
-    const call = this.#ongoing;
+  /** @param {string} [callId] */
+  hangUp(callId) {
+    const call = this.#meant(callId);
     if (!call) return;
     const { state } = call.status;
     if (state === "incoming") this.reject();
@@ -200,10 +209,12 @@ export class SecureCall extends EventTarget {
   /**
    * @param {"audio" | "video"} kind
    * @param {MediaStreamTrack | null} track
+   * @param {string} [callId]
    */
-  async replaceTrack(kind, track) {
-    if (!this.#ongoing) throw new SecureCallError("no-call", "There is no call to send this in.");
-    await this.#ongoing.replaceTrack(kind, track);
+  async replaceTrack(kind, track, callId) {
+    const call = this.#meant(callId);
+    if (!call) throw this.#noCall(callId, NO_CALL_TO_SEND_IN);
+    await call.replaceTrack(kind, track);
   }
 
   retryNow() {
@@ -230,11 +241,13 @@ export class SecureCall extends EventTarget {
   /**
    * @param {boolean} isVerified
    * @param {string} [peerId]
+   * @param {string | null} [publicKey]
    */
-  async setPeerVerified(isVerified, peerId) {
+  async setPeerVerified(isVerified, peerId, publicKey) {
     const id = this.#peerOr(peerId);
-    const shown = this.#peerKey?.peerId === id ? this.#peerKey : await this.#keys.judge(id);
-    const peerKey = await this.#keys.setVerified(shown, isVerified);
+    const found = this.#peerKey?.peerId === id ? this.#peerKey : await this.#keys.judge(id);
+    const isMeant = publicKey === undefined || publicKey === found.publicKey;
+    const peerKey = isMeant ? await this.#keys.setVerified(found, isVerified) : found;
     this.#judged(peerKey);
     return peerKey;
   }
@@ -252,6 +265,25 @@ export class SecureCall extends EventTarget {
   /** The call that is not over, if there is one. */
   get #ongoing() {
     return this.#call?.isOver ? null : this.#call;
+  }
+
+  /**
+   * The call that is not over, if it is the one that an act was meant for: while the browser asked for a microphone,
+   * that one may have ended and another one come in.
+   *
+   * @param {string | undefined} callId undefined: whichever there is
+   */
+  #meant(callId) {
+    return callId === undefined || callId === this.#call?.callId ? this.#ongoing : null;
+  }
+
+  /**
+   * @param {string | undefined} callId
+   * @param {string} sentence unless it is known how that call ended
+   */
+  #noCall(callId, sentence) {
+    const past = callId === undefined ? undefined : this.#past.get(callId);
+    return new SecureCallError("no-call", past?.isOver ? past.status.sentence : sentence, { callId });
   }
 
   /** @param {string | undefined} peerId */
@@ -276,7 +308,8 @@ export class SecureCall extends EventTarget {
     this.#tell("peerkey", peerKey);
     if (!isCurrent) return;
     const digits = await this.#safetyNumberFor(peerKey);
-    if (digits && this.#peerKey === peerKey) this.#tell("safetynumber", { peerId: peerKey.peerId, digits });
+    const { peerId, publicKey } = peerKey;
+    if (digits && this.#peerKey === peerKey) this.#tell("safetynumber", { peerId, publicKey, digits });
   }
 
   /**

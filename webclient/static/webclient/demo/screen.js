@@ -83,13 +83,13 @@ function renderNotice(notice) {
   write("notice-action", notice?.action?.label ?? "");
 }
 
-function renderLobby({ client, isOpeningMedia }) {
+function renderLobby({ client, opening }) {
   const { identity } = client;
   write("you-name", client.clientId);
   avatar("you-avatar", client.clientId);
   write("you-key", identity ? keyStory(identity) : "Getting your key…");
   write("you-fingerprint", identity?.fingerprint ?? "…");
-  for (const id of ["call-video", "call-audio"]) element(id).disabled = isOpeningMedia;
+  for (const id of ["call-video", "call-audio"]) element(id).disabled = Boolean(opening);
   const guest = new URLSearchParams({ name: `${client.clientId.slice(0, 58)}-guest`, call: client.clientId });
   element("second-tab").href = `?${guest}`;
 }
@@ -100,7 +100,7 @@ function keyStory({ isNew, isPublished, replacedAnother }) {
   return isNew ? "This browser made a key for you just now." : "Your key is kept in this browser.";
 }
 
-function renderIncoming({ client, isOpeningMedia }, call) {
+function renderIncoming({ client, opening }, call) {
   const dialog = element("incoming");
   const isIncoming = call?.state === "incoming";
   if (isIncoming) {
@@ -111,7 +111,7 @@ function renderIncoming({ client, isOpeningMedia }, call) {
     state("incoming-key", key?.sentence, key?.status === "changed" ? "bad" : "plain");
     show("answer-audio", mayShowPicture(call));
     element("answer").querySelector("use").setAttribute("href", mayShowPicture(call) ? "#icon-camera" : "#icon-phone");
-    for (const id of ["answer", "answer-audio"]) element(id).disabled = isOpeningMedia;
+    for (const id of ["answer", "answer-audio"]) element(id).disabled = opening?.callId === call.callId;
   }
   ring(isIncoming);
   if (isIncoming && !dialog.open) dialog.showModal();
@@ -129,18 +129,19 @@ function renderCall(demo, call) {
   const stage = element("stage");
   stage.dataset.remote = demo.seesPeer ? "video" : "none";
   stage.dataset.self = media?.getVideoTracks().length ? "video" : "none";
-  renderControls(media);
+  renderControls(media, demo.switching === call.callId);
   renderPath(client.path, call);
   renderSecurity(demo, call);
 }
 
-function renderControls(media) {
+function renderControls(media, isSwitching) {
   const [microphone] = media?.getAudioTracks() ?? [];
   const isMuted = !microphone?.enabled;
   toggle("mute", isMuted, isMuted ? "microphone-off" : "microphone");
   element("mute").disabled = !microphone;
   const hasCamera = Boolean(media?.getVideoTracks().length);
   toggle("camera", hasCamera, hasCamera ? "camera" : "camera-off");
+  element("camera").disabled = isSwitching;
 }
 
 function toggle(id, isPressed, icon) {

@@ -8,8 +8,10 @@ const KEY_TONES = { new: "plain", known: "good", changed: "bad", unpublished: "w
 const MEDIA_TONES = { verified: "good", unsigned: "warning", stripped: "bad", unknown: "warning", forged: "bad" };
 
 /** @param {object} demo of demo.js @param {object} call the call that is shown */
-export function renderSecurity({ client, digits }, call) {
+export function renderSecurity({ client, safety }, call) {
   const { peerKey, verification } = client;
+  // Not the number with the key before, while that with this one is being made.
+  const digits = safety?.publicKey === peerKey?.publicKey ? safety?.digits : null;
   const tone = peerKey?.isVerified ? "good" : KEY_TONES[peerKey?.status];
   state("key-fact", keyStory(peerKey, call.peerId), tone ?? "plain");
   state("media-fact", verification?.sentence, MEDIA_TONES[verification?.status] ?? "plain");
@@ -56,8 +58,8 @@ function renderAlarm(peerKey, verification, peerId) {
   write("alarm-new", peerKey.fingerprint ?? "withdrawn");
   write("accept-key-label", `I have compared the safety number with ${peerId}, and it is the same.`);
   const sure = element("accept-key-sure");
-  // What was ticked for one key says nothing of the next one.
-  const shown = String(peerKey.publicKey);
+  // What was ticked for one person's key says nothing of the next one.
+  const shown = `${peerId} ${peerKey.publicKey}`;
   if (sure.dataset.key !== shown) sure.checked = false;
   sure.dataset.key = shown;
   element("accept-key").disabled = !sure.checked;

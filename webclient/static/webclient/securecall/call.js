@@ -18,7 +18,7 @@ import {
   IDENTITY_ATTRIBUTE, NEGOTIATES_ATTRIBUTE, attributeValues, fingerprintsIn, linesWithTransport, offersData,
   offersToSend, readCandidate, signedText, withAttributes,
 } from "./description.js";
-import { ERROR_SENTENCES, SecureCallError } from "./errors.js";
+import { ERROR_SENTENCES, NO_CALL_TO_SEND_IN, SecureCallError } from "./errors.js";
 import { pathIn } from "./path.js";
 import { CALL_SENTENCES, END_SENTENCES, VERIFICATION_SENTENCES } from "./sentences.js";
 import { LONGEST_MS, bounded } from "./timers.js";
@@ -296,13 +296,14 @@ export class Call {
    */
   async replaceTrack(kind, track) {
     const rtc = this.rtc;
-    if (!rtc) throw new SecureCallError("no-call", "There is no call to send this in.");
+    if (!rtc) throw new SecureCallError("no-call", NO_CALL_TO_SEND_IN, { callId: this.callId });
     const transceiver = rtc.getTransceivers().find((it) => it.receiver.track.kind === kind && it.mid !== null);
     if (!transceiver) {
       if (track) rtc.addTransceiver(track, { direction: "sendrecv", streams: this.stream ? [this.stream] : [] });
       return;
     }
     await transceiver.sender.replaceTrack(track);
+    if (this.isOver) throw new SecureCallError("no-call", this.status.sentence, { callId: this.callId });
     if (track && this.stream) transceiver.sender.setStreams(this.stream);
     // The peer learns from it whether anything is to be seen or heard.
     const direction = track ? "sendrecv" : "recvonly";

@@ -20,6 +20,8 @@ export const ERROR_SENTENCES = {
     "The server is broken, or somebody tries to forge calls.",
 };
 
+export const NO_CALL_TO_SEND_IN = "There is no call to send this in.";
+
 export class SecureCallError extends Error {
   /**
    * @param {ErrorCode} code

@@ -1,0 +1,31 @@
+/** What the page knows, and showing it. */
+
+import { render } from "./screen.js";
+
+/** What the client does not know of: everything else is shown as the client tells it. */
+export const demo = {
+  /** @type {SecureCall | null} */
+  client: null,
+  /** @type {MediaStream | null} what we send */
+  media: null,
+  /** @type {{callId: string | null} | null} what is waited for microphone and camera with: a call that rings, or one to place */
+  opening: null,
+  /** @type {string | null} the call whose camera is being switched */
+  switching: null,
+  seesPeer: false,
+  /** @type {{peerId: string, publicKey: string, digits: string} | null} the safety number, and with whose key */
+  safety: null,
+  /** @type {{text: string, tone: string, action?: {label: string, run: () => void}} | null} */
+  notice: null,
+};
+
+/** Tell something once, until it is dismissed. */
+export function notify(text, tone, action) {
+  demo.notice = { text, tone, action };
+  update();
+}
+
+/** Show what may have changed. */
+export function update() {
+  render(demo);
+}
