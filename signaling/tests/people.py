@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from channels.testing import WebsocketCommunicator
 
 from securecall_site.asgi import application
-from signaling.transport import EXTENSION, EventQueue, PlainTransport, Take
+from signaling.transport import EXTENSION, Event, EventQueue, PlainTransport, Take
 
 Connect: TypeAlias = Callable[[], Awaitable["Person"]]
 
@@ -92,6 +92,11 @@ class OwnTransport(PlainTransport):
     def hand_over(self, take: Take) -> None:
         """Give each event to `take` as it is put."""
         self.queue.take = take
+
+    def close_code(self, event: Event) -> int:
+        """Return the code, which is exact."""
+        code: int = event["code"]
+        return code
 
     def detach(self) -> None:
         """Let go of it."""

@@ -336,6 +336,25 @@ async def test_server_that_raises_later_leaves_what_waits_unsent(
     assert left == events
 
 
+async def test_close_goes_out_after_a_write_that_failed_later(
+    server: Server, tasks_left: Callable[[], set[str]]
+) -> None:
+    def shut(close: Close) -> None:
+        # It was this one frame.
+        server.fault = None
+        failing.close(close)
+
+    failing = Outbound(server, LIMIT, shut)
+    server.room.clear()
+    for _ in range(3):
+        failing.write("frame")
+    server.fault = BrokenWriterError()
+    server.room.set()
+    while tasks_left():
+        await asyncio.sleep(0)
+    assert server.sent == [INTERNAL_ERROR.code]
+
+
 async def test_failed_write_is_logged_once_for_each_kind(
     server: Server, outbound: Outbound, caplog: pytest.LogCaptureFixture
 ) -> None:
