@@ -161,14 +161,14 @@ async def test_call_that_ended_by_an_unknown_event_is_told(elsewhere: RedisProce
 
 
 async def test_call_that_nobody_told_of_is_not_ended_by_an_unknown_event(
-    elsewhere: RedisProcess, alice: Person, bob: Stranger
+    on_redis: Node, elsewhere: RedisProcess, alice: Person, bob: Stranger
 ) -> None:
+    (member,) = on_redis.members
     await elsewhere.registry.open_call(CALL, bob.client_id, "alice")
-    for _ in range(2):
-        await elsewhere.switch.group_send(group_of("alice"), {"type": kind()})
-        await elsewhere.link.call("PING")
+    await member.connection.reconcile()
+    assert member.connection.legs == {}
     await elsewhere.registry.advance(CALL, bob.client_id, Action.CLOSE)
-    await elsewhere.switch.group_send(group_of("alice"), {"type": kind()})
+    await member.connection.reconcile()
     await alice.expects_nothing()
 
 
