@@ -16,6 +16,8 @@ from signaling.tests.stage import PATIENCE_SECONDS
 T = TypeVar("T")
 
 CLOSE = "close"
+# Tasks that end when what was sent has arrived, or has been told of.
+ON_THE_WAY = {"Relay._empty", "Connection.reconcile"}
 
 
 class Process:
@@ -48,7 +50,7 @@ class Process:
         """Wait until nothing is on its way out of the process."""
 
         async def deliver() -> None:
-            under_way = [task for task in asyncio.all_tasks() if _name(task) == "Relay._empty"]
+            under_way = [task for task in asyncio.all_tasks() if _name(task) in ON_THE_WAY]
             await asyncio.gather(*under_way)
 
         self.run(deliver())

@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 )
 from pytest_django import Settings
 
+from signaling.events import group_of
 from signaling.protocol.closing import CLEAN_CODES
 from signaling.protocol.limits import Limits, Timeouts
 from signaling.registry import Status
@@ -209,6 +210,16 @@ class Signaling(RuleBasedStateMachine):
             refusal: Message = ("ERROR", {"code": "INVALID_MESSAGE", "request": "REGISTER"})
             assert came[:1] == [("REGISTERED", {"clientId": name}) if other == name else refusal]
             assert is_open
+
+    @precondition(lambda self: self.lines)
+    @rule(dice=DICE, number=st.integers(0, 1))
+    def hear_of_something_unknown(self, dice: Random, number: int) -> None:
+        """An event of another version changes nothing, whoever sends it to whom."""
+        process = self.processes[number % self.process_count]
+        name = self.pick(dice)
+        assert process.run(process.node.switch.group_send(group_of(name), {"type": "client.of-the-future"})) == 1
+        assert self.lines[name].settle() == ([], True)
+        self.is_told()
 
     @rule(steps=st.sampled_from([1, 3, 6]), seconds=st.sampled_from([9.999, STEP_SECONDS]))
     def wait(self, steps: int, seconds: float) -> None:
