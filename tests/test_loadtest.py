@@ -107,7 +107,7 @@ def test_loadtest_says_which_limit_kept_clients_out(strict_server: RunningServer
 
 def test_loadtest_says_which_limit_kept_messages_out(strict_server: RunningServer) -> None:
     status, output = loadtest(
-        strict_server.ws_url, "--clients", "2", "--calls-per-second", "20", "--minutes", "0.02", "--timeout", "3"
+        strict_server.ws_url, "--clients", "2", "--calls-per-second", "20", "--minutes", "0.04", "--timeout", "3"
     )
 
     assert status == 1
