@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test screenshots lint format audit lock bench bench-quick fuzz torture clean
+.PHONY: help run test screenshots lint format audit lock bench bench-quick fuzz faults clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -14,7 +14,7 @@ run: .venv/runtime.stamp ## Start the server on 127.0.0.1:$PORT (8000) with SQLi
 
 test: .venv/development.stamp ## Run all tests; ARGS="-k name" goes to pytest
 	@scripts/install-services
-	@$(PYTHON) -m tests.services $(ARGS)
+	@$(PYTHON) -m tests.support.services $(ARGS)
 
 screenshots: .venv/development.stamp ## Draw docs/screenshots/ anew, while the tests of the pages look at them
 	@scripts/install-services
@@ -48,19 +48,19 @@ lock: .venv/development.stamp ## Pin what requirements*.in ask for, with hashes;
 	$(LOCK) --output-file requirements-dev.txt requirements-dev.in
 
 bench: .venv/development.stamp ## Measure the server
-	$(PYTHON) -m bench
+	$(PYTHON) -m tools.bench
 
 bench-quick: .venv/development.stamp ## Measure the server, in a minute or two
-	$(PYTHON) -m bench --quick
+	$(PYTHON) -m tools.bench --quick
 
 # atheris has no wheel for some platforms and versions of Python; without it the decoder is left out.
 fuzz: .venv/development.stamp ## Send a million hostile inputs to both servers; ARGS="--inputs 10000 --seed 1"
 	-@$(PIP) install --quiet --only-binary :all: --requirement requirements-fuzz.txt
-	@$(PYTHON) -m fuzz $(ARGS)
+	@$(PYTHON) -m tools.fuzz $(ARGS)
 
-torture: .venv/development.stamp ## Kill, starve and flood servers of a real size for 15 minutes; ARGS="crash soak --soak 30"
+faults: .venv/development.stamp ## Kill, starve and flood servers of a real size for 15 minutes; ARGS="crash soak --soak 30"
 	@scripts/install-services
-	$(PYTHON) -m torture $(ARGS)
+	$(PYTHON) -m tools.faults $(ARGS)
 
 clean: ## Remove the virtual environment and everything generated, but not db.sqlite3
 	rm -rf .venv staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

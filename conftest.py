@@ -1,5 +1,6 @@
 """What every test shares: an environment of its own, and the services that tests start."""
 
+import asyncio
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from django.db import connection
 from django.test import override_settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from tests.services import (
+from tests.support.services import (
     Coturn,
     NotInstalledError,
     PostgresServer,
@@ -117,7 +118,7 @@ def django_db_modify_db_settings(
 @pytest.fixture
 def migrated_groups(db: None) -> None:  # noqa: ARG001  # pytest's way to ask for the database
     """The operators' groups as the migrations made them, which a test with real transactions takes away."""
-    for name in ("pkd.migrations.0003_groups", "console.migrations.0002_groups"):
+    for name in ("pkd.migrations.0003_groups", "operators.console.migrations.0002_groups"):
         for operation in import_module(name).Migration.operations:
             operation.code(apps, connection.schema_editor())
 
@@ -127,6 +128,17 @@ def _static_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Serve static files from somewhere that exists; a fresh clone has collected none, and whitenoise warns of it."""
     with override_settings(STATIC_ROOT=tmp_path_factory.mktemp("static")):
         yield
+
+
+@pytest.fixture
+async def tasks_left() -> Callable[[], set[str]]:
+    """Name the tasks, besides the test, that did not run when the test began."""
+    before = asyncio.all_tasks()
+
+    def left() -> set[str]:
+        return {str(task.get_coro()) for task in asyncio.all_tasks() - before - {asyncio.current_task()}}
+
+    return left
 
 
 @pytest.fixture(scope="session")

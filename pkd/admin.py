@@ -16,7 +16,6 @@ from pkd import directory, exchange, reservation
 from pkd.actions import ACTIONS
 from pkd.filters import ChangedFilter, ChangesFilter, FrozenFilter, RevokedFilter
 from pkd.models import NEWEST_CHANGES_SHOWN, KeyChange, PublicKey
-from pkd.online import KeyList, mark_online
 from pkd.search import matching
 
 if TYPE_CHECKING:
@@ -90,7 +89,6 @@ class PublicKeyAdmin(ReadOnly, ModelAdmin):
 
     list_display = [
         "client_id",
-        "online_now",
         "short_fingerprint",
         "revoked_at",
         "frozen_at",
@@ -104,7 +102,6 @@ class PublicKeyAdmin(ReadOnly, ModelAdmin):
     search_help_text = "A part of a client ID, or the beginning of a fingerprint."
     fields = [
         "client_id",
-        "online_now",
         "grouped_fingerprint",
         "qr_code",
         "first_seen",
@@ -169,17 +166,6 @@ class PublicKeyAdmin(ReadOnly, ModelAdmin):
         }
         return super().changelist_view(request, {**offered, **(extra_context or {})})
 
-    def get_changelist(self, request: HttpRequest, **_options: Any) -> type[KeyList]:  # noqa: ARG002  # Django's name
-        """Name the list that knows who is online."""
-        return KeyList
-
-    def get_object(self, *args: Any, **options: Any) -> PublicKey | None:
-        """Find one key, and whether its client is online."""
-        key = super().get_object(*args, **options)
-        if key is not None:
-            mark_online([key])
-        return key
-
     def get_search_results(
         self, _request: HttpRequest, queryset: QuerySet[PublicKey], search_term: str
     ) -> tuple[QuerySet[PublicKey], bool]:
@@ -195,11 +181,6 @@ class PublicKeyAdmin(ReadOnly, ModelAdmin):
     def grouped_fingerprint(self, key: PublicKey) -> str:
         """Give the whole fingerprint in groups; none of a reserved client ID."""
         return directory.grouped(key.fingerprint) or "-"
-
-    @admin.display(description="online now", boolean=True)
-    def online_now(self, key: PublicKey) -> bool | None:
-        """Say whether the client is connected, to whichever process."""
-        return key.is_online
 
     @admin.display(description="fingerprint as QR code")
     def qr_code(self, key: PublicKey) -> str:

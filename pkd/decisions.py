@@ -12,9 +12,8 @@ import msgspec
 from django.db import transaction
 from django.utils import timezone
 
-from pkd import directory
+from pkd import directory, keys
 from pkd.models import MAX_REASON_CHARACTERS, KeyChange, PublicKey
-from signaling.protocol import messages
 
 
 class KeyReplacedError(Exception):
@@ -93,7 +92,7 @@ def reserve(client_id: str, operator: str, reason: str) -> PublicKey:
     without a reason of up to 500 characters.
     """
     reason = checked_reason(reason)
-    msgspec.convert(client_id, messages.ClientId)
+    msgspec.convert(client_id, keys.ClientId)
     now = timezone.now()
     with transaction.atomic():
         key, is_new = PublicKey.objects.get_or_create(

@@ -24,8 +24,6 @@ from django.utils import timezone
 
 from pkd import keys
 from pkd.models import KeyChange, PublicKey
-from signaling.counters import FOUND, MISSING, UNCHANGED, counters
-from signaling.protocol import messages
 
 # How long a client waits for its answer at most.
 PATIENCE_SECONDS = 5.0
@@ -43,16 +41,15 @@ class DirectoryUnavailableError(Exception):
     """The database cannot be reached or cannot write; the same request may succeed later."""
 
 
-async def publish(client_id: str, public_key: str) -> None:
-    """Make `public_key` the client's current key; returns after the commit.
+async def publish(client_id: str, public_key: str) -> KeyChange.Kind | None:
+    """Make `public_key` the client's current key; returns after the commit what it was, None where nothing changed.
 
     Raises `KeyFrozenError`, `KeyRevokedError`, `DirectoryUnavailableError`, `keys.BadKeyError` for what is no key,
     or `ValueError` for what is no client ID.
     """
     async with _unavailable_when_the_database_is():
         deadline = time.monotonic() + PATIENCE_SECONDS
-        kind = await database_sync_to_async(store)(client_id, public_key, deadline)
-    counters.key_publications[UNCHANGED if kind is None else kind.value] += 1
+        return await database_sync_to_async(store)(client_id, public_key, deadline)
 
 
 async def look_up(client_id: str) -> str | None:
@@ -61,9 +58,7 @@ async def look_up(client_id: str) -> str | None:
     Raises `DirectoryUnavailableError`.
     """
     async with _unavailable_when_the_database_is():
-        public_key = await database_sync_to_async(current_key)(client_id)
-    counters.key_lookups[MISSING if public_key is None else FOUND] += 1
-    return public_key
+        return await database_sync_to_async(current_key)(client_id)
 
 
 def store(client_id: str, public_key: str, deadline: float = math.inf) -> KeyChange.Kind | None:
@@ -71,7 +66,7 @@ def store(client_id: str, public_key: str, deadline: float = math.inf) -> KeyCha
 
     Raises `DirectoryUnavailableError` after the `deadline` (monotonic, in seconds), and has changed nothing.
     """
-    msgspec.convert(client_id, messages.ClientId)
+    msgspec.convert(client_id, keys.ClientId)
     if problem := keys.problem(public_key, settings.LIMITS.public_key_bytes):
         raise keys.BadKeyError(problem)
     # Durable: inside another transaction the return would promise a commit that may never come.
@@ -86,12 +81,12 @@ def store(client_id: str, public_key: str, deadline: float = math.inf) -> KeyCha
 def current_key(client_id: str) -> str | None:
     """Do what `look_up` does, in the calling thread."""
     try:
-        msgspec.convert(client_id, messages.ClientId)
+        msgspec.convert(client_id, keys.ClientId)
     except msgspec.ValidationError:
         return None
-    keys = PublicKey.objects.filter(client_id=client_id, revoked_at=None)
+    current = PublicKey.objects.filter(client_id=client_id, revoked_at=None)
     # A reserved client ID has an empty one.
-    return keys.values_list("public_key", flat=True).first() or None
+    return current.values_list("public_key", flat=True).first() or None
 
 
 def is_revoked(key: PublicKey, fingerprint: str) -> bool:

@@ -1,12 +1,21 @@
-"""What a public key is (PROTOCOL.md, "Public key directory"). Pure: no Django, clock or I/O."""
+"""The rules of client IDs and public keys (PROTOCOL.md, "Frames" and "Public key directory").
+
+Pure: no Django, clock or I/O.
+"""
 
 import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import UNSET, Meta
 
+# `\Z`, because `$` also matches before a final newline: "bob\n" is no client ID.
+ClientId = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}\Z")]
+
 DEFAULT_MAX_BYTES = 16_384
+# The limit of a frame (PROTOCOL.md, "Frames"), which an answer with the key has to keep.
+MAX_ANSWER_BYTES = 65_536
 
 # What a JSON schema can say of it; `problem` checks it, who has a sentence for each rule.
 PublicKey = Annotated[
@@ -42,3 +51,9 @@ def problem(public_key: Any, max_bytes: int = 0) -> str:
     if 0 < max_bytes < size:
         return f"publicKey is {size:,} bytes long in UTF-8; give a key of at most {max_bytes:,} bytes."
     return ""
+
+
+def fits_an_answer(client_id: str, public_key: str) -> bool:
+    """Return whether `PKD_RESULT` with this key is no longer than a frame may be."""
+    answer = {"type": "PKD_RESULT", "payload": {"clientId": client_id, "publicKey": public_key}}
+    return len(msgspec.json.encode(answer)) <= MAX_ANSWER_BYTES

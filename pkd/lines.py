@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from pkd import keys
 from pkd.keys import PublicKey
 from pkd.models import MAX_REASON_CHARACTERS, KeyChange
-from signaling.protocol import messages
 
 Moment = Annotated[datetime, Meta(tz=True)]
 Fingerprint = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -38,7 +38,7 @@ class KeyLine(Struct, rename="camel", forbid_unknown_fields=True):
     Nothing but the client ID and the key is needed of a client that is new here.
     """
 
-    client_id: messages.ClientId
+    client_id: keys.ClientId
     public_key: PublicKey | None = None
     fingerprint: Fingerprint | None = None
     first_seen: Moment | None = None

@@ -15,7 +15,6 @@ from django.conf import settings
 from pkd import directory, keys
 from pkd.lines import COLUMNS, ChangeLine, KeyLine, from_cells
 from pkd.models import KeyChange
-from signaling.protocol.messages import MAX_FRAME_BYTES, PkdResult
 
 # No client's history is as long; a file without line ends must not fill the memory.
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -211,10 +210,10 @@ def _check_key(client_id: str, public_key: str) -> None:
     if problem := keys.problem(public_key, settings.LIMITS.public_key_bytes):
         raise BadLineError(problem)
     # A client's own key fits, as the message that brought it was longer.
-    if len(PkdResult(client_id, public_key).encode().encode()) > MAX_FRAME_BYTES:
+    if not keys.fits_an_answer(client_id, public_key):
         raise BadLineError(
-            f"publicKey does not fit a message of {MAX_FRAME_BYTES:,} bytes, in which each control character takes "
-            "six; leave the line out."
+            f"publicKey does not fit a message of {keys.MAX_ANSWER_BYTES:,} bytes, in which each control character "
+            "takes six; leave the line out."
         )
 
 

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from pkd import decisions
 from pkd.actions import MAX_KEYS_AT_ONCE, ReasonForm
 from pkd.decisions import NothingToDoError
-from signaling.protocol.messages import ClientId
+from pkd.keys import ClientId
 
 if TYPE_CHECKING:
     from pkd.admin import PublicKeyAdmin

@@ -10,4 +10,4 @@ class SiteConfig(AppConfig):
 
     def ready(self) -> None:
         """Import the checks, which registers them."""
-        from securecall_site import checks  # noqa: F401, PLC0415  # settings must be complete
+        from diagnostics import checks  # noqa: F401, PLC0415  # settings must be complete

@@ -13,7 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "securecall_site.settings")
 # Django must be ready before the consumers, which import models.
 django_application = get_asgi_application()
 
-from signaling import node  # noqa: E402
+from signaling.cluster import node  # noqa: E402
 from signaling.routing import websocket_application  # noqa: E402
 
 

@@ -5,7 +5,7 @@ import re
 import urllib.parse
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from signaling.origin_rules import parse_rule
+from signaling.admission.origin_rules import parse_rule
 from turn.urls import ServerUrl
 
 TRUE = frozenset({"1", "true", "yes", "on"})

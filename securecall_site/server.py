@@ -27,11 +27,12 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
-from securecall_site import checks
-from securecall_site.http_request import bind_requests
-from securecall_site.websocket import SignalingProtocol
-from signaling import node
-from signaling.transport import EXTENSION, EventQueue
+from diagnostics import checks
+from serving.daphne_websocket import SignalingProtocol
+from serving.http_request import bind_requests
+from serving.transport import EXTENSION, EventQueue
+from signaling.cluster import node
+from signaling.telemetry.counters import STOPPING, counters
 
 logger = logging.getLogger("securecall_site.server")
 
@@ -78,6 +79,10 @@ class GracefulServer(Server):  # type: ignore[misc]
         for number in (signal.SIGTERM, signal.SIGINT):
             twisted_loop.add_signal_handler(number, self._begin_drain)
         globalLogPublisher.addObserver(log_failure)  # type: ignore[arg-type]  # Twisted's is a zope interface
+
+    def on_refused(self) -> None:
+        """Count an opening handshake that is refused because the server stops."""
+        counters.connections_refused[STOPPING] += 1
 
     def listen_success(self, port: Any) -> None:
         """Remember the port to close it, and say that it is open."""

@@ -92,10 +92,10 @@ CSRF_TRUSTED_ORIGINS = [
 
 INSTALLED_APPS = [
     # Before the admin, whose pages they extend.
-    "accounts.apps.AccountsConfig",
-    "console",
+    "operators.accounts.apps.AccountsConfig",
+    "operators.console",
     # Django's admin, with our sign-in.
-    "accounts.apps.AdminConfig",
+    "operators.accounts.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -115,7 +115,7 @@ INSTALLED_APPS = [
     "pkd",
     "turn",
     "webclient",
-    "probe",
+    "diagnostics",
 ]
 
 MIDDLEWARE = [
@@ -171,11 +171,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_PREFIX = "securecall"
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "signaling.layers.RedisChannelLayer",
+        "BACKEND": "signaling.delivery.layers.RedisChannelLayer",
         "CONFIG": {"hosts": [REDIS_URL], "prefix": REDIS_PREFIX},
     }
     if REDIS_URL
-    else {"BACKEND": "signaling.layers.LocalChannelLayer"}
+    else {"BACKEND": "signaling.delivery.layers.LocalChannelLayer"}
 }
 
 # --- Signing in --------------------------------------------------------------------------------------
@@ -188,11 +188,11 @@ AXES_LOCK_OUT_AT_FAILURE = LIMIT_SIGN_IN_FAILURES > 0
 AXES_FAILURE_LIMIT = LIMIT_SIGN_IN_FAILURES
 AXES_COOLOFF_TIME = timedelta(seconds=SIGN_IN_COOL_OFF_SECONDS)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_HANDLER = "accounts.attempts.SignInAttempts"
-AXES_CLIENT_IP_CALLABLE = "accounts.attempts.pseudonymous_address"
-AXES_USERNAME_CALLABLE = "accounts.attempts.pseudonymous_username"
-AXES_CLIENT_STR_CALLABLE = "accounts.attempts.in_the_log"
-AXES_LOCKOUT_CALLABLE = "accounts.attempts.locked_out"
+AXES_HANDLER = "operators.accounts.attempts.SignInAttempts"
+AXES_CLIENT_IP_CALLABLE = "operators.accounts.attempts.pseudonymous_address"
+AXES_USERNAME_CALLABLE = "operators.accounts.attempts.pseudonymous_username"
+AXES_CLIENT_STR_CALLABLE = "operators.accounts.attempts.in_the_log"
+AXES_LOCKOUT_CALLABLE = "operators.accounts.attempts.locked_out"
 # What is left of it after that is a count and when it goes: nothing to look at, and nothing to keep.
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
@@ -237,12 +237,12 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["securecall_site.api.access.Operator"],
-    "DEFAULT_THROTTLE_CLASSES": ["securecall_site.api.access.OperatorThrottle"],
+    "DEFAULT_PERMISSION_CLASSES": ["operators.api.access.Operator"],
+    "DEFAULT_THROTTLE_CLASSES": ["operators.api.access.OperatorThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["securecall_site.api.parsing.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["operators.api.parsing.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "securecall_site.api.errors.answer",
+    "EXCEPTION_HANDLER": "operators.api.errors.answer",
     # `?format=` would be a parameter of every path.
     "URL_FORMAT_OVERRIDE": None,
 }
@@ -253,7 +253,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": VERSION,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["securecall_site.api.access.Operator"],
+    "SERVE_PERMISSIONS": ["operators.api.access.Operator"],
     "CAMELIZE_NAMES": True,
 }
 

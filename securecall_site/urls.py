@@ -4,14 +4,15 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
-from securecall_site import metrics, views
+from operators import metrics
+from securecall_site import views
 from webclient.views import demo
 
 urlpatterns = [
     path("health", views.health, name="health"),
     path("metrics", metrics.metrics, name="metrics"),
     path("admin/", admin.site.urls),
-    path("api/", include("securecall_site.api.urls")),
+    path("api/", include("operators.api.urls")),
 ]
 
 if settings.DEMO:

@@ -1,10 +1,11 @@
-"""System checks: timeouts and limits so small that clients which do all right are closed."""
+"""System checks of what clients meet: timeouts and limits that close them, and pages whose origin is refused."""
 
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core import checks
 
+from signaling.admission.origin_rules import example_of, refused_hosts
 from signaling.protocol.limits import Timeouts
 from signaling.protocol.messages import MAX_FRAME_BYTES
 
@@ -78,4 +79,19 @@ def check_queue(**_: Any) -> list[checks.CheckMessage]:
             hint="Set it to several times that, or remove it.",
             id="signaling.W002",
         )
+    ]
+
+
+@checks.register
+def check_hosts(**_: Any) -> list[checks.CheckMessage]:
+    """A page under a host of ours may connect there, unless a proxy changes the Host header, and nowhere else."""
+    schemes = {"http", "https"} if settings.DEBUG else {"https"}
+    return [
+        checks.Warning(
+            f"ALLOWED_HOSTS has {entry}, but ALLOWED_ORIGINS has no origin of it: a page from there may connect to "
+            "nothing but its own host and port, and only if the proxy in front leaves the Host header as it is.",
+            hint=f"Add {example_of(entry)} to ALLOWED_ORIGINS, or take the host out if nobody opens pages there.",
+            id="securecall.W008",
+        )
+        for entry in refused_hosts(settings.ALLOWED_HOSTS, settings.ALLOWED_ORIGINS, schemes)
     ]

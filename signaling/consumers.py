@@ -8,15 +8,17 @@ from typing import Any
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 
-from signaling import node
-from signaling.client_ip import address_of
-from signaling.connection import Connection
-from signaling.counters import TOO_MANY_FROM_ADDRESS, counters
+from serving.send_queue import SendQueue, Trouble
+from serving.stepping import start
+from serving.transport import transport_of
+from signaling.admission.client_ip import address_of
+from signaling.cluster import node
+from signaling.connections.connection import Connection
 from signaling.handlers import HANDLERS, NEED_A_TASK
-from signaling.outbound import Outbound
 from signaling.protocol.closing import (
     CLEAN_CODES,
     INTERNAL_ERROR,
+    SLOW_CONSUMER,
     TOO_MANY_CONNECTIONS,
     TOO_MANY_REQUESTS,
     Close,
@@ -29,12 +31,13 @@ from signaling.protocol.errors import (
 )
 from signaling.protocol.limits import Allowance
 from signaling.protocol.messages import decode_envelope, decode_payload, named_in
-from signaling.stepping import start
-from signaling.transport import transport_of
+from signaling.telemetry.counters import TOO_MANY_FROM_ADDRESS, counters
 
 logger = logging.getLogger(__name__)
 
 BEFORE_REGISTER = frozenset({"REGISTER", "HEARTBEAT"})
+
+TROUBLES = {Trouble.SLOW_CONSUMER: SLOW_CONSUMER, Trouble.WRITE_FAILED: INTERNAL_ERROR}
 
 # An event of our own, for what `take` leaves to `serve`.
 BEGUN = "signaling.begun"
@@ -64,7 +67,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
         self.connected_at = self.last_seen = time.monotonic()
         self.tick = 0
         self.transport = transport_of(scope, receive, send)
-        self.outbound = Outbound(self.transport, settings.LIMITS.outbound_queue_bytes, self.shut)
+        self.outbound = SendQueue(self.transport, settings.LIMITS.outbound_queue_bytes, self.stop_writing)
         self.channel_name = await self.node.switch.new_channel()
         self.connection = Connection(
             self.node.relay,
@@ -176,7 +179,11 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
             self.is_shut = True
             self.ended_by = close
             self.connection.leave_soon(hold=True)
-            self.outbound.close(close)
+            self.outbound.close(*close)
+
+    def stop_writing(self, trouble: Trouble) -> None:
+        """Close the connection, which cannot be written to."""
+        self.shut(TROUBLES[trouble])
 
     async def disconnect(self, _code: int | None = None) -> None:
         """Clean up, however the connection ended."""

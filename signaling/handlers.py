@@ -8,8 +8,7 @@ from django.conf import settings
 from msgspec import UNSET
 
 from pkd import directory, keys
-from signaling.connection import Connection
-from signaling.counters import BY_CLIENT, counters
+from signaling.connections.connection import Connection
 from signaling.protocol.calls import CALL_ID, Action, Leg, Role, State, new_call_id
 from signaling.protocol.errors import (
     CallNotFoundError,
@@ -43,6 +42,7 @@ from signaling.protocol.messages import (
     or_unset,
 )
 from signaling.registry.rules import USED_CALL_ID
+from signaling.telemetry.counters import BY_CLIENT, FOUND, MISSING, UNCHANGED, counters
 from turn.ice import expiry, ice_servers, ice_servers_until
 
 
@@ -51,7 +51,7 @@ async def register(connection: Connection, message: Register) -> None:
     if connection.client_id is None:
         await connection.register(message.client_id)
     elif connection.client_id == message.client_id:
-        connection.reply(Registered(message.client_id, ice_servers(message.client_id)))
+        connection.reply(Registered(message.client_id, counters.count_minted(ice_servers(message.client_id))))
     else:
         raise InvalidMessageError(
             "This connection is registered under another clientId; open a new connection for this one."
@@ -85,7 +85,7 @@ async def call_initiate(connection: Connection, message: CallInitiate) -> None:
     except ProtocolError:
         connection.legs.pop(call_id, None)
         raise
-    incoming.ice_servers = ice_servers(message.target_id)
+    incoming.ice_servers = counters.count_minted(ice_servers(message.target_id))
     try:
         is_ringing = await connection.ring(leg, caller, incoming)
     except ProtocolError:
@@ -106,7 +106,7 @@ async def call_accept(connection: Connection, message: CallAccept) -> None:
     if call_id in connection.legs:
         connection.legs[call_id] = leg
     counters.calls_answered += 1
-    accepted.ice_servers = ice_servers(leg.peer)
+    accepted.ice_servers = counters.count_minted(ice_servers(leg.peer))
     await connection.relay_change(leg, accepted)
 
 
@@ -142,13 +142,14 @@ async def pkd_register(connection: Connection, message: PkdRegister) -> None:
         raise NotRegisteredError("You can publish a key only for the clientId that you are registered under.")
     connection.allowance.take_register(time.monotonic())
     try:
-        await directory.publish(message.client_id, message.public_key)
+        kind = await directory.publish(message.client_id, message.public_key)
     except directory.KeyFrozenError:
         raise InvalidMessageError("Ask an operator if your key has to change: this key is frozen.") from None
     except directory.KeyRevokedError:
         raise InvalidMessageError("This key was revoked by an operator; publish a new one.") from None
     except directory.DirectoryUnavailableError:
         raise UnavailableError from None
+    counters.key_publications[UNCHANGED if kind is None else kind.value] += 1
     connection.reply(PkdResult(message.client_id, message.public_key))
 
 
@@ -159,13 +160,15 @@ async def pkd_lookup(connection: Connection, message: PkdLookup) -> None:
         public_key = await directory.look_up(message.client_id)
     except directory.DirectoryUnavailableError:
         raise UnavailableError from None
+    counters.key_lookups[MISSING if public_key is None else FOUND] += 1
     connection.reply(PkdResult(message.client_id, public_key))
 
 
 async def turn_credentials(connection: Connection, _message: TurnCredentials) -> None:
     """Mint fresh credentials for a client that stays longer than the last ones are good for."""
     expires_at = expiry()
-    connection.reply(FreshTurnCredentials(ice_servers_until(_client_id_of(connection), expires_at), expires_at))
+    servers = counters.count_minted(ice_servers_until(_client_id_of(connection), expires_at))
+    connection.reply(FreshTurnCredentials(servers, expires_at))
 
 
 HANDLERS: dict[type[ClientMessage], Callable[[Connection, Any], Awaitable[None]]] = {

@@ -6,9 +6,9 @@ from channels.routing import URLRouter
 from django.conf import settings
 from django.urls import path, re_path
 
+from signaling.admission.origin import AllowedOrigins, refuse
 from signaling.consumers import SignalConsumer
-from signaling.counters import UNKNOWN_PATH, counters
-from signaling.origin import AllowedOrigins, refuse
+from signaling.telemetry.counters import UNKNOWN_PATH, counters
 
 
 async def refuse_path(scope: Any, receive: Any, send: Any) -> None:

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from tests.people import Person, Target
-from tests.servers import Kind, RunningServer, database_template, server
+from tests.support.people import Person, Target
+from tests.support.servers import Kind, RunningServer, database_template, server
 
 TURN_SECRET = "a secret between the signaling server and its relay"
 TURN_URLS = ("turn:relay.example.com:3478?transport=udp", "turns:relay.example.com:5349?transport=tcp")

@@ -12,9 +12,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from pkd.tests.samples import KEYS
-from tests.browser import open_page
-from tests.people import Person, frame
-from tests.servers import ROOT, RunningServer, database_template, environment, server
+from tests.support.browser import open_page
+from tests.support.people import Person, frame
+from tests.support.servers import ROOT, RunningServer, database_template, environment, server
 
 # Every page, for whoever may do everything; those with scripts of Django's own among them.
 PAGES = (

@@ -19,8 +19,8 @@ from signaling.protocol.messages import (
     decode_payload,
 )
 from tests.conftest import Join, Start
-from tests.people import Person
-from tests.servers import ROOT
+from tests.support.people import Person
+from tests.support.servers import ROOT
 
 DOCUMENT: dict[str, Any] = yaml.safe_load((ROOT / "docs/asyncapi.yaml").read_text())
 MESSAGES: dict[str, Any] = DOCUMENT["components"]["messages"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import TARGETS, Join
-from tests.people import ANSWER, CANDIDATE, OFFER, Person, Target, new_call_id
+from tests.support.people import ANSWER, CANDIDATE, OFFER, Person, Target, new_call_id
 
 # Every message that names a call, as an outsider or a participant at the wrong time would send it.
 ON_A_CALL: list[tuple[str, dict[str, Any]]] = [

@@ -13,10 +13,10 @@ import pytest
 from playwright.async_api import expect
 
 from tests.conftest import SHARED
-from tests.office import Office, open_office
-from tests.people import Person
-from tests.servers import server
-from tests.services import RedisServer
+from tests.support.office import Office, open_office
+from tests.support.people import Person
+from tests.support.servers import server
+from tests.support.services import RedisServer
 from webclient.tests.conftest import Visit, camera_options, chromium, gallery, visit  # noqa: F401  # fixtures
 from webclient.tests.gallery import IS_DRAWN, Gallery
 from webclient.tests.people import Person as Reader

@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from tests.conftest import SHARED, Join
-from tests.office import sign_in
-from tests.people import Person
-from tests.servers import ROOT, Kind, RunningServer, environment, eventually, server
-from tests.services import new_database
+from tests.support.office import sign_in
+from tests.support.people import Person
+from tests.support.servers import ROOT, Kind, RunningServer, environment, eventually, server
+from tests.support.services import new_database
 
 REQUESTS = 6
 SECONDS = 20

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SHARED, Join
-from tests.people import Person
-from tests.servers import ROOT, database_template, environment, server
+from tests.support.people import Person
+from tests.support.servers import ROOT, database_template, environment, server
 
 LONGEST_KEY = "k" * 16_377 + "-"
 

@@ -15,8 +15,8 @@ import pytest
 from pkd.tests.samples import BASE64, KEYS
 from signaling.protocol.messages import MAX_FRAME_BYTES
 from tests.conftest import SHARED, Join
-from tests.people import Person, frame
-from tests.servers import ROOT, RunningServer, database_template, environment, server
+from tests.support.people import Person, frame
+from tests.support.servers import ROOT, RunningServer, database_template, environment, server
 
 TOO_LONG = "publicKey is 16,385 bytes long in UTF-8; give a key of at most 16,384 bytes."
 NO_STRING = "publicKey is not a string; give the key as one."

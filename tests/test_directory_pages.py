@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.office import Office, open_office
-from tests.people import Person, frame
-from tests.servers import RunningServer, eventually, server
+from tests.support.office import Office, open_office
+from tests.support.people import Person, frame
+from tests.support.servers import RunningServer, eventually, server
 
 LIST = "/admin/pkd/publickey/"
 

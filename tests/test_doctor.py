@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.servers import ROOT, database_template, environment
-from tests.services import Coturn, new_database
+from tests.support.servers import ROOT, database_template, environment
+from tests.support.services import Coturn, new_database
 
 WRITE_VERSION = 18  # where in a file of SQLite's; above 2 the file is to be read only (fileformat2, section 1.3.4)
 

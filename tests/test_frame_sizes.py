@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import SHARED, Join
-from tests.people import ANSWER, OFFER, Person, Target, drops, new_call_id
-from tests.servers import server
+from tests.support.people import ANSWER, OFFER, Person, Target, drops, new_call_id
+from tests.support.servers import server
 from tests.test_holding import returns
 
 LIMIT_BYTES = 65_536

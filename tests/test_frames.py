@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import MEMORY_TARGETS, Join
-from tests.people import CANDIDATE, OFFER, Person, Target, frame
+from tests.support.people import CANDIDATE, OFFER, Person, Target, frame
 
 # What follows happens before any registry is asked.
 pytestmark = pytest.mark.parametrize("target", MEMORY_TARGETS, indirect=True)

@@ -1,12 +1,12 @@
-"""A share of what `python -m fuzz` sends, to both servers."""
+"""A share of what `python -m tools.fuzz` sends, to both servers."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from fuzz.servers import UNLIMITED, trouble_in
-from fuzz.sockets import Fuzzer
-from tests.servers import Kind, RunningServer, server
+from tests.support.servers import Kind, RunningServer, server
+from tools.fuzz.servers import UNLIMITED, trouble_in
+from tools.fuzz.sockets import Fuzzer
 
 INPUTS = 2_000
 SEED = 20_261_124

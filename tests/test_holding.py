@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Join
-from tests.people import ANSWER, CANDIDATE, OFFER, Person, Target, drops, new_call_id
-from tests.servers import RunningServer, server
+from tests.support.people import ANSWER, CANDIDATE, OFFER, Person, Target, drops, new_call_id
+from tests.support.servers import RunningServer, server
 
 HELD_MESSAGES = 256
 HELD_BYTES = 256 * 1024

@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 import pytest
 
 from tests.conftest import Start
-from tests.servers import RunningServer
+from tests.support.servers import RunningServer
 
 SECOND_REQUEST = "GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 SMUGGLED = {

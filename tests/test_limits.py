@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.client import Client
 from tests.conftest import Join
-from tests.people import ANSWER, CANDIDATE, Person, is_admitted, until_closed
-from tests.servers import RunningServer, server
+from tests.support.client import Client
+from tests.support.people import ANSWER, CANDIDATE, Person, is_admitted, until_closed
+from tests.support.servers import RunningServer, server
 
 CAP_BYTES = 262_144
 CAPPED = pytest.mark.parametrize("target", ["ours-memory", "uvicorn-memory"], indirect=True)

@@ -18,8 +18,8 @@ from django.core.management import CommandError, call_command
 from websockets.sync.server import ServerConnection
 
 from tests.conftest import Start
-from tests.impostor import impostor
-from tests.servers import ROOT, RunningServer
+from tests.support.impostor import impostor
+from tests.support.servers import ROOT, RunningServer
 
 # What arrives of a message's payload: nothing, or one or several payloads.
 Relay = Callable[[str, dict[str, Any]], list[dict[str, Any]]]

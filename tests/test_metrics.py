@@ -11,15 +11,15 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from pytest_django import Settings
 from websockets.exceptions import InvalidStatus
 
-from signaling import node
-from signaling.snapshot import Overview
+from signaling.cluster import node
+from signaling.telemetry.snapshot import Overview
 from signaling.tests.stage import use_redis
-from tests.client import Client
 from tests.conftest import SHARED, Join, Start
-from tests.people import CANDIDATE, Person, frame, new_call_id
-from tests.scrape import TOKEN, Counting, figures, scraped
-from tests.servers import RunningServer, eventually, server
-from tests.services import NotInstalledError, executable, skip_or_fail
+from tests.support.client import Client
+from tests.support.people import CANDIDATE, Person, frame, new_call_id
+from tests.support.scrape import TOKEN, Counting, figures, scraped
+from tests.support.servers import RunningServer, eventually, server
+from tests.support.services import NotInstalledError, executable, skip_or_fail
 
 LIMIT = 4
 ENV = SHARED | {

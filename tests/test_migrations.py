@@ -12,10 +12,10 @@ import pytest
 
 from pkd.tests.samples import KEYS
 from tests.conftest import SHARED
-from tests.office import sign_in
-from tests.people import Person
-from tests.servers import ROOT, environment, server
-from tests.services import new_database
+from tests.support.office import sign_in
+from tests.support.people import Person
+from tests.support.servers import ROOT, environment, server
+from tests.support.services import new_database
 
 LIST = "/admin/pkd/publickey/"
 # What the program before took: up to 8,192 characters without line ends.

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.scrape import TOKEN, figures
-from tests.servers import ROOT, server
-from tests.services import NotInstalledError, executable, skip_or_fail
+from tests.support.scrape import TOKEN, figures
+from tests.support.servers import ROOT, server
+from tests.support.services import NotInstalledError, executable, skip_or_fail
 
 ALERTS = ROOT / "ops" / "alerts.yml"
 DASHBOARD = ROOT / "ops" / "grafana-dashboard.json"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers import RunningServer, server
+from tests.support.servers import RunningServer, server
 
 ORIGINS = ["https://app.example.com", "capacitor://localhost", "chrome-extension://abcdefghijklmnop", "file://", "null"]
 ENV = {"ALLOWED_ORIGINS": ",".join(ORIGINS), "ALLOWED_HOSTS": "served.example.org,localhost,127.0.0.1"}
@@ -44,7 +44,7 @@ def answer(running: RunningServer, *headers: str, host: str = "localhost") -> in
 def refusals(running: RunningServer) -> list[str]:
     """What the log says of refused origins."""
     lines = [json.loads(line) for line in running.log.splitlines()]
-    return [line["message"] for line in lines if line["logger"] == "signaling.origin"]
+    return [line["message"] for line in lines if line["logger"] == "signaling.admission.origin"]
 
 
 @pytest.mark.parametrize("origin", ORIGINS)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SHARED, Join
-from tests.people import Person
-from tests.servers import ROOT, RunningServer, environment, server
-from tests.services import PostgresServer
+from tests.support.people import Person
+from tests.support.servers import ROOT, RunningServer, environment, server
+from tests.support.services import PostgresServer
 
 # PROTOCOL.md lets the directory wait 5 s; the rest is the machine's.
 ANSWER_SECONDS = 6.5

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.client import Client
-from tests.people import Person, frame
-from tests.servers import Kind, RunningServer, database_template, server
-from tests.services import NotInstalledError, RedisServer, redis_server, skip_or_fail
+from tests.support.client import Client
+from tests.support.people import Person, frame
+from tests.support.servers import Kind, RunningServer, database_template, server
+from tests.support.services import NotInstalledError, RedisServer, redis_server, skip_or_fail
 
 TURN_SECRET = "TheSecretSharedWithTheRelay"
 ADDRESS = "203.0.113.77"

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests import servers
-from tests.client import Client
-from tests.servers import RunningServer
+from tests.support import servers
+from tests.support.client import Client
+from tests.support.servers import RunningServer
 
 RAILPACK: dict[str, Any] = json.loads((servers.ROOT / "railpack.json").read_text())
 START_COMMAND: str = RAILPACK["deploy"]["startCommand"]

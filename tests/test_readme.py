@@ -14,8 +14,8 @@ from signaling.protocol import closing
 from signaling.protocol.errors import ErrorCode
 from signaling.protocol.limits import Limits
 from signaling.protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES
-from tests.client import Client
-from tests.servers import ROOT, server
+from tests.support.client import Client
+from tests.support.servers import ROOT, server
 
 README = (ROOT / "README.md").read_text()
 PROTOCOL = (ROOT / "docs/protocol.md").read_text()

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 import pytest
 
 from tests.conftest import SHARED, Join
-from tests.people import is_admitted
-from tests.servers import RunningServer, server
-from tests.services import RedisServer
+from tests.support.people import is_admitted
+from tests.support.servers import RunningServer, server
+from tests.support.services import RedisServer
 
 MOST = 3
 

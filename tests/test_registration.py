@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.client import Client
 from tests.conftest import Join
-from tests.people import ANSWER, CANDIDATE, OFFER, Person, Target, new_call_id, until_closed
+from tests.support.client import Client
+from tests.support.people import ANSWER, CANDIDATE, OFFER, Person, Target, new_call_id, until_closed
 
 BAD_IDS: list[Any] = [
     *(

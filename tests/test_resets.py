@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from tests.conftest import Join
-from tests.people import Person, Target
+from tests.support.people import Person, Target
 
 ON_EVERY_WAY = pytest.mark.parametrize(
     "target", ["ours-memory", "ours-redis-two", "uvicorn-memory", "uvicorn-redis-two"], indirect=True

@@ -1,14 +1,14 @@
-"""docs/scaling.md says what bench/scaling.py computes."""
+"""docs/scaling.md says what tools/bench/scaling.py computes."""
 
 import re
 from dataclasses import replace
 
 import pytest
 
-from bench import scaling
-from bench.demand import ASSUMED as STANDARD
-from bench.demand import Demand, Measured
-from bench.results import RESULTS, Results
+from tools.bench import scaling
+from tools.bench.demand import ASSUMED as STANDARD
+from tools.bench.demand import Demand, Measured
+from tools.bench.results import RESULTS, Results
 
 MEASURED = Measured(
     heartbeat_us=150,
@@ -74,6 +74,6 @@ def test_page_says_what_the_runs_that_it_names_give() -> None:
     assert begin
     assert end
     names = re.findall(r"`([\w.-]+\.json)`", block)
-    assert len(names) == 2, "write the tables: python -m bench.scaling --write"
+    assert len(names) == 2, "write the tables: python -m tools.bench.scaling --write"
     results, behind = (Results.read(RESULTS / name) for name in names)
     assert block.strip() == scaling.tables(results, behind)

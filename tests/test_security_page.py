@@ -4,7 +4,7 @@ import ast
 import re
 from functools import cache
 
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 
 PAGE = (ROOT / "docs/security.md").read_text()
 ROWS = [

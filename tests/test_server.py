@@ -13,8 +13,8 @@ import pytest
 import trustme
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
-from tests.client import Client
-from tests.servers import (
+from tests.support.client import Client
+from tests.support.servers import (
     ROOT,
     Kind,
     RunningServer,
@@ -25,7 +25,7 @@ from tests.servers import (
     server,
 )
 
-RECORDER = "tests.recorder:application"
+RECORDER = "tests.support.recorder:application"
 DRAIN_SECONDS = 4
 CAP_BYTES = 262_144
 

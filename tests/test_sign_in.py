@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.servers import ROOT, RunningServer, database_template, environment, server
-from tests.services import NotInstalledError, RedisServer, redis_server, skip_or_fail
+from tests.support.servers import ROOT, RunningServer, database_template, environment, server
+from tests.support.services import NotInstalledError, RedisServer, redis_server, skip_or_fail
 
 ADDRESS = "203.0.113.77"
 AGENT = "the-agent-of-the-operator"
@@ -96,14 +96,14 @@ def site(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "TRUSTED_PROXIES": "127.0.0.0/8",
     }
     variables = environment(database, env)
-    subprocess.run([sys.executable, "-m", "tests.collected"], check=True, cwd=ROOT, env=variables)
+    subprocess.run([sys.executable, "-m", "tests.support.collected"], check=True, cwd=ROOT, env=variables)
     created = manage(variables, "createoperator", "olga", "--generate-password")
     password = re.search(r"only this once\): (\S+)", created)
     token = re.search("[0-9a-f]{40}", manage(variables, "drf_create_token", "olga"))
     assert password is not None
     assert token is not None
     backup_codes = re.findall(r"^  ([a-z2-7]{8})$", created, re.MULTILINE)
-    application = "tests.collected:application"
+    application = "tests.support.collected:application"
     with server(env=env, application=application) as here, server("uvicorn", env=env, application=application) as there:
         yield Site(here, there, database, redis, password[1], token[0], backup_codes)
 

@@ -18,10 +18,10 @@ from django.core.management import CommandError, call_command
 from websockets.sync.server import ServerConnection
 
 from tests.conftest import Start
-from tests.front import front
-from tests.impostor import Speak, healthy, impostor
-from tests.servers import ROOT, RunningServer, server
-from tests.services import Coturn
+from tests.support.front import front
+from tests.support.impostor import Speak, healthy, impostor
+from tests.support.servers import ROOT, RunningServer, server
+from tests.support.services import Coturn
 
 
 def smoke(url: str, *options: str) -> tuple[int, str]:

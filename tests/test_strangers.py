@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from tests.servers import RunningServer
+from tests.support.servers import RunningServer
 
-# securecall_site/http_request.py
+# serving/http_request.py
 HEADERS_SECONDS = 10
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import TURN_SECRET, TURN_URLS
-from tests.people import ANSWER, OFFER, Person
-from tests.servers import ROOT, SITE, RunningServer, command_line, database_template, environment, server
-from tests.services import NotInstalledError, WallClock, skip_or_fail
+from tests.support.people import ANSWER, OFFER, Person
+from tests.support.servers import ROOT, SITE, RunningServer, command_line, database_template, environment, server
+from tests.support.services import NotInstalledError, WallClock, skip_or_fail
 
 TTL_SECONDS = 3600
 LAST_EXPIRY = 2_147_483_647

@@ -7,11 +7,11 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.client import Client
 from tests.conftest import SHARED, Join, Start
-from tests.people import ANSWER, CANDIDATE, OFFER, Person, new_call_id
-from tests.servers import Kind, RunningServer, server
-from tests.services import RedisServer
+from tests.support.client import Client
+from tests.support.people import ANSWER, CANDIDATE, OFFER, Person, new_call_id
+from tests.support.servers import Kind, RunningServer, server
+from tests.support.services import RedisServer
 
 HOLD_SECONDS = 2
 

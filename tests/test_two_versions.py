@@ -12,16 +12,26 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SHARED, Join
-from tests.people import ANSWER, CANDIDATE, OFFER, Person, new_call_id
-from tests.scrape import TOKEN, figures
-from tests.servers import ROOT, RunningServer, server
-from tests.services import RedisServer
+from tests.support.people import ANSWER, CANDIDATE, OFFER, Person, new_call_id
+from tests.support.scrape import TOKEN, figures
+from tests.support.servers import ROOT, RunningServer, server
+from tests.support.services import RedisServer
 
-APPS = ("accounts", "console", "pkd", "probe", "securecall_site", "signaling", "turn", "webclient")
+APPS = (
+    "operators",
+    "diagnostics",
+    "pkd",
+    "securecall_client",
+    "securecall_site",
+    "serving",
+    "signaling",
+    "turn",
+    "webclient",
+)
 NOT_NEEDED = shutil.ignore_patterns("__pycache__", "tests", "static")
 
 Change = tuple[str, str, str]
-EVENTS, LAYERS = "signaling/events.py", "signaling/layers.py"
+EVENTS, LAYERS = "signaling/delivery/events.py", "signaling/delivery/layers.py"
 MESSAGE: Change = (EVENTS, '"client.message"', '"client.message2"')
 SUPERSEDE: Change = (EVENTS, '"client.supersede"', '"client.supersede2"')
 # Its events are of the next format, and its records are not.

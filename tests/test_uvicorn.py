@@ -10,10 +10,10 @@ import pytest
 import trustme
 from websockets.exceptions import ConnectionClosed
 
-from tests.client import Client
 from tests.conftest import Join
-from tests.people import ANSWER, CANDIDATE, drops, until_closed
-from tests.servers import SITE, RunningServer, announced_port, command_line, environment, run, server
+from tests.support.client import Client
+from tests.support.people import ANSWER, CANDIDATE, drops, until_closed
+from tests.support.servers import SITE, RunningServer, announced_port, command_line, environment, run, server
 
 REGISTRATION, HEARTBEAT, LATE = 1.0, 1.5, 1.5
 BURST, REFUSALS = 20, 10

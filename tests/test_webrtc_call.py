@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import ROOT, RunningServer, become_healthy, database_template, server
-from tests.services import Coturn
-from tests.services.process import free_port
-from tests.webrtc import Peer
+from tests.support.servers import ROOT, RunningServer, become_healthy, database_template, server
+from tests.support.services import Coturn
+from tests.support.services.process import free_port
+from tests.support.webrtc import Peer
 
 FRAMES = 25
 

@@ -4,7 +4,6 @@ import time
 
 from django.conf import settings
 
-from signaling.counters import counters
 from turn.credentials import TurnSettings, expiry_after, mint
 
 
@@ -19,7 +18,6 @@ def ice_servers_until(client_id: str, expires_at: int) -> list[dict[str, str]]:
     stun = [{"urls": url} for url in turn.stun_urls]
     if not turn.secrets:
         return stun
-    counters.turn_credentials_minted += 1
     credential = mint(turn.secrets[0], client_id, expires_at)
     return [
         *stun,

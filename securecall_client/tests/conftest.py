@@ -7,7 +7,7 @@ from typing import TypeVar
 import pytest
 
 from securecall_client import Client, Event
-from tests.servers import RunningServer, server
+from tests.support.servers import RunningServer, server
 
 EVENT_SECONDS = 10
 E = TypeVar("E", bound=Event)

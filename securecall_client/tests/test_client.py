@@ -27,8 +27,8 @@ from securecall_client import (
     new_client_id,
 )
 from securecall_client.tests.conftest import comes
-from tests.people import ANSWER, CANDIDATE, OFFER
-from tests.servers import RunningServer, server
+from tests.support.people import ANSWER, CANDIDATE, OFFER
+from tests.support.servers import RunningServer, server
 
 CANDIDATES: list[Candidate] = [CANDIDATE, {"candidate": CANDIDATE, "sdpMid": "0", "sdpMLineIndex": 0}, ""]
 

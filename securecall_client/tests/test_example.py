@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from tests.servers import ROOT, RunningServer
+from tests.support.servers import ROOT, RunningServer
 
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 

@@ -28,9 +28,9 @@ from securecall_client import (
     new_client_id,
 )
 from securecall_client.tests.conftest import comes
-from tests.impostor import impostor
-from tests.people import ANSWER, OFFER
-from tests.servers import RunningServer, server
+from tests.support.impostor import impostor
+from tests.support.people import ANSWER, OFFER
+from tests.support.servers import RunningServer, server
 
 SOON = BackOff(first=0.05, longest=0.2)
 

@@ -9,8 +9,8 @@ from daphne.server import twisted_loop
 from twisted.internet import reactor
 
 from securecall_site.tests.test_reading import ANSWER_SECONDS, CLOSING, GOING_AWAY, HANDSHAKE, MESSAGE, End, turns
-from securecall_site.websocket import SignalingProtocol
-from signaling.transport import Event, Transport, transport_of
+from serving.daphne_websocket import SignalingProtocol
+from serving.transport import Event, Transport, transport_of
 
 
 class Listening(End):

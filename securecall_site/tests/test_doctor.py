@@ -8,20 +8,21 @@ import pytest
 import redis as redis_client
 from pytest_django import Settings
 
-from probe.outcome import Outcome
-from securecall_site.doctor import clock, machine, redis, relay
-from securecall_site.doctor.clock import Clock
-from securecall_site.doctor.confidential import without_secrets
-from securecall_site.doctor.finding import Finding
-from signaling.events import FORMAT
-from tests.services import Coturn, RedisServer, redis_server
+from diagnostics.doctor import clock, machine, redis, relay
+from diagnostics.doctor.clock import Clock
+from diagnostics.doctor.confidential import without_secrets
+from diagnostics.doctor.finding import Finding
+from diagnostics.outcome import Outcome
+from signaling.delivery.events import FORMAT
+from tests.support.services import Coturn, RedisServer, redis_server
 
 SECONDS = 2
+OURS = redis.Records("securecall-registry", FORMAT)
 
 
 def of_redis(settings: Settings, url: str) -> list[Finding]:
     settings.REDIS_URL = url
-    return list(redis.examine([], SECONDS))
+    return list(redis.examine([], SECONDS, OURS))
 
 
 def amiss(findings: list[Finding]) -> list[Finding]:
@@ -38,7 +39,7 @@ def test_doctor_finds_a_good_redis_well(settings: Settings, redis_url: str) -> N
     settings.REDIS_URL = redis_url
     clocks: list[Clock] = []
 
-    findings = list(redis.examine(clocks, SECONDS))
+    findings = list(redis.examine(clocks, SECONDS, OURS))
 
     # A busy machine may be slow, which is not what this is about.
     assert all("answers in" in finding.sentence for finding in amiss(findings))
@@ -83,7 +84,7 @@ def test_doctor_says_that_redis_does_not_answer(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings.REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}"
 
-        (finding,) = redis.examine([], 0.2)
+        (finding,) = redis.examine([], 0.2, OURS)
 
     assert finding.outcome is Outcome.FAILED
     assert "TimeoutError" in finding.sentence

@@ -13,8 +13,8 @@ from twisted.internet import reactor
 from websockets.frames import Frame, Opcode
 
 from securecall_site.tests.test_reading import ANSWER_SECONDS, HANDSHAKE, End
-from securecall_site.websocket import SignalingProtocol
-from signaling import node
+from serving.daphne_websocket import SignalingProtocol
+from signaling.cluster import node
 from signaling.consumers import SignalConsumer
 
 

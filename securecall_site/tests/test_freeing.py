@@ -13,19 +13,19 @@ from twisted.internet import reactor
 from twisted.web.http import HTTPChannel
 from websockets.frames import Frame, Opcode
 
-from securecall_site.http_request import BoundedRequest, bind_requests
 from securecall_site.tests.test_reading import ANSWER_SECONDS, HANDSHAKE, End
-from securecall_site.websocket import SignalingProtocol
-from signaling import node
-from signaling.connection import Connection
+from serving.daphne_websocket import SignalingProtocol
+from serving.http_request import BoundedRequest, bind_requests
+from serving.send_queue import SendQueue
+from serving.transport import EventQueue, PlainTransport
+from signaling.cluster import node
+from signaling.connections.connection import Connection
 from signaling.consumers import SignalConsumer
-from signaling.outbound import Outbound
-from signaling.transport import EventQueue, PlainTransport
 
 FREED = (
     SignalConsumer,
     Connection,
-    Outbound,
+    SendQueue,
     EventQueue,
     PlainTransport,
     SignalingProtocol,

@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from twisted.internet import reactor
 from websockets.frames import Frame, Opcode
 
-from fuzz import frames
-from fuzz.messages import Messages
-from securecall_site import websocket
 from securecall_site.server import GracefulServer
-from securecall_site.websocket import CLOSE_HANDSHAKE_SECONDS, SignalingProtocol
-from signaling.outbound import Outbound
-from signaling.transport import NO_CODE_RECEIVED, transport_of
+from serving import daphne_websocket
+from serving.daphne_websocket import CLOSE_HANDSHAKE_SECONDS, SignalingProtocol
+from serving.send_queue import SendQueue
+from serving.transport import NO_CODE_RECEIVED, transport_of
+from tools.fuzz import frames
+from tools.fuzz.messages import Messages
 
 Event = dict[str, Any]
 
@@ -81,7 +81,7 @@ class End:
         """Accept, note what comes, and answer it, so that writing is compared as well."""
         assert (await receive())["type"] == f"{scope['type']}.connect"
         transport = transport_of(scope, receive, send)
-        outbound = Outbound(transport, 0, lambda close: pytest.fail(str(close))) if self.is_ours else None
+        outbound = SendQueue(transport, 0, lambda close: pytest.fail(str(close))) if self.is_ours else None
         await send({"type": "websocket.accept"})
         while (event := await receive())["type"] != "websocket.disconnect":
             if event["type"] == "websocket.ping":
@@ -200,7 +200,7 @@ def test_what_looks_like_a_frame_is_none(pieces: list[bytes]) -> None:
 
 def turns_of(frames_a_turn: int) -> Any:
     """Read so many frames of one client before it is the others' turn."""
-    return mock.patch.object(websocket, "FRAMES_A_TURN", frames_a_turn)
+    return mock.patch.object(daphne_websocket, "FRAMES_A_TURN", frames_a_turn)
 
 
 ALL_AT_ONCE, ONE = 1000, 1

@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from msgspec.structs import replace
 
 from pkd import keys
-from pkd.keys import PublicKey
+from pkd.keys import ClientId, PublicKey
 from signaling.protocol.calls import CALL_ID
 from signaling.protocol.errors import ErrorCode, InvalidMessageError, ProtocolError
 
@@ -26,8 +26,6 @@ MAX_NESTING = 256
 # What a client may name in a request and find again in the ERROR for it.
 MAX_ECHO_CHARACTERS = 64
 
-# `\Z`, because `$` also matches before a final newline: "bob\n" is no client ID.
-ClientId = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}\Z")]
 Reason = Annotated[str, Meta(max_length=64)]
 # What a JSON schema says of these, `decode_payload` and the handlers check, who have a better sentence for it.
 CallId = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{CALL_ID.pattern}\Z"})]

@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from signaling.events import Event, is_needed, size_of
+from signaling.delivery.events import Event, is_needed, size_of
 from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, TRANSITIONS, Action, EndReason, Leg, Role, State
 from signaling.protocol.errors import (
     CallNotFoundError,
@@ -14,7 +14,7 @@ from signaling.protocol.errors import (
     UnavailableError,
 )
 from signaling.protocol.limits import Limits, SlidingWindow, Timeouts
-from signaling.registry import (
+from signaling.registry.contract import (
     Claim,
     Ended,
     Joined,

@@ -17,8 +17,8 @@ from typing import Any
 
 import hiredis
 
-from signaling.events import FORMAT, Event, group_of, is_needed, size_of
-from signaling.layers import RedisSwitch
+from signaling.delivery.events import FORMAT, Event, group_of, is_needed, size_of
+from signaling.delivery.layers import RedisSwitch
 from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, TRANSITIONS, Action, EndReason, Leg, Role, State
 from signaling.protocol.errors import (
     CallNotFoundError,
@@ -28,7 +28,7 @@ from signaling.protocol.errors import (
     UnavailableError,
 )
 from signaling.protocol.limits import Limits, Timeouts
-from signaling.registry import (
+from signaling.registry.contract import (
     Claim,
     Ended,
     Joined,

@@ -1,13 +1,12 @@
 """What the tests of this app share."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from pytest_django import Settings
 
-from signaling import node
-from signaling.node import Node
+from signaling.cluster import node
+from signaling.cluster.node import Node
 from signaling.protocol.limits import Limits, Timeouts
 from signaling.tests.people import Person, leaving
 from signaling.tests.stage import Clock, RedisProcess, new_prefix, redis_process, use_redis
@@ -37,17 +36,6 @@ async def other(redis_url: str, prefix: str, clock: Clock) -> AsyncIterator[Redi
     """Another process on the shared Redis."""
     async with redis_process(redis_url, prefix, clock, Limits(), Timeouts()) as process:
         yield process
-
-
-@pytest.fixture
-async def tasks_left() -> Callable[[], set[str]]:
-    """Name the tasks, besides the test, that did not run when the test began."""
-    before = asyncio.all_tasks()
-
-    def left() -> set[str]:
-        return {str(task.get_coro()) for task in asyncio.all_tasks() - before - {asyncio.current_task()}}
-
-    return left
 
 
 @pytest.fixture(params=["memory", "redis"])

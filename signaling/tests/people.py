@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 from channels.testing import WebsocketCommunicator
 
-from securecall_site.asgi import application
-from signaling.transport import EXTENSION, Event, EventQueue, PlainTransport, Take
+from serving.transport import EXTENSION, Event, EventQueue, PlainTransport, Take
+from signaling.routing import websocket_application as application
 
 Connect: TypeAlias = Callable[[], Awaitable["Person"]]
 

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from signaling import node
-from signaling.node import Node
+from signaling.cluster import node
+from signaling.cluster.node import Node
 from signaling.registry.redis import RedisRegistry
 from signaling.tests.model import Message
 from signaling.tests.people import ANSWER_SECONDS, connect

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 from pytest_django import Settings
 
-from signaling.events import MESSAGE, Event
-from signaling.layers import RedisChannelLayer
+from signaling.delivery.events import MESSAGE, Event
+from signaling.delivery.layers import RedisChannelLayer
 from signaling.protocol.limits import Limits, Timeouts
 from signaling.registry.redis import RedisRegistry
 
@@ -96,4 +96,4 @@ async def until(condition: Callable[[], bool]) -> None:
 def use_redis(settings: Settings, url: str, prefix: str) -> None:
     """Have the next node be one of several on a Redis."""
     config = {"hosts": [url], "prefix": prefix}
-    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "signaling.layers.RedisChannelLayer", "CONFIG": config}}
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "signaling.delivery.layers.RedisChannelLayer", "CONFIG": config}}

@@ -4,8 +4,8 @@ import pytest
 from django.http import HttpRequest
 from pytest_django import Settings
 
-from signaling.client_ip import address_of, address_of_request
-from signaling.pseudonym import pseudonym
+from signaling.admission.client_ip import address_of, address_of_request
+from signaling.admission.pseudonym import pseudonym
 
 PROXY = "100.64.0.7"
 

@@ -8,15 +8,15 @@ import pytest
 from channels.testing import ApplicationCommunicator
 from pytest_django import Settings
 
-from securecall_site.asgi import application
-from signaling.connection import HANDOVER_SECONDS
-from signaling.events import Event, changing
-from signaling.node import Node
+from signaling.cluster.node import Node
+from signaling.connections.connection import HANDOVER_SECONDS
+from signaling.delivery.events import Event, changing
 from signaling.protocol.calls import Action, Leg
 from signaling.protocol.errors import UnavailableError
 from signaling.protocol.messages import CallEnded
-from signaling.registry import Owner, Registry, Released
+from signaling.registry.contract import Owner, Registry, Released
 from signaling.registry.memory import MemoryRegistry
+from signaling.routing import websocket_application as application
 from signaling.tests.people import ANSWER_SECONDS, OFFER, Person, call
 from signaling.tests.stage import until
 
@@ -222,9 +222,9 @@ class Away(MemoryRegistry):
 
 @pytest.fixture
 async def memory_here(settings: Settings) -> Any:
-    from signaling import node  # noqa: PLC0415 -- as in conftest.py
+    from signaling.cluster import node  # noqa: PLC0415 -- as in conftest.py
 
-    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "signaling.layers.LocalChannelLayer"}}
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "signaling.delivery.layers.LocalChannelLayer"}}
     yield await node.current()
     await node.stop()
 

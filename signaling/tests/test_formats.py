@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 import pytest
 from pytest_django import Settings
 
-from signaling import node
-from signaling.counters import counters
-from signaling.events import FORMAT
-from signaling.layers import RedisSwitch
-from signaling.node import Node
+from signaling.cluster import node
+from signaling.cluster.node import Node
+from signaling.delivery.events import FORMAT
+from signaling.delivery.layers import RedisSwitch
 from signaling.protocol.errors import UnavailableError
-from signaling.registry import Owner
+from signaling.registry.contract import Owner
+from signaling.telemetry.counters import counters
 from signaling.tests.stage import RedisProcess, redis_process, until, use_redis
 
 numbers = itertools.count(1)

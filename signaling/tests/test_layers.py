@@ -6,11 +6,11 @@ import pytest
 import redis
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
-from signaling.events import FORMAT, Event
-from signaling.layers import LocalChannelLayer, RedisChannelLayer, Switch
+from signaling.delivery.events import FORMAT, Event
+from signaling.delivery.layers import LocalChannelLayer, RedisChannelLayer, Switch
 from signaling.protocol.errors import UnavailableError
 from signaling.tests.stage import PATIENCE_SECONDS, RedisProcess, new_prefix, redis_process, until
-from tests.services import RedisServer
+from tests.support.services import RedisServer
 
 EVENT: Event = {"type": "client.message", "frame": "\u00e9 frame", "changes": ["call", "active", "bob"]}
 

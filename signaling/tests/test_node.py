@@ -9,20 +9,20 @@ import pytest
 from msgspec import Raw
 from pytest_django import Settings
 
-from signaling import node
-from signaling.events import changing
-from signaling.layers import RedisSwitch
-from signaling.node import Node
+from signaling.cluster import node
+from signaling.cluster.node import Node
+from signaling.connections.relay import Relay
+from signaling.delivery.events import changing
+from signaling.delivery.layers import RedisSwitch
+from signaling.delivery.redis_link import RedisLink
 from signaling.protocol.calls import Action, State
 from signaling.protocol.errors import RateLimitedError
 from signaling.protocol.messages import CallEnded, IncomingCall
-from signaling.redis_link import RedisLink
-from signaling.registry import Owner, Status
+from signaling.registry.contract import Owner, Status
 from signaling.registry.redis import RedisRegistry
-from signaling.relay import Relay
 from signaling.tests.people import ANSWER_SECONDS, OFFER, Person, call
 from signaling.tests.stage import RedisProcess, message, redis_process, until, use_redis
-from tests.services import RedisServer
+from tests.support.services import RedisServer
 
 Join = Callable[..., Awaitable[Person]]
 CALL = "call-of-this-test"

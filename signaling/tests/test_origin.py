@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from channels.testing import WebsocketCommunicator
 
-from signaling.origin import AllowedOrigins, refuse
+from signaling.admission.origin import AllowedOrigins, refuse
 from signaling.routing import websocket_application
 
 ALLOWED = ["https://app.example.com", "http://localhost:*"]

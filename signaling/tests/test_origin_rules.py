@@ -1,6 +1,14 @@
 import pytest
 
-from signaling.origin_rules import NULL, Origin, example_of, page_hosts, parse_origin, parse_rule, refused_hosts
+from signaling.admission.origin_rules import (
+    NULL,
+    Origin,
+    example_of,
+    page_hosts,
+    parse_origin,
+    parse_rule,
+    refused_hosts,
+)
 
 HTTPS = frozenset({"https"})
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from securecall_site.asgi import application
-from signaling.events import relayed
-from signaling.node import Node
+from signaling.cluster.node import Node
+from signaling.delivery.events import relayed
 from signaling.protocol.messages import PeerIceCandidate
-from signaling.registry import Joined
+from signaling.registry.contract import Joined
+from signaling.routing import websocket_application as application
 from signaling.tests.people import Person, call
 
 Join = Callable[..., Awaitable[Person]]

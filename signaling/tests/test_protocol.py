@@ -26,10 +26,10 @@ from hypothesis.stateful import (
 )
 from pytest_django import Settings
 
-from signaling.events import group_of
+from signaling.delivery.events import group_of
 from signaling.protocol.closing import CLEAN_CODES
 from signaling.protocol.limits import Limits, Timeouts
-from signaling.registry import Status
+from signaling.registry.contract import Status
 from signaling.tests.model import Message, Model
 from signaling.tests.processes import CLOSE, Line, Process
 from signaling.tests.stage import Clock, new_prefix, use_redis

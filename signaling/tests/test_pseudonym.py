@@ -3,8 +3,8 @@ import re
 import pytest
 from pytest_django import Settings
 
-from signaling import pseudonym as module
-from signaling.pseudonym import pseudonym
+from signaling.admission import pseudonym as module
+from signaling.admission.pseudonym import pseudonym
 
 
 @pytest.fixture(autouse=True)

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 import pytest
 import redis
 
+from signaling.delivery.redis_link import REPLY_TIMEOUT_SECONDS, RedisLink
 from signaling.protocol.errors import UnavailableError
-from signaling.redis_link import REPLY_TIMEOUT_SECONDS, RedisLink
 from signaling.tests.stage import PATIENCE_SECONDS, until
-from tests.services import RedisServer
+from tests.support.services import RedisServer
 
 Came = list[tuple[str, bytes]]
 
@@ -155,7 +155,7 @@ async def test_link_heals_when_redis_is_back(own_redis: RedisServer, caplog: pyt
     came: Came = []
 
     def said() -> list[str]:
-        return [record.getMessage() for record in caplog.records if record.name == "signaling.redis_link"]
+        return [record.getMessage() for record in caplog.records if record.name == "signaling.delivery.redis_link"]
 
     def has_said(lines: int) -> Callable[[], bool]:
         return lambda: len(said()) == lines

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from signaling.events import Event, group_of
+from signaling.delivery.events import Event, group_of
 from signaling.protocol.calls import (
     HELD_BYTES,
     HELD_MESSAGES,
@@ -39,7 +39,7 @@ from signaling.protocol.errors import (
     UnavailableError,
 )
 from signaling.protocol.limits import Limits, Timeouts
-from signaling.registry import (
+from signaling.registry.contract import (
     Claim,
     Ended,
     Joined,

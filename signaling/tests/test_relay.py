@@ -3,13 +3,13 @@ from collections.abc import Callable
 
 import pytest
 
-from signaling.events import BATCH, Event, group_of
-from signaling.layers import LocalChannelLayer, Switch
+from signaling.connections.relay import Relay
+from signaling.delivery.events import BATCH, Event, group_of
+from signaling.delivery.layers import LocalChannelLayer, Switch
 from signaling.protocol.errors import UnavailableError
 from signaling.protocol.limits import Limits, Timeouts
-from signaling.registry import Ended, Owner
+from signaling.registry.contract import Ended, Owner
 from signaling.registry.memory import MemoryRegistry
-from signaling.relay import Relay
 from signaling.tests.stage import Clock, RedisProcess, message
 
 

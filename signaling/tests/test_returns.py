@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from signaling import node
-from signaling.counters import counters
-from signaling.events import FORMAT, RETURNED, Event, batched, changing, group_of
-from signaling.node import Node
-from signaling.presence import RollCall
+from signaling.cluster import node
+from signaling.cluster.node import Node
+from signaling.cluster.roll_call import RollCall
+from signaling.delivery.events import FORMAT, RETURNED, Event, batched, changing, group_of
 from signaling.protocol.calls import Action, State
 from signaling.protocol.messages import CallEnded
-from signaling.registry import Owner, Status
+from signaling.registry.contract import Owner, Status
 from signaling.registry.redis import RedisRegistry
+from signaling.telemetry.counters import counters
 from signaling.tests.people import ANSWER, OFFER, Person
 from signaling.tests.stage import PATIENCE_SECONDS, RedisProcess, message, redis_process, until, use_redis
 

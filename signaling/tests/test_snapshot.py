@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from pytest_django import Settings
 
-from signaling import node
-from signaling.counters import HOPS_A_ROUND, Counters, counters
-from signaling.minutes import MINUTES_A_DAY, Minutes
-from signaling.node import Node
+from signaling.cluster import node
+from signaling.cluster.node import Node
 from signaling.registry.redis import LEASE_SECONDS, RedisRegistry
-from signaling.snapshot import Overview, Series, Snapshot, Window
+from signaling.telemetry.counters import HOPS_A_ROUND, Counters, counters
+from signaling.telemetry.readings import MINUTES_A_DAY, Minutes
+from signaling.telemetry.snapshot import Overview, Series, Snapshot, Window
 from signaling.tests.people import OFFER, Person, call
 from signaling.tests.stage import Clock, RedisProcess, redis_process, use_redis
-from tests.services import RedisServer
+from tests.support.services import RedisServer
 
 Join = Callable[..., Awaitable[Person]]
 

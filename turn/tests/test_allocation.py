@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.services import Coturn, coturn
+from tests.support.services import Coturn, coturn
 from turn.allocation import AllocationError, UnsupportedTransportError, allocate, reach
 from turn.credentials import Credential, mint
 from turn.urls import ServerUrl

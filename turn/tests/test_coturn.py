@@ -11,7 +11,7 @@ from aioice.stun import TransactionFailed
 from aioice.turn import create_turn_endpoint
 from pytest_django import Settings
 
-from tests.services import Coturn
+from tests.support.services import Coturn
 from turn.credentials import LAST_EXPIRY, Credential, TurnSettings, mint
 from turn.ice import ice_servers
 

@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
-from tests.servers import RunningServer, database_template, server
-from tests.services import Coturn, NotInstalledError, skip_or_fail
-from tests.services.process import executable
+from tests.support.servers import RunningServer, database_template, server
+from tests.support.services import Coturn, NotInstalledError, skip_or_fail
+from tests.support.services.process import executable
 from webclient.tests.firefox import Firefox, start_firefox
 from webclient.tests.gallery import IS_DRAWN, Gallery
 from webclient.tests.people import KEEP_PEER_CONNECTIONS, Person

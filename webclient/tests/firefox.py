@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.services import process
+from tests.support.services import process
 from webclient.tests.bidi import BidiError, Session
 
 START_SECONDS = 60

@@ -3,7 +3,7 @@
 import json
 from typing import Self
 
-from tests.servers import RunningServer
+from tests.support.servers import RunningServer
 from webclient.tests.firefox import FirefoxPage
 from webclient.tests.people import SEES_PICTURE, Somebody
 

@@ -9,7 +9,7 @@ from axe_playwright_python.async_playwright import Axe
 from PIL import Image
 from playwright.async_api import ViewportSize
 
-from tests.servers import ROOT
+from tests.support.servers import ROOT
 from webclient.tests.people import Person
 
 IS_DRAWN = os.environ.get("SCREENSHOTS") == "1"

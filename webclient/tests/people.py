@@ -6,7 +6,7 @@ from typing import Protocol, Self
 
 from playwright.async_api import ConsoleMessage, Locator, Page, WebSocket, expect
 
-from tests.servers import RunningServer
+from tests.support.servers import RunningServer
 
 SOUND_SECONDS = 15
 PICTURE_SECONDS = 15

@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from tests.people import Person as Caller
-from tests.people import new_call_id
+from tests.support.people import Person as Caller
+from tests.support.people import new_call_id
 from webclient.tests.conftest import Site, Visit
 from webclient.tests.library.signer import Signer
 from webclient.tests.people import Person

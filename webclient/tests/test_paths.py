@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.servers import RunningServer
+from tests.support.servers import RunningServer
 from webclient.tests.conftest import Site, Visit
 from webclient.tests.gallery import Gallery
 from webclient.tests.people import Person

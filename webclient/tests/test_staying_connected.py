@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from tests.servers import RunningServer, server
-from tests.services.process import free_port
+from tests.support.servers import RunningServer, server
+from tests.support.services.process import free_port
 from webclient.tests.conftest import PAGE_SERVER, Meet, Site, Visit
 from webclient.tests.gallery import Gallery
 from webclient.tests.people import Heartbeats, Person

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from probe.arguments import positive_number
-from probe.outcome import Outcome
-from securecall_site.doctor import clock, configuration, database, machine, redis, relay
-from securecall_site.doctor.confidential import without_secrets
-from securecall_site.doctor.finding import Finding
+from diagnostics.arguments import positive_number
+from diagnostics.doctor import clock, configuration, database, machine, redis, relay
+from diagnostics.doctor.confidential import without_secrets
+from diagnostics.doctor.finding import Finding
+from diagnostics.outcome import Outcome
+from signaling.delivery.events import FORMAT
+from signaling.registry.redis import registry_prefix
 
 SUBJECT_WIDTH = 10
 
@@ -55,7 +58,7 @@ def examine(seconds: float) -> Iterator[Finding]:
     clocks: list[clock.Clock] = []
     yield from configuration.examine()
     yield from database.examine(clocks)
-    yield from redis.examine(clocks, seconds)
+    yield from redis.examine(clocks, seconds, redis.Records(registry_prefix(settings.REDIS_PREFIX), FORMAT))
     yield from relay.examine(seconds)
     yield from clock.examine(clocks)
     yield from machine.examine()

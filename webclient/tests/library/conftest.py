@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.servers import RunningServer, database_template, server
-from tests.services import Coturn
+from tests.support.servers import RunningServer, database_template, server
+from tests.support.services import Coturn
 from webclient.tests.conftest import PAGE_SERVER
 from webclient.tests.firefox import Firefox, FirefoxPage
 from webclient.tests.library.clients import Client, Document

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from tests.people import Person, new_call_id
+from tests.support.people import Person, new_call_id
 from webclient.tests.library.clients import Client
 
 FINGERPRINT = "sha-256 " + ":".join(["AB"] * 32)

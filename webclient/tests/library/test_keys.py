@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.people import Person, new_call_id
-from tests.servers import ROOT, RunningServer, environment
+from tests.support.people import Person, new_call_id
+from tests.support.servers import ROOT, RunningServer, environment
 from webclient.tests.library.conftest import OpenClient
 from webclient.tests.library.signer import OFFER, Signer
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.people import Person
-from tests.servers import RunningServer
+from tests.support.people import Person
+from tests.support.servers import RunningServer
 from webclient.tests.library.clients import ClientPage
 from webclient.tests.library.conftest import OpenClient
 from webclient.tests.library.network import Line

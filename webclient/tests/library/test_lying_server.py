@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.people import new_call_id
+from tests.support.people import new_call_id
 from webclient.tests.library.conftest import OpenAnyClient
 from webclient.tests.library.liar import Liar
 from webclient.tests.library.signer import FINGERPRINT, OFFER, Signer

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.servers import RunningServer, server
-from tests.services import Coturn
-from tests.webrtc import Peer
+from tests.support.servers import RunningServer, server
+from tests.support.services import Coturn
+from tests.support.webrtc import Peer
 from webclient.tests.conftest import PAGE_SERVER
 from webclient.tests.library.conftest import OpenAnyClient, OpenClient
 from webclient.tests.library.liar import Liar

@@ -6,8 +6,8 @@ import secrets
 import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
-from tests.people import Person
-from tests.servers import RunningServer, server
+from tests.support.people import Person
+from tests.support.servers import RunningServer, server
 from webclient.tests.conftest import PAGE_SERVER
 from webclient.tests.library.clients import ClientPage
 from webclient.tests.library.conftest import OpenClient

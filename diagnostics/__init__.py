@@ -1,0 +1,1 @@
+"""Checks of a server: system checks, `doctor`, `smoke` and `loadtest`."""

@@ -1,0 +1,88 @@
+"""The database: reachable, fast, migrated, and taking writes."""
+
+import time
+from collections.abc import Iterator
+
+from django.db import DatabaseError, connection, transaction
+
+from diagnostics.doctor.clock import Clock
+from diagnostics.doctor.finding import Finding, failed, ok, warning
+from diagnostics.schema import unapplied
+
+SUBJECT = "database"
+SLOW_MS = 50
+
+
+def examine(clocks: list[Clock]) -> Iterator[Finding]:
+    """Ask the database for everything that the server will; what it takes for the time is added to `clocks`."""
+    try:
+        milliseconds = _round_trip()
+    except DatabaseError as error:
+        yield failed(SUBJECT, f"does not open ({_first_line(error)}): check DATABASE_URL, and that the database runs")
+        return
+    yield _speed(milliseconds)
+    yield from _migrations()
+    if connection.vendor == "sqlite":
+        yield from _sqlite()
+    else:
+        clocks.append(_postgres_clock())
+
+
+def _round_trip() -> float:
+    with connection.cursor() as cursor:
+        # The first one connects.
+        cursor.execute("SELECT 1")
+        begin = time.perf_counter()
+        cursor.execute("SELECT 1")
+        cursor.fetchone()
+    return (time.perf_counter() - begin) * 1000
+
+
+def _speed(milliseconds: float) -> Finding:
+    version = ".".join(map(str, connection.get_database_version()))
+    what = f"{connection.display_name} {version} answers in {milliseconds:.1f} ms"
+    if milliseconds > SLOW_MS:
+        return warning(SUBJECT, f"{what}, which is slow: put it into the same region and network")
+    return ok(SUBJECT, what)
+
+
+def _migrations() -> Iterator[Finding]:
+    if lacking := unapplied():
+        yield failed(SUBJECT, f"lacks {lacking}: run manage.py migrate")
+    else:
+        yield ok(SUBJECT, "every migration is applied")
+
+
+def _sqlite() -> Iterator[Finding]:
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("CREATE TABLE doctor_was_here (id integer)")
+            transaction.set_rollback(True)
+    except DatabaseError as error:
+        yield failed(
+            SUBJECT,
+            f"takes no writes ({_first_line(error)}): let the server's user write the file and its directory",
+        )
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA journal_mode")
+        mode = cursor.fetchone()[0]
+    if mode == "wal":
+        yield ok(SUBJECT, "takes writes, with a write-ahead log")
+    else:
+        yield warning(
+            SUBJECT, f"takes writes, but its journal mode is {mode}: move it to a disk where SQLite's WAL works"
+        )
+
+
+def _postgres_clock() -> Clock:
+    with connection.cursor() as cursor:
+        begin = time.time()
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
+        theirs = float(cursor.fetchone()[0])
+        end = time.time()
+    return Clock("Postgres", theirs - (begin + end) / 2, end - begin)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

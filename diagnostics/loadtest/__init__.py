@@ -1,0 +1,1 @@
+"""`loadtest` connects many clients and lets pairs of them call."""

@@ -1,0 +1,1 @@
+"""`smoke` takes two clients through the whole protocol."""

@@ -1,0 +1,153 @@
+import logging
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from django.core.checks import run_checks
+from pytest_django import Settings
+
+from diagnostics import checks
+
+DEPLOY = {
+    "SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "DATABASE_URL": "postgres://user:password@postgres.example.com:5432/railway",
+    "REDIS_URL": "redis://default:password@redis.example.com:6379",
+    "TURN_SECRET": "shared-with-the-relay",
+    "RAILWAY_PUBLIC_DOMAIN": "securecall.example.com",
+}
+
+
+@pytest.fixture(autouse=True)
+def _deploy_settings(settings: Settings) -> None:
+    settings.DEBUG = False
+    settings.REPLICAS = 1
+    settings.REDIS_URL = DEPLOY["REDIS_URL"]
+    settings.DATABASE_URL = DEPLOY["DATABASE_URL"]
+    settings.TURN = replace(settings.TURN, secrets=("shared-with-the-relay",))
+    settings.ON_RAILWAY = True
+    settings.RAILWAY_DRAIN_SECONDS = 15
+    settings.ALLOWED_HOSTS = ["app.example.com", "127.0.0.1"]
+    settings.ALLOWED_ORIGINS = ["https://app.example.com"]
+
+
+def found() -> dict[str, str]:
+    """Our messages' hints by their ID."""
+    messages = run_checks(include_deployment_checks=True)
+    return {
+        message.id: message.hint or "" for message in messages if message.id and message.id.startswith("securecall.")
+    }
+
+
+def test_checks_find_nothing_in_a_complete_deploy() -> None:
+    assert found() == {}
+
+
+def test_checks_want_redis_for_several_replicas(settings: Settings) -> None:
+    settings.REPLICAS = 2
+    settings.REDIS_URL = ""
+
+    assert "REDIS_URL" in found()["securecall.E001"]
+
+
+def test_checks_want_postgres_for_several_replicas(settings: Settings) -> None:
+    settings.REPLICAS = 2
+    settings.ON_RAILWAY = False
+    settings.DATABASE_URL = "sqlite:////data/db.sqlite3"
+
+    assert "DATABASE_URL" in found()["securecall.E002"]
+
+
+def test_checks_accept_one_replica_alone(settings: Settings) -> None:
+    settings.REDIS_URL = ""
+    settings.ON_RAILWAY = False
+    settings.DATABASE_URL = "sqlite:////data/db.sqlite3"
+
+    assert found() == {}
+
+
+def test_checks_want_a_turn_secret(settings: Settings) -> None:
+    settings.TURN = replace(settings.TURN, secrets=())
+
+    assert "TURN_SECRET" in found()["securecall.W001"]
+
+
+def test_checks_want_postgres_on_railway(settings: Settings) -> None:
+    settings.DATABASE_URL = "sqlite:////data/db.sqlite3"
+
+    assert "DATABASE_URL" in found()["securecall.W002"]
+
+
+def test_checks_want_debug_off_on_railway(settings: Settings) -> None:
+    settings.DEBUG = True
+
+    assert "SECRET_KEY" in found()["securecall.W003"]
+
+
+def test_checks_want_time_to_drain_on_railway(settings: Settings) -> None:
+    settings.RAILWAY_DRAIN_SECONDS = 0
+
+    assert "RAILWAY_DEPLOYMENT_DRAINING_SECONDS" in found()["securecall.W004"]
+
+
+@pytest.mark.parametrize(("origins", "message_id"), [([], "securecall.W005"), (["*"], "securecall.W006")])
+def test_checks_want_named_origins(settings: Settings, origins: list[str], message_id: str) -> None:
+    settings.ALLOWED_ORIGINS = origins
+
+    assert "ALLOWED_ORIGINS" in found()[message_id]
+
+
+@pytest.mark.parametrize(
+    "origins", [[], ["https://other.example.com"], ["http://app.example.com"], ["null", "file://"]]
+)
+def test_checks_want_an_origin_of_each_host(settings: Settings, origins: list[str]) -> None:
+    settings.ALLOWED_ORIGINS = origins
+
+    assert "Add https://app.example.com to ALLOWED_ORIGINS" in found()["securecall.W008"]
+
+
+def test_checks_take_plain_http_for_an_origin_while_developing(settings: Settings) -> None:
+    settings.DEBUG = True
+    settings.ON_RAILWAY = False
+    settings.ALLOWED_ORIGINS = ["http://app.example.com:8000"]
+
+    assert found() == {}
+
+
+@pytest.mark.django_db
+def test_report_logs_a_warning_and_goes_on(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    settings.TURN = replace(settings.TURN, secrets=())
+
+    checks.report()
+
+    [record] = [record for record in caplog.records if "securecall.W001" in record.getMessage()]
+    assert record.levelno == logging.WARNING
+    assert "Set TURN_SECRET" in record.getMessage()
+
+
+@pytest.mark.django_db
+def test_report_stops_the_start_on_an_error(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    settings.REPLICAS = 2
+    settings.REDIS_URL = ""
+
+    with pytest.raises(SystemExit, match="SecureCall cannot start"):
+        checks.report()
+    assert "securecall.E001" in caplog.text
+
+
+def test_check_deploy_is_clean_with_the_deploy_settings(settings: Settings) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "DEBUG"} | DEPLOY
+    environment["ALLOWED_ORIGINS"] = "capacitor://localhost,file://,chrome-extension://abcdefghijklmnop,null"
+    result = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "DEBUG"],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=settings.BASE_DIR,
+        env=environment,
+    )
+
+    assert result.stderr == ""
+    assert result.stdout == "System check identified no issues (0 silenced).\n"
+    assert result.returncode == 0

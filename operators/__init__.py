@@ -1,0 +1,1 @@
+"""What staff see: sign-in, the console, the API and metrics."""

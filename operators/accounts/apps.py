@@ -1,0 +1,16 @@
+"""Django's handles on this app and on the admin."""
+
+from django.apps import AppConfig
+from django.contrib.admin import apps
+
+
+class AccountsConfig(AppConfig):
+    """Registers the app with Django."""
+
+    name = "operators.accounts"
+
+
+class AdminConfig(apps.AdminConfig):
+    """Django's admin with our sign-in; stands for `django.contrib.admin` in the settings."""
+
+    default_site = "operators.accounts.site.AdminSite"

@@ -1,0 +1,96 @@
+"""Serializers that speak the wire's camelCase, and fields that take exactly what they say."""
+
+import re
+from typing import Any, get_args
+
+import msgspec
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.settings import api_settings
+
+from pkd.keys import ClientId
+
+# As Python matches it, and as OpenAPI writes it, which knows no \Z.
+_, CLIENT_ID_RULE = get_args(ClientId)
+CLIENT_ID_PATTERN = CLIENT_ID_RULE.pattern.replace(r"\Z", "$")
+LONGEST_NUMBER = re.compile("[0-9]{1,10}")
+
+
+class CamelSerializer(serializers.Serializer[Any]):
+    """Declared in snake_case, like the models; spoken in camelCase, like everything else here."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Rename the fields, which go on to read what they were named after."""
+        fields: dict[str, serializers.Field[Any, Any, Any, Any]] = {}
+        for name, field in super().get_fields().items():
+            spoken = re.sub("_(.)", lambda match: match[1].upper(), name)
+            if spoken != name and field.source is None:
+                field.source = name
+            fields[spoken] = field
+        return fields
+
+
+@extend_schema_field({"type": "string", "pattern": CLIENT_ID_PATTERN})
+class ClientIdField(serializers.Field[str, Any, str, Any]):
+    """The protocol's own rule; a CharField would trim and convert."""
+
+    default_error_messages = dict.fromkeys(
+        ("invalid", "required", "null"), "Give 1 to 64 letters, digits, hyphens or underscores."
+    )
+
+    def to_internal_value(self, data: Any) -> str:
+        """Take nothing but a client ID."""
+        try:
+            return msgspec.convert(data, ClientId)
+        except msgspec.ValidationError:
+            self.fail("invalid")
+
+    def to_representation(self, value: str) -> str:
+        """Give it as it is."""
+        return value
+
+
+class NullableField(serializers.CharField):
+    """What a column keeps as an empty string because there is none."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(read_only=True, allow_null=True, **options)
+
+    def to_representation(self, value: str) -> Any:
+        """Give null for it."""
+        return value or None
+
+
+class NumberParameter(serializers.IntegerField):
+    """Digits alone: int() would also take `1_0`, ` 7 ` and digits of every script."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Refuse what is not ASCII digits."""
+        if not isinstance(data, str) or not LONGEST_NUMBER.fullmatch(data):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class FlagParameter(serializers.BooleanField):
+    """`true` or `false`, and none of the many spellings that a form may have."""
+
+    TRUE_VALUES = {"true"}  # noqa: RUF012  # as DRF has it
+    FALSE_VALUES = {"false"}  # noqa: RUF012
+    NULL_VALUES = set()  # noqa: RUF012
+    default_error_messages = {"invalid": "Give true or false."}  # noqa: RUF012
+
+
+class ParametersSerializer(CamelSerializer):
+    """Parameters in a URL, each given once; a name that is none of them is no filter that lets everything pass."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Check the names first."""
+        for name in data:
+            if name not in self.fields:
+                # Not the name itself: what is sent is not sent back.
+                sentence = f"There is an unknown parameter. The parameters here are: {', '.join(self.fields)}."
+                raise serializers.ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [sentence]})
+            if len(data.getlist(name)) > 1:
+                raise serializers.ValidationError({name: ["Give it once."]})
+        # A plain mapping: in a form's, a flag that is missing would count as false.
+        return super().to_internal_value(data.dict())

@@ -1,0 +1,34 @@
+"""The paths of the operators' API."""
+
+from django.urls import path, register_converter
+from drf_spectacular.views import SpectacularJSONAPIView
+
+from operators.api.fields import CLIENT_ID_PATTERN
+from operators.api.keys import History, Key, Keys
+from operators.api.operations import Status, TurnCredentials
+
+
+class ClientIdInPath:
+    """A client ID in a URL; anything else is no such page."""
+
+    regex = CLIENT_ID_PATTERN.removeprefix("^").removesuffix("$")
+
+    def to_python(self, value: str) -> str:
+        """Take it as it is."""
+        return value
+
+    def to_url(self, value: str) -> str:
+        """Put it as it is."""
+        return value
+
+
+register_converter(ClientIdInPath, "client_id")
+
+urlpatterns = [
+    path("schema/", SpectacularJSONAPIView.as_view(), name="api-schema"),
+    path("keys/", Keys.as_view(), name="api-keys"),
+    path("keys/<client_id:client_id>/", Key.as_view(), name="api-key"),
+    path("keys/<client_id:client_id>/history/", History.as_view(), name="api-history"),
+    path("status/", Status.as_view(), name="api-status"),
+    path("turn-credentials/", TurnCredentials.as_view(), name="api-turn-credentials"),
+]

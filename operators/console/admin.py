@@ -1,0 +1,201 @@
+"""The pages that show who is connected and which calls are open, and act on one of them.
+
+Nothing here has a table: the pages ask the processes and the registry each time they are opened.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import async_to_sync
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.http import urlencode
+
+from operators import keys_online  # noqa: F401  # registers the directory's pages, which autodiscovery finds nowhere else
+from operators.console.models import Call, Presence
+from pkd.models import MAX_REASON_CHARACTERS
+from signaling.cluster import node
+from signaling.cluster.roll_call import Disconnected, Found
+from signaling.protocol.errors import CallNotFoundError, UnavailableError
+from signaling.registry.contract import OpenCalls
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    # Only the type stubs know it as generic.
+    ModelAdmin = admin.ModelAdmin
+
+# A page of this many rows is read at a glance and made in milliseconds, however many clients there are.
+MOST_ROWS = 200
+REDIS_IS_AWAY = "Redis is away: the calls cannot be listed or ended now. Try again in a moment."
+
+
+class ReasonForm(forms.Form):
+    """Why an operator acts."""
+
+    reason = forms.CharField(
+        max_length=MAX_REASON_CHARACTERS,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField", "autofocus": True}),
+        help_text="Kept in the log of the admin; the client is not told.",
+        error_messages={"required": "Nothing was done yet. Give a reason first."},
+    )
+
+
+class LiveAdmin(ModelAdmin):
+    """A list of what there is now, and one thing to do to a row of it."""
+
+    # The permission to act, its path and what the page for it says.
+    act_permission: str
+    verb: str
+    title: str
+    explanation: str
+
+    def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Nothing is added by hand."""
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Nothing is edited."""
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
+        """Nothing is deleted."""
+        return False
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Who may act must also be allowed to see what he acts on."""
+        return self.has_view_permission(request) and request.user.has_perm(self.act_permission)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Only these: the pages that Django would add ask a table."""
+        name = f"{self.opts.app_label}_{self.opts.model_name}"
+        wrap = self.admin_site.admin_view
+        return [
+            path("", wrap(self.changelist_view), name=f"{name}_changelist"),
+            # Where the log of the admin leads.
+            path("<path:object_id>/change/", wrap(self.show_one), name=f"{name}_change"),
+            path("<path:object_id>/act/", wrap(self.act_view), name=f"{name}_act"),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Show what there is, or what was searched for."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        text = request.GET.get("q", "").strip()
+        context = {
+            **self.admin_site.each_context(request),
+            "title": str(self.opts.verbose_name_plural).capitalize(),
+            "opts": self.opts,
+            "q": text,
+            "may_act": self.has_act_permission(request),
+            "verb": self.verb,
+            "most": MOST_ROWS,
+            **self.rows(text),
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, f"console/{self.opts.model_name}_list.html", context)
+
+    def show_one(self, _request: HttpRequest, object_id: str) -> HttpResponseRedirect:
+        """Lead to the list, where it still stands if it is still there."""
+        return self.to_list(unquote(object_id))
+
+    def act_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for a reason, then act."""
+        if not self.has_act_permission(request):
+            raise PermissionDenied
+        name = unquote(object_id)
+        form = ReasonForm(request.POST or None)
+        if form.is_valid():
+            for level, sentence in self.act(request, name, form.cleaned_data["reason"]):
+                self.message_user(request, sentence, level)
+            return self.to_list()
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{self.title} {name}",
+            "opts": self.opts,
+            "media": self.media,
+            "form": form,
+            "verb": self.verb,
+            "explanation": self.explanation,
+        }
+        return TemplateResponse(request, "console/act.html", context)
+
+    def to_list(self, text: str = "") -> HttpResponseRedirect:
+        """Lead to the list."""
+        query = f"?{urlencode({'q': text})}" if text else ""
+        return redirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist") + query)
+
+    def rows(self, text: str) -> dict[str, Any]:
+        """Return what the list's template shows."""
+        raise NotImplementedError
+
+    def act(self, request: HttpRequest, name: str, reason: str) -> list[tuple[int, str]]:
+        """Act on the object with this ID; returns what to tell the operator."""
+        raise NotImplementedError
+
+
+@admin.register(Presence)
+class PresenceAdmin(LiveAdmin):
+    """Who is connected, and disconnecting a client."""
+
+    act_permission = "console.disconnect_client"
+    verb = "Disconnect"
+    title = "Disconnect"
+    explanation = (
+        "The connection is closed with code 4503, “disconnected by operator”. The client may connect again at once; "
+        "until it does, its calls are held as after any lost connection, and then end."
+    )
+
+    def rows(self, text: str) -> dict[str, Any]:
+        """Ask every process."""
+        found: Found = async_to_sync(node.find_clients)(text, MOST_ROWS)
+        return {"clients": found.clients, "total": found.total, "silent": found.silent}
+
+    def act(self, request: HttpRequest, name: str, reason: str) -> list[tuple[int, str]]:
+        """Disconnect a client."""
+        outcome: Disconnected = async_to_sync(node.disconnect)(name)
+        # Each sentence begins with a word of ours: the admin writes the first letter of a message large.
+        if outcome.was_connected:
+            self.log_change(request, Presence(name), f"Disconnected: {reason}")
+            return [(messages.SUCCESS, f"Disconnected {name}.")]
+        if outcome.silent:
+            return [(messages.ERROR, f"The client {name} was not found, and not every process answered. Try again.")]
+        return [(messages.WARNING, f"The client {name} is not connected; nothing was done.")]
+
+
+@admin.register(Call)
+class CallAdmin(LiveAdmin):
+    """Which calls are open, and ending one."""
+
+    act_permission = "console.end_call"
+    verb = "End"
+    title = "End call"
+    explanation = (
+        "Both sides are told that the call has ended, with the reason “operator”. Media flows between them and not "
+        "through this server: a client that ignores the message can go on talking."
+    )
+
+    def rows(self, text: str) -> dict[str, Any]:
+        """Ask the registry."""
+        try:
+            found: OpenCalls = async_to_sync(node.open_calls)(text, MOST_ROWS)
+        except UnavailableError:
+            return {"calls": [], "total": 0, "failure": REDIS_IS_AWAY}
+        return {"calls": found.calls, "total": found.total}
+
+    def act(self, request: HttpRequest, name: str, reason: str) -> list[tuple[int, str]]:
+        """End a call."""
+        try:
+            async_to_sync(node.end_call)(name)
+        except CallNotFoundError:
+            return [(messages.WARNING, "There is no such call any more; nothing was done.")]
+        except UnavailableError:
+            return [(messages.ERROR, REDIS_IS_AWAY)]
+        # The call's ID alone: who called whom is never written down.
+        self.log_change(request, Call(name), f"Ended: {reason}")
+        return [(messages.SUCCESS, f"Ended the call {name}.")]

@@ -1,0 +1,1 @@
+"""Bytes in and out: daphne with a graceful stop, WebSocket frames and queues. Knows nothing of calls."""

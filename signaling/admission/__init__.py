@@ -1,0 +1,1 @@
+"""Who may connect: origins, addresses and their pseudonyms."""

@@ -1,0 +1,1 @@
+"""One process among the others: its rounds, its snapshot, and roll calls."""

@@ -1,0 +1,153 @@
+"""Who is connected, in all processes. Each knows when it heard from a client, and nobody else, so each is asked."""
+
+import asyncio
+import heapq
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import NamedTuple, Protocol
+
+from signaling.connections.connection import Connection
+from signaling.connections.returns import note_unknown
+from signaling.delivery.events import DISCONNECT, Event, group_of
+from signaling.delivery.layers import Switch
+from signaling.protocol.errors import UnavailableError
+
+# A process that takes longer is shown as one that does not answer; an operator waits for this page.
+ANSWER_SECONDS = 1.0
+
+FIND, DISCONNECT_CLIENT, ANSWER = "presence.find", "presence.disconnect", "presence.answer"
+
+
+class Connected(Protocol):
+    """What is asked about a connection."""
+
+    connection: Connection
+    connected_at: float
+    last_seen: float
+
+
+class Presence(NamedTuple):
+    """A registered client: since when it is connected, and when it last sent something, in seconds ago."""
+
+    client_id: str
+    connected_seconds: float
+    silent_seconds: float
+    calls: int
+    process: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The first clients by ID, how many there are in all, and which processes did not answer, with their clients."""
+
+    clients: list[Presence]
+    total: int
+    silent: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """Whether a connection of the client is being closed, and which processes did not answer, with their clients."""
+
+    was_connected: bool
+    silent: dict[str, int]
+
+
+class RollCall:
+    """Asks processes about their clients, and answers for this one.
+
+    A question and its answer are events of the channel layer: each process has a channel for questions, and
+    each question one for its answers. `processes` is a count of registered clients by process.
+    """
+
+    def __init__(self, switch: Switch, members: Collection[Connected]) -> None:
+        self._switch = switch
+        self._members = members
+        self._answering: set[asyncio.Task[None]] = set()
+        switch.attach(_channel_of(switch.process), self._hear)
+
+    async def find(self, processes: Mapping[str, int], text: str, most: int) -> Found:
+        """Find the clients whose ID contains `text` in any case: the first `most` by ID, and their number."""
+        answers = await self._ask(processes, {"type": FIND, "text": text, "most": most})
+        clients = [Presence(*client) for answer in answers.values() for client in answer["clients"]]
+        return Found(
+            heapq.nsmallest(most, clients, key=attrgetter("client_id")),
+            sum(answer["total"] for answer in answers.values()),
+            _silent(processes, answers),
+        )
+
+    async def disconnect(self, processes: Mapping[str, int], client_id: str) -> Disconnected:
+        """Close the client's connection with 4503; its calls are held."""
+        answers = await self._ask(processes, {"type": DISCONNECT_CLIENT, "client_id": client_id})
+        return Disconnected(any(answer["total"] for answer in answers.values()), _silent(processes, answers))
+
+    async def _ask(self, processes: Collection[str], question: Event) -> dict[str, Event]:
+        answers: dict[str, Event] = {}
+        is_complete = asyncio.Event()
+
+        def hear(answer: Event) -> None:
+            if answer["type"] != ANSWER:
+                note_unknown(answer)
+                return
+            answers[answer["process"]] = answer
+            if len(answers) >= len(processes):
+                is_complete.set()
+
+        channel = await self._switch.new_channel()
+        self._switch.attach(channel, hear)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                for process in processes:
+                    await self._switch.send(_channel_of(process), {**question, "reply_to": channel})
+                await is_complete.wait()
+        except (TimeoutError, UnavailableError):
+            # Who has not answered by now is named.
+            pass
+        finally:
+            self._switch.detach(channel)
+        return answers
+
+    def _hear(self, question: Event) -> None:
+        if question["type"] not in {FIND, DISCONNECT_CLIENT}:
+            # Whoever asked names this process as one that does not answer.
+            note_unknown(question)
+            return
+        answer = self._answer(question)
+        task = asyncio.create_task(self._reply(question["reply_to"], answer))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _reply(self, channel: str, answer: Event) -> None:
+        try:
+            await self._switch.send(channel, {"type": ANSWER, "process": self._switch.process, **answer})
+        except UnavailableError:
+            # Nobody can be told; who asked waits no longer than a second.
+            return
+
+    def _answer(self, question: Event) -> Event:
+        if question["type"] == DISCONNECT_CLIENT:
+            group = group_of(question["client_id"])
+            return {"total": self._switch.deliver_to_group(group, {"type": DISCONNECT})}
+        text = question["text"].lower()
+        found = [member for member in self._members if text in (member.connection.client_id or "").lower()]
+        registered = [member for member in found if member.connection.client_id is not None]
+        first = heapq.nsmallest(question["most"], registered, key=attrgetter("connection.client_id"))
+        now = time.monotonic()
+        clients = [list(_describe(member, now, self._switch.process)) for member in first]
+        return {"total": len(registered), "clients": clients}
+
+
+def _describe(member: Connected, now: float, process: str) -> Presence:
+    connection = member.connection
+    client_id = connection.client_id or ""
+    return Presence(client_id, now - member.connected_at, now - member.last_seen, len(connection.legs), process)
+
+
+def _silent(processes: Mapping[str, int], answers: Collection[str]) -> dict[str, int]:
+    return {process: clients for process, clients in processes.items() if process not in answers}
+
+
+def _channel_of(process: str) -> str:
+    return f"specific.{process}!presence"

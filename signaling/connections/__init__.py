@@ -1,0 +1,1 @@
+"""One connection: its states, its queues and the relay to its peers."""

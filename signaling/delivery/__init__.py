@@ -1,0 +1,1 @@
+"""How events reach another connection: channel layers, and the connection to Redis."""

@@ -1,0 +1,97 @@
+"""What was counted in the last hour and the last day: one reading of the counters a minute, for a day."""
+
+import itertools
+from array import array
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable
+from operator import itemgetter
+
+from signaling.telemetry.counters import LABELS, Counters
+from signaling.telemetry.snapshot import Series, Window
+
+MINUTES_A_DAY = 24 * 60
+MINUTES_A_QUARTER = 15
+# What the dashboard draws; each is the sum over its labels.
+DRAWN = (
+    "connections_opened",
+    "connections_refused",
+    "messages_received",
+    "messages_sent",
+    "errors_sent",
+    "calls_opened",
+)
+
+
+class Minutes:
+    """Readings of `counters` at the beginning of each minute; `clock` is unix time, in seconds, and never goes back.
+
+    The counts only grow, so any window is the difference of two readings.
+    """
+
+    def __init__(self, counters: Counters, clock: Callable[[], float]) -> None:
+        self._counters = counters
+        self._clock = clock
+        self.started_at = clock()
+        # A first reading as if it began with the minute: what was counted before is not in any window.
+        self._readings = deque([(self._minute(), counters.read())], maxlen=MINUTES_A_DAY + 1)
+        self._series: tuple[Series, Series] | None = None
+
+    def note(self) -> None:
+        """Read the counters if a minute has begun since the last time."""
+        minute = self._minute()
+        if minute > self._readings[-1][0]:
+            self._readings.append((minute, self._counters.read()))
+            self._series = None
+
+    def totals(self) -> dict[str, dict[str, int]]:
+        """Every count since the process started."""
+        return _by_family(self._counters.read())
+
+    def window(self, minutes: int) -> Window:
+        """What was counted in the last `minutes`, and in the part of this one that has passed."""
+        begin = self._minute() - minutes
+        before = self._at(begin)
+        counted = array("Q", map(int.__sub__, self._counters.read(), before))
+        seconds = self._clock() - max(self.started_at, begin * 60)
+        return Window(seconds, _by_family(counted))
+
+    def series(self) -> tuple[Series, Series]:
+        """The last 60 minutes one by one, and the last 24 hours by quarters of an hour; only complete ones."""
+        if self._series is None:
+            self._series = self._drawn(1, 60), self._drawn(MINUTES_A_QUARTER, MINUTES_A_DAY // MINUTES_A_QUARTER)
+        return self._series
+
+    def _minute(self) -> int:
+        return int(self._clock() // 60)
+
+    def _at(self, minute: int) -> "array[int]":
+        readings = list(self._readings)
+        return readings[max(bisect_right(readings, minute, key=itemgetter(0)) - 1, 0)][1]
+
+    def _drawn(self, step: int, length: int) -> Series:
+        end = self._minute() // step
+        readings = [self._at(number * step) for number in range(end - length, end + 1)]
+        points = {}
+        for name in DRAWN:
+            first, last = _PLACES[name]
+            sums = [sum(reading[first:last]) for reading in readings]
+            points[name] = [after - before for before, after in itertools.pairwise(sums)]
+        return Series(step, end, points)
+
+
+def _by_family(reading: "array[int]") -> dict[str, dict[str, int]]:
+    families: dict[str, dict[str, int]] = {}
+    for (name, label), count in zip(LABELS, reading, strict=True):
+        families.setdefault(name, {})[label] = count
+    return families
+
+
+# Where a family's counts begin and end in a reading.
+_PLACES = {
+    name: (
+        min(place for place, (family, _) in enumerate(LABELS) if family == name),
+        max(place for place, (family, _) in enumerate(LABELS) if family == name) + 1,
+    )
+    for name in DRAWN
+}

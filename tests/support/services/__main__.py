@@ -1,0 +1,42 @@
+"""Run all tests: those of the database on Postgres first, then everything on SQLite."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from tests.support.services import NotInstalledError, postgres_server
+
+NO_TESTS_COLLECTED = 5
+# Most tests wait, for servers, browsers and clocks. Which go together is said in conftest.py.
+SIDE_BY_SIDE = ("--numprocesses", "3", "--dist", "loadscope", "--no-loadscope-reorder")
+
+
+def main(arguments: list[str]) -> int:
+    """Pass `arguments` to pytest; returns its exit code, the first that is not a success."""
+    try:
+        with postgres_server() as server:
+            print("Tests of the database, on Postgres", flush=True)
+            # The whole server is thrown away, so its database need not be dropped while threads still hold it.
+            exit_code = pytest([*SIDE_BY_SIDE, "--reuse-db", *arguments], {"TEST_DATABASE_URL": server.url})
+    except NotInstalledError as missing:
+        print(f"Tests of the database run on SQLite only: {missing}", flush=True)
+        exit_code = 1 if os.environ.get("CI") == "true" else 0
+    if exit_code not in {0, NO_TESTS_COLLECTED}:
+        return exit_code
+    print("All tests, on SQLite", flush=True)
+    return pytest([*SIDE_BY_SIDE, *arguments], {})
+
+
+def pytest(arguments: list[str], environment: dict[str, str]) -> int:
+    """One pytest process: settings are read once per process, so each database needs its own."""
+    command = [sys.executable, "-m", "pytest", *arguments]
+    process = subprocess.Popen(command, env={**os.environ, **environment})
+    # Pytest must end first, for it ends its services. A terminal sends it Ctrl-C itself.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+    return process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

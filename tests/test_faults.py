@@ -1,0 +1,35 @@
+"""What `make faults` does at the size of a real system, with a handful of clients."""
+
+import json
+
+from tools.faults import report
+from tools.faults.clock import clock
+from tools.faults.crash import crash
+from tools.faults.deploy import deploy
+from tools.faults.findings import broken
+from tools.faults.redis_away import redis_away
+
+
+async def test_crash_of_a_process_loses_nothing_but_its_connections() -> None:
+    assert broken(await crash(calls=6)) == []
+
+
+async def test_rolling_deploy_ends_no_call_and_loses_nothing() -> None:
+    assert broken(await deploy(pairs=6, calls_per_second=6, settle_seconds=0.5)) == []
+
+
+async def test_redis_away_is_told_and_ends_nothing() -> None:
+    assert broken(await redis_away(calls=2, seconds=1)) == []
+
+
+async def test_clock_that_is_set_ends_nothing() -> None:
+    assert broken(await clock(calls=2, watch_seconds=1.5)) == []
+
+
+def test_page_says_what_the_last_runs_gave() -> None:
+    _, begin, rest = report.PAGE.read_text().partition(report.BEGIN)
+    block, end, _ = rest.partition(report.END)
+    assert begin
+    assert end
+    kept = json.loads(report.RESULTS.read_text())
+    assert block.strip() == report.Report.of(kept).markdown().strip()

@@ -1,0 +1,1 @@
+"""Programs for developers: benchmarks, fuzzing and fault injection."""

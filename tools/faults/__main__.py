@@ -1,0 +1,149 @@
+"""Run the scenarios one after the other, at the size of a real system; with `--small`, at a small one.
+
+python -m tools.faults [--small] [--soak MINUTES] [NAME ...]
+"""
+
+import argparse
+import asyncio
+import resource
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tools.faults.clock import clock
+from tools.faults.crash import crash
+from tools.faults.crowd import crowd
+from tools.faults.deploy import deploy
+from tools.faults.findings import Finding, broken
+from tools.faults.postgres_away import postgres_away
+from tools.faults.redis_away import redis_away
+from tools.faults.report import Report, table
+from tools.faults.slow_readers import slow_readers
+from tools.faults.soak import soak
+from tools.faults.strangers import strangers
+
+SHOWN_SECONDS = 5
+# Beside the connections a process has files of its own; below the limit there is room for those who just leave.
+FILES_BESIDES = 500
+
+Run = Callable[[], Awaitable[list[Finding]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One part of a run, at its two sizes."""
+
+    title: str
+    seconds: int  # about
+    full: Run
+    small: Run
+
+
+def scenarios(soak_minutes: float) -> dict[str, Scenario]:
+    """Name every part, in the order of the run."""
+    clients = min(10_000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - FILES_BESIDES)
+    return {
+        "crash": Scenario(
+            "`kill -9` of one of two processes, 200 clients in 100 calls across both, and 10 more that never return",
+            110,
+            lambda: crash(100, never_return=10),
+            lambda: crash(10),
+        ),
+        "deploy": Scenario(
+            "A rolling deploy of two processes under 50 calls a second",
+            60,
+            lambda: deploy(150, 50, 5),
+            lambda: deploy(20, 10, 2),
+        ),
+        "redis": Scenario(
+            "Redis away for 10 s, and back empty; 60 calls in and across two processes",
+            30,
+            lambda: redis_away(20, 10),
+            lambda: redis_away(3, 3),
+        ),
+        "postgres": Scenario(
+            "Postgres away for 10 s, and then hanging for 10 s, under publications",
+            50,
+            lambda: postgres_away(10),
+            lambda: postgres_away(3),
+        ),
+        "clock": Scenario(
+            "The wall clock is set an hour forward, then two hours back", 30, lambda: clock(20, 15), lambda: clock(3)
+        ),
+        "crowd": Scenario(
+            f"{clients:,} clients of one process with heartbeats, then all of them coming back at once",
+            120,
+            lambda: crowd(clients),
+            lambda: crowd(500, 4),
+        ),
+        "slow": Scenario(
+            "100 clients that never read while their peers send",
+            40,
+            lambda: slow_readers(100),
+            lambda: slow_readers(10),
+        ),
+        "strangers": Scenario(
+            "Strangers: unfinished handshakes, floods, too many connections, the directory",
+            90,
+            lambda: strangers(500, 20),
+            lambda: strangers(50, 3),
+        ),
+        "soak": Scenario(
+            "A soak: clients come, call, drop and go on two processes",
+            round(60 * soak_minutes) + 40,
+            lambda: soak(60 * soak_minutes),
+            lambda: soak(20),
+        ),
+    }
+
+
+async def run(scenario: Scenario, *, is_small: bool) -> list[Finding]:
+    """Run one part, and show how far it is."""
+    begin = time.monotonic()
+
+    async def show() -> None:
+        while True:
+            await asyncio.sleep(SHOWN_SECONDS)
+            about = "" if is_small else f" of about {scenario.seconds}"
+            print(f"    {time.monotonic() - begin:.0f}{about} s", flush=True)
+
+    showing = asyncio.create_task(show())
+    try:
+        return await (scenario.small if is_small else scenario.full)()
+    finally:
+        showing.cancel()
+
+
+def main(arguments: list[str]) -> int:
+    """Run what is asked for; returns 1 when a promise was broken."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    parser = argparse.ArgumentParser(prog="python -m tools.faults")
+    parser.add_argument("--small", action="store_true", help="a small size, and nothing is written")
+    parser.add_argument("--soak", type=float, default=5, metavar="MINUTES", help="how long the soak is (5)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="parts to run (all)")
+    options = parser.parse_args(arguments)
+    every = scenarios(options.soak)
+    if unknown := set(options.names) - every.keys():
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(every)}")
+    report, is_well = Report.read(), True
+    for name in options.names or every:
+        print(f"{name}: {every[name].title}", flush=True)
+        begin = time.monotonic()
+        try:
+            findings = asyncio.run(run(every[name], is_small=options.small))
+        except Exception as error:  # noqa: BLE001 -- the others are worth their time
+            findings = [
+                Finding("It came to its end", "yes", f"no: {type(error).__name__}: {error}"[:200], is_kept=False)
+            ]
+        report.add(name, every[name].title, time.monotonic() - begin, findings)
+        print(table(report.scenarios[name]), flush=True)
+        is_well &= not broken(findings)
+    if not options.small:
+        report.write(list(every))
+    return 0 if is_well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,1 +1,0 @@
-"""Faults, load and abuse, at the size of a real system: `make torture`. The tests run the same at a small size."""
