@@ -13,7 +13,7 @@ from tests.support.webrtc import Peer
 from webclient.tests.conftest import PAGE_SERVER
 from webclient.tests.library.conftest import OpenAnyClient, OpenClient
 from webclient.tests.library.liar import Liar
-from webclient.tests.library.network import Gateway
+from webclient.tests.library.network import Gateway, Line
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -39,6 +39,33 @@ async def test_broken_path_is_replaced(open_client: OpenClient, coturn_server: C
             await alice.expects("path", kind="relayed")
             await alice.does("client.hangUp()")
             await bob.expects("call", state="ended", reason="hung-up")
+
+
+async def test_call_that_is_answered_is_not_negotiated_again(open_any_client: OpenAnyClient, liar: Liar) -> None:
+    alice, bob = await open_any_client("alice", liar.port), await open_any_client("bob", liar.port)
+    await alice.talks_to(bob)
+    for person in (alice, bob):
+        # What it wanted to say has been said before the answers to these.
+        await person.does("client.lookUpPeerKey()")
+        await person.does("client.lookUpPeerKey()")
+    assert [it for it in liar.heard("ICE_CANDIDATE") if "description" in (it["candidate"] or "")] == []
+
+
+async def test_offer_that_restarts_ice_is_taken_beside_another_one(
+    open_any_client: OpenAnyClient, library_server: RunningServer
+) -> None:
+    async with Line.to(library_server.port) as line:
+        alice, bob = await open_any_client("alice"), await open_any_client("bob", line.port)
+        await alice.talks_to(bob)
+        line.hold()
+        await alice.does("client.peerConnection.restartIce()")
+        await alice.until("client.peerConnection.signalingState === 'have-local-offer'")
+        await bob.does(
+            "media({video: true}).then((stream) => client.replaceTrack('video', stream.getVideoTracks()[0]))"
+        )
+        await bob.until("client.peerConnection.signalingState === 'have-local-offer'")
+        line.release()
+        await alice.expects("remotestream", hasVideo=True)
 
 
 async def test_credentials_are_renewed_during_a_call(open_client: OpenClient, coturn_server: Coturn) -> None:

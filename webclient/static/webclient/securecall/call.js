@@ -232,8 +232,8 @@ export class Call {
       if (this.isOver) return;
       this.#change("connecting");
       this.#after("connect", CONNECT_MS, () => this.#noPath());
+      // For later: a configuration that changes between offer and answer makes Firefox restart ICE at once.
       this.#surroundings.iceServers.use(iceServers);
-      this.#configure();
       await this.rtc.setRemoteDescription({ type: "answer", sdp: sdpAnswer });
       this.#describedBy(sdpAnswer);
       // A client that could not take them while it rang, because it has no queue, has them now.
@@ -647,6 +647,9 @@ export class Call {
     } else if (type === "offer" && (rtc.signalingState === "stable" || this.role === "callee")) {
       await this.#surroundings.iceServers.refreshIfOld();
       this.#configure();
+      // Beside an offer of its own that does not restart ICE, also one that is rolled back, Firefox takes none that does,
+      // unless it has been about to restart ICE itself.
+      if (rtc.signalingState === "have-local-offer") await rtc.createOffer({ iceRestart: true });
       await rtc.setRemoteDescription({ type, sdp });
       await rtc.setLocalDescription();
       this.#postDescription("answer", rtc, id);
