@@ -1,4 +1,4 @@
-"""Put the lines of a file into the directory: all of them, or none (README, "Decisions")."""
+"""Put the lines of a file into the directory: all of them, or none (docs/decisions.md)."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

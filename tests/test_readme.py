@@ -1,4 +1,4 @@
-"""The transcripts of README.md and docs/protocol.md, played against a running server: they say what happens."""
+"""The transcripts of docs/protocol.md, played against a running server: they say what happens."""
 
 import json
 import re
@@ -77,8 +77,6 @@ async def play(lines: list[Line], url: str) -> None:
 
 
 PAGES = {
-    # As `make run` starts it.
-    "README.md": (README, {}),
     "docs/protocol.md": (
         PROTOCOL,
         {

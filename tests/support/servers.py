@@ -34,7 +34,7 @@ ANNOUNCEMENTS: dict[Kind, str] = {
     "ours": r"listening on port (\d+)",
     "uvicorn": r"Uvicorn running on https?://127\.0\.0\.1:(\d+)",
 }
-# As README.md says.
+# As docs/settings.md says.
 UVICORN_OPTIONS = (
     *("--ws", "websockets-sansio", "--ws-per-message-deflate", "false", "--ws-max-size", "262144"),
     *("--ws-ping-interval", "0", "--no-access-log", "--no-proxy-headers"),

@@ -70,7 +70,7 @@ def _ours_on_daphne(port: int) -> list[str]:
 
 
 def _ours_on_uvicorn(port: int) -> list[str]:
-    # README.md says which; without pings, as the others send none.
+    # docs/settings.md says which; without pings, as the others send none.
     options = "--ws websockets-sansio --ws-per-message-deflate false --ws-max-size 262144 --ws-ping-interval 0"
     options += " --loop uvloop --no-access-log --no-proxy-headers"
     address = ["--host", HOST, "--port", str(port), "--log-level", "warning"]
