@@ -120,6 +120,10 @@ class Client(Generic[D_co]):
         await self.does("client.retryNow()")
         await self.expects("signaling", state="online")
 
+    async def asks_often(self) -> None:
+        """Go to the server and back again and again, so that what was about to happen has happened."""
+        await self.does(f"async () => {{ for (let i = 0; i < 20; i += 1) await client.lookUpPeerKey('{self.id}'); }}")
+
     async def calls(self, peer: "Client[Document]", media: str = "{audio: true}") -> str:
         """Call somebody and let it ring there."""
         call_id: str = await self.does(f"media({media}).then((stream) => client.call('{peer.id}', stream))")

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from webclient.tests.library.clients import Client
 from webclient.tests.library.conftest import OpenAnyClient, OpenClient
 from webclient.tests.library.liar import Liar
 
@@ -33,11 +32,6 @@ async ([workerUrl, longMs]) => {
 """
 WORKER = "/static/webclient/timer-worker.js"
 NOT_A_URL = "http://["
-
-
-async def asks_often(client: Client[Any]) -> None:
-    """Go to the server and back again and again, so that timers that wait for nothing have their turns."""
-    await client.does(f"async () => {{ for (let i = 0; i < 20; i += 1) await client.lookUpPeerKey('{client.id}'); }}")
 
 
 @pytest.mark.parametrize("worker_url", [WORKER, NOT_A_URL])
@@ -103,8 +97,8 @@ async def test_credentials_are_not_asked_for_again_and_again(
     alice, bob = await open_any_client("alice", liar.port), await open_any_client("bob", liar.port)
     began = time.monotonic()
     await alice.talks_to(bob)
-    await asks_often(alice)
-    await asks_often(bob)
+    await alice.asks_often()
+    await bob.asks_often()
     # At the beginning, each, and again if this took so long.
     assert len(liar.heard("TURN_CREDENTIALS")) <= 2 * (1 + (time.monotonic() - began) // ASK_EVERY_SECONDS)
 
@@ -138,7 +132,7 @@ async def test_interval_that_is_none_is_not_at_once(interval: str, open_any_clie
     await bob.accepts()
     await bob.expects("call", state="connected")
     await alice.until("client.currentCall.state === 'connected'")
-    await asks_often(alice)
+    await alice.asks_often()
     assert len(liar.heard("HEARTBEAT")) - heard <= 1
     assert await alice.does("told") <= 2
 
