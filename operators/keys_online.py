@@ -13,7 +13,7 @@ from django.http import HttpRequest
 
 from pkd.admin import PublicKeyAdmin
 from pkd.models import PublicKey
-from signaling.cluster import node
+from signaling import operations
 from signaling.protocol.errors import UnavailableError
 
 
@@ -23,7 +23,7 @@ def mark_online(keys: Iterable[PublicKey]) -> None:
     if not by_client_id:
         return
     try:
-        online = async_to_sync(node.who_is_online)(by_client_id.keys())
+        online = async_to_sync(operations.who_is_online)(by_client_id.keys())
     except UnavailableError:
         return
     for client_id, key in by_client_id.items():

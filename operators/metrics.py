@@ -23,7 +23,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
-from signaling.cluster import node
+from signaling import operations
 from signaling.telemetry.counters import LABELS, Histogram, counters
 from signaling.telemetry.snapshot import Gauges
 
@@ -132,13 +132,13 @@ async def metrics(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 async def _scrape(request: HttpRequest) -> HttpResponse:
-    here = await node.current()
-    vitals = Vitals(len(asyncio.all_tasks()), len(here.switch.groups))
+    gauges = await operations.gauges()
+    vitals = Vitals(len(asyncio.all_tasks()), await operations.count_groups())
     # Writing it all down takes longer than the event loop should be kept from relaying.
     # Parameters and weights do not matter: who names it reads it, and Prometheus names it first. The library's own
     # choice raises at a version that it cannot read.
     is_openmetrics = OPENMETRICS in request.headers.get("Accept", "")
-    body, content_type = await asyncio.to_thread(render, here.gauges(), vitals, is_openmetrics=is_openmetrics)
+    body, content_type = await asyncio.to_thread(render, gauges, vitals, is_openmetrics=is_openmetrics)
     return HttpResponse(body, content_type=content_type, headers={"Cache-Control": "no-store"})
 
 

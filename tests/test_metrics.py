@@ -11,6 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from pytest_django import Settings
 from websockets.exceptions import InvalidStatus
 
+from signaling import operations
 from signaling.cluster import node
 from signaling.telemetry.snapshot import Overview
 from signaling.tests.stage import use_redis
@@ -294,13 +295,13 @@ async def test_snapshots_of_processes_add_up_until_one_stops(
             assert overview.processes[1].redis_is_up is True
             assert overview.total.connections == sum(one.connections for one in overview.processes)
             await asyncio.to_thread(other.stop)
-        assert [one.process for one in (await node.snapshots()).processes] == [own.switch.process]
+        assert [one.process for one in (await operations.snapshots()).processes] == [own.switch.process]
     finally:
         await node.stop()
 
 
 async def until_processes(number: int) -> Overview:
     async with asyncio.timeout(5):
-        while len((overview := await node.snapshots()).processes) < number:
+        while len((overview := await operations.snapshots()).processes) < number:
             await asyncio.sleep(0.02)
     return overview

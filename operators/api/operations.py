@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from operators.api.errors import NotAvailableError, answers
 from operators.api.fields import CamelSerializer, ClientIdField
-from signaling.cluster import node
+from signaling import operations
 from signaling.telemetry.counters import counters
 from turn import ice
 
@@ -37,7 +37,7 @@ class Status(APIView):
     @extend_schema(operation_id="getStatus", responses=answers(StatusSerializer))
     def get(self, _request: Request) -> Response:
         """Count connections, registered clients and open calls now, and name the version."""
-        return Response({**async_to_sync(node.status)(), "version": settings.VERSION})
+        return Response({**async_to_sync(operations.status)(), "version": settings.VERSION})
 
 
 class CredentialRequestSerializer(CamelSerializer):

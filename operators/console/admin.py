@@ -19,10 +19,9 @@ from django.utils.http import urlencode
 from operators import keys_online  # noqa: F401  # registers the directory's pages, which autodiscovery finds nowhere else
 from operators.console.models import Call, Presence
 from pkd.models import MAX_REASON_CHARACTERS
-from signaling.cluster import node
-from signaling.cluster.roll_call import Disconnected, Found
+from signaling import operations
+from signaling.operations import Disconnected, Found, OpenCalls
 from signaling.protocol.errors import CallNotFoundError, UnavailableError
-from signaling.registry.contract import OpenCalls
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -153,12 +152,12 @@ class PresenceAdmin(LiveAdmin):
 
     def rows(self, text: str) -> dict[str, Any]:
         """Ask every process."""
-        found: Found = async_to_sync(node.find_clients)(text, MOST_ROWS)
+        found: Found = async_to_sync(operations.find_clients)(text, MOST_ROWS)
         return {"clients": found.clients, "total": found.total, "silent": found.silent}
 
     def act(self, request: HttpRequest, name: str, reason: str) -> list[tuple[int, str]]:
         """Disconnect a client."""
-        outcome: Disconnected = async_to_sync(node.disconnect)(name)
+        outcome: Disconnected = async_to_sync(operations.disconnect)(name)
         # Each sentence begins with a word of ours: the admin writes the first letter of a message large.
         if outcome.was_connected:
             self.log_change(request, Presence(name), f"Disconnected: {reason}")
@@ -183,7 +182,7 @@ class CallAdmin(LiveAdmin):
     def rows(self, text: str) -> dict[str, Any]:
         """Ask the registry."""
         try:
-            found: OpenCalls = async_to_sync(node.open_calls)(text, MOST_ROWS)
+            found: OpenCalls = async_to_sync(operations.open_calls)(text, MOST_ROWS)
         except UnavailableError:
             return {"calls": [], "total": 0, "failure": REDIS_IS_AWAY}
         return {"calls": found.calls, "total": found.total}
@@ -191,7 +190,7 @@ class CallAdmin(LiveAdmin):
     def act(self, request: HttpRequest, name: str, reason: str) -> list[tuple[int, str]]:
         """End a call."""
         try:
-            async_to_sync(node.end_call)(name)
+            async_to_sync(operations.end_call)(name)
         except CallNotFoundError:
             return [(messages.WARNING, "There is no such call any more; nothing was done.")]
         except UnavailableError:

@@ -7,24 +7,23 @@ import logging
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import msgspec
 from django.conf import settings
 
 from signaling.cluster import process_snapshot
-from signaling.cluster.roll_call import Disconnected, Found, RollCall
+from signaling.cluster.roll_call import RollCall
 from signaling.connections.connection import Connection
 from signaling.connections.relay import Relay
 from signaling.connections.returns import note_unknown
 from signaling.connections.timer_wheel import Wheel
 from signaling.delivery.events import FORMAT
 from signaling.delivery.layers import RedisSwitch, here
-from signaling.protocol.calls import EndReason
 from signaling.protocol.closing import HEARTBEAT_TIMEOUT, REGISTRATION_TIMEOUT, Close
 from signaling.protocol.errors import UnavailableError
-from signaling.registry.contract import OpenCalls, Registry
+from signaling.registry.contract import Registry
 from signaling.registry.memory import MemoryRegistry
 from signaling.registry.redis import RedisRegistry
 from signaling.telemetry.counters import HOPS_A_ROUND, counters
@@ -301,46 +300,3 @@ async def stop() -> None:
     node = _nodes.pop(asyncio.get_running_loop(), None)
     if node is not None:
         await node.stop()
-
-
-async def status() -> dict[str, Any]:
-    """Count connections, registered clients and calls, of every process together."""
-    counts = await (await current()).registry.status()
-    return {
-        "connections": counts.connections,
-        "registeredClients": counts.registered_clients,
-        "openCalls": {"ringing": counts.ringing_calls, "active": counts.active_calls},
-    }
-
-
-async def snapshots() -> Overview:
-    """Describe every process, for the dashboard: this one first, and the sum of all as `total`."""
-    return await (await current()).overview()
-
-
-async def who_is_online(client_ids: Collection[str]) -> set[str]:
-    """Return those of `client_ids` that are connected, to whichever process; raises `UnavailableError`."""
-    return await (await current()).registry.who_is_online(client_ids)
-
-
-async def find_clients(text: str, most: int) -> Found:
-    """Find the connected clients whose ID contains `text`, of every process that answers within a second."""
-    here = await current()
-    return await here.roll_call.find(await here.processes(), text, most)
-
-
-async def disconnect(client_id: str) -> Disconnected:
-    """Close a client's connection with 4503, in whichever process; its calls are held."""
-    here = await current()
-    return await here.roll_call.disconnect(await here.processes(), client_id)
-
-
-async def open_calls(name: str, most: int) -> OpenCalls:
-    """Return the newest calls: of the client or call `name`, or with "" of all; raises `UnavailableError`."""
-    return await (await current()).registry.open_calls(name, most)
-
-
-async def end_call(call_id: str) -> None:
-    """End a call and tell both sides, now or when they are back; raises `CallNotFoundError`, `UnavailableError`."""
-    here = await current()
-    await here.relay.announce([await here.registry.end_call(call_id, EndReason.OPERATOR)])

@@ -9,6 +9,7 @@ import pytest
 from msgspec import Raw
 from pytest_django import Settings
 
+from signaling import operations
 from signaling.cluster import node
 from signaling.cluster.node import Node
 from signaling.connections.relay import Relay
@@ -114,7 +115,7 @@ async def test_status_counts_everything(here: Node, join: Join) -> None:
     await call(alice, bob, is_answered=False)
     if isinstance(here.registry, RedisRegistry):
         await here.registry.renew_lease(len(here.members))
-    assert await node.status() == {
+    assert await operations.status() == {
         "connections": 3,
         "registeredClients": 2,
         "openCalls": {"ringing": 1, "active": 1},

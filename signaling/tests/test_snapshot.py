@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from pytest_django import Settings
 
+from signaling import operations
 from signaling.cluster import node
 from signaling.cluster.node import Node
 from signaling.registry.redis import LEASE_SECONDS, RedisRegistry
@@ -105,7 +106,7 @@ async def test_snapshot_counts_this_process(here: Node, join: Join) -> None:
 
 async def test_overview_of_one_process_is_its_own(here: Node, join: Join) -> None:
     await join()
-    overview = await node.snapshots()
+    overview = await operations.snapshots()
     assert [one.process for one in overview.processes] == [here.switch.process]
     assert overview.total.connections == 1
 
@@ -146,7 +147,7 @@ async def test_overview_without_redis_is_this_process_and_says_so(own_redis: Red
     use_redis(settings, own_redis.url, "snapshots")
     await node.current()
     own_redis.stop()
-    overview = await node.snapshots()
+    overview = await operations.snapshots()
     assert [one.redis_is_up for one in overview.processes] == [False]
     assert overview.total.redis_is_up is False
     await node.stop()

@@ -10,8 +10,8 @@ from django.template import RequestContext
 from django.utils import timezone
 
 from operators.console.dashboard import describe
-from signaling.cluster import node
-from signaling.registry.contract import OpenCall
+from signaling import operations
+from signaling.operations import OpenCall
 
 register = template.Library()
 
@@ -50,6 +50,6 @@ def participants(call: OpenCall) -> tuple[str, str]:
 @register.inclusion_tag("console/dashboard.html", takes_context=True)
 def dashboard(context: RequestContext) -> dict[str, Any]:
     """Show what the server does; it names nobody, so whoever may open the admin may see it."""
-    overview = async_to_sync(node.snapshots)()
+    overview = async_to_sync(operations.snapshots)()
     shown = describe(overview, has_turn_secret=bool(settings.TURN.secrets))
     return {**shown, "perms": context["perms"], "is_paused": context.request.GET.get("refresh") == "off"}

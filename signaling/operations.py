@@ -1,0 +1,79 @@
+"""The only door for operators' pages: what runs, who is online, which calls are open, and acting on them."""
+
+from collections.abc import Collection
+from typing import Any
+
+from signaling.cluster import node
+from signaling.cluster.roll_call import Disconnected, Found
+from signaling.protocol.calls import EndReason
+from signaling.registry.contract import OpenCall, OpenCalls
+from signaling.telemetry.snapshot import Gauges, Overview
+
+__all__ = [
+    "Disconnected",
+    "Found",
+    "OpenCall",
+    "OpenCalls",
+    "count_groups",
+    "disconnect",
+    "end_call",
+    "find_clients",
+    "gauges",
+    "open_calls",
+    "snapshots",
+    "status",
+    "who_is_online",
+]
+
+
+async def status() -> dict[str, Any]:
+    """Count connections, registered clients and calls, of every process together."""
+    counts = await (await node.current()).registry.status()
+    return {
+        "connections": counts.connections,
+        "registeredClients": counts.registered_clients,
+        "openCalls": {"ringing": counts.ringing_calls, "active": counts.active_calls},
+    }
+
+
+async def gauges() -> Gauges:
+    """Count what this process has now."""
+    return (await node.current()).gauges()
+
+
+async def count_groups() -> int:
+    """Count the channel layer's groups that have members in this process."""
+    return len((await node.current()).switch.groups)
+
+
+async def snapshots() -> Overview:
+    """Describe every process, for the dashboard: this one first, and the sum of all as `total`."""
+    return await (await node.current()).overview()
+
+
+async def who_is_online(client_ids: Collection[str]) -> set[str]:
+    """Return those of `client_ids` that are connected, to whichever process; raises `UnavailableError`."""
+    return await (await node.current()).registry.who_is_online(client_ids)
+
+
+async def find_clients(text: str, most: int) -> Found:
+    """Find the connected clients whose ID contains `text`, of every process that answers within a second."""
+    here = await node.current()
+    return await here.roll_call.find(await here.processes(), text, most)
+
+
+async def disconnect(client_id: str) -> Disconnected:
+    """Close a client's connection with 4503, in whichever process; its calls are held."""
+    here = await node.current()
+    return await here.roll_call.disconnect(await here.processes(), client_id)
+
+
+async def open_calls(name: str, most: int) -> OpenCalls:
+    """Return the newest calls: of the client or call `name`, or with "" of all; raises `UnavailableError`."""
+    return await (await node.current()).registry.open_calls(name, most)
+
+
+async def end_call(call_id: str) -> None:
+    """End a call and tell both sides, now or when they are back; raises `CallNotFoundError`, `UnavailableError`."""
+    here = await node.current()
+    await here.relay.announce([await here.registry.end_call(call_id, EndReason.OPERATOR)])
