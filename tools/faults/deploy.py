@@ -10,12 +10,14 @@ from collections.abc import Iterator
 
 from tools.faults.calling import whole_call
 from tools.faults.findings import Finding, all_of, at_most, noted
-from tools.faults.phone import Phone
+from tools.faults.phone import Phone, until
 from tools.faults.system import System, new_id, system
 
 SERVICE_RESTART = 1012
 SETTLE_SECONDS = 2
 END_SECONDS = 45
+# A client tries again after 30 s at most.
+BACK_SECONDS = 35
 
 
 async def deploy(pairs: int, calls_per_second: float, settle_seconds: float = SETTLE_SECONDS) -> list[Finding]:
@@ -47,6 +49,7 @@ async def _deploy(running: System, count: int, calls_per_second: float, settle_s
         await calling
     closes = sum((phone.closes for phone in phones), Counter[int]())
     errors = sum((phone.errors for phone in phones), Counter[str]())
+    await until(lambda: all(phone.registered.is_set() for phone in phones), BACK_SECONDS)
     back = sum(phone.registered.is_set() for phone in phones)
     await asyncio.gather(*(phone.stop() for phone in phones))
     others = closes.total() - closes[SERVICE_RESTART]
