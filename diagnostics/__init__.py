@@ -1,1 +1,1 @@
-"""Checks of a server: system checks, `doctor`, `smoke` and `loadtest`."""
+"""Checks of a server: system checks, and what `doctor`, `smoke` and `loadtest` do."""

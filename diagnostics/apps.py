@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 
 
-class ProbeConfig(AppConfig):
+class DiagnosticsConfig(AppConfig):
     """Registers the app's commands with Django."""
 
     name = "diagnostics"

@@ -1,1 +1,1 @@
-"""Bytes in and out: daphne with a graceful stop, WebSocket frames and queues. Knows nothing of calls."""
+"""Bytes in and out: WebSocket frames, queues and HTTP requests on daphne. Knows nothing of calls."""

@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Commands for `manage.py`."""
