@@ -14,8 +14,8 @@ from msgspec import UNSET, Meta
 ClientId = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}\Z")]
 
 DEFAULT_MAX_BYTES = 16_384
-# The limit of a frame (PROTOCOL.md, "Frames"), which an answer with the key has to keep.
-MAX_ANSWER_BYTES = 65_536
+# Of a frame (PROTOCOL.md, "Frames"): also of the answer that a key comes in.
+MAX_FRAME_BYTES = 65_536
 
 # What a JSON schema can say of it; `problem` checks it, who has a sentence for each rule.
 PublicKey = Annotated[
@@ -56,4 +56,4 @@ def problem(public_key: Any, max_bytes: int = 0) -> str:
 def fits_an_answer(client_id: str, public_key: str) -> bool:
     """Return whether `PKD_RESULT` with this key is no longer than a frame may be."""
     answer = {"type": "PKD_RESULT", "payload": {"clientId": client_id, "publicKey": public_key}}
-    return len(msgspec.json.encode(answer)) <= MAX_ANSWER_BYTES
+    return len(msgspec.json.encode(answer)) <= MAX_FRAME_BYTES

@@ -212,7 +212,7 @@ def _check_key(client_id: str, public_key: str) -> None:
     # A client's own key fits, as the message that brought it was longer.
     if not keys.fits_an_answer(client_id, public_key):
         raise BadLineError(
-            f"publicKey does not fit a message of {keys.MAX_ANSWER_BYTES:,} bytes, in which each control character "
+            f"publicKey does not fit a message of {keys.MAX_FRAME_BYTES:,} bytes, in which each control character "
             "takes six; leave the line out."
         )
 

@@ -20,7 +20,7 @@ from signaling.protocol.errors import ErrorCode, InvalidMessageError, ProtocolEr
 
 T = TypeVar("T")
 
-MAX_FRAME_BYTES = 65_536
+MAX_FRAME_BYTES = keys.MAX_FRAME_BYTES
 # How deep the decoder goes depends on Python's version; this does not, and is less.
 MAX_NESTING = 256
 # What a client may name in a request and find again in the ERROR for it.
