@@ -131,7 +131,9 @@ class Line:
         """Wait until all that was sent has been handled; returns what came meanwhile, and whether the line is open."""
         self.post(("HEARTBEAT", {}))
         *came, last = self.read_up_to("HEARTBEAT_ACK", CLOSE)
-        return came, last[0] != CLOSE
+        # That a candidate was refused may be told after answers to later messages.
+        self.process.deliver()
+        return [*came, *self.read_what_came()], last[0] != CLOSE
 
     def hang_up(self, code: int) -> None:
         """Go, with the code that the server sees; waits for nothing."""
