@@ -83,6 +83,13 @@ async def test_stop_tells_every_client_and_lets_every_consumer_clean_up(
     assert sum(line["event"] == "cleaned" for line in lines) == 50
 
 
+async def test_application_hears_of_the_start_first_and_of_the_stop_last(stoppable: RunningServer) -> None:
+    async with Client(stoppable.ws_url):
+        assert await asyncio.to_thread(stoppable.stop) == 0
+    events = [line["event"] for line in stoppable.records()]
+    assert events == ["lifespan.startup", "connect", "disconnect", "cleaned", "lifespan.shutdown"]
+
+
 async def test_stop_drops_a_client_that_never_answers_the_close(stoppable: RunningServer) -> None:
     with await upgrade(stoppable, "/signal") as mute:
         assert b" 101 " in await asyncio.to_thread(mute.recv, 4096)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+from functools import partial
 from random import Random
 from typing import Any
 from unittest import mock
@@ -19,8 +20,8 @@ from hypothesis import strategies as st
 from twisted.internet import reactor
 from websockets.frames import Frame, Opcode
 
-from securecall_site.server import GracefulServer
 from serving import daphne_websocket
+from serving.daphne_server import GracefulServer
 from serving.daphne_websocket import CLOSE_HANDSHAKE_SECONDS, SignalingProtocol
 from serving.send_queue import SendQueue
 from serving.transport import NO_CODE_RECEIVED, transport_of
@@ -63,7 +64,7 @@ class End:
         # Whether the client's close frame was seen.
         self.is_clean = False
         self.is_ours = issubclass(protocol, SignalingProtocol)
-        server = GracefulServer if self.is_ours else Server
+        server = partial(GracefulServer, drain_seconds=1, on_refused=pytest.fail) if self.is_ours else Server
         self.daphne = server(application=self.application, endpoints=["tcp:0"])
         self.daphne.connections = {}
         self.daphne.http_factory = HTTPFactory(self.daphne)

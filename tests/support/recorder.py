@@ -35,7 +35,9 @@ async def released() -> None:
 
 async def application(scope: Event, receive: Receive, send: Send) -> None:
     """Answer HTTP requests and record WebSocket connections."""
-    if scope["type"] == "http":
+    if scope["type"] == "lifespan":
+        await live(receive, send)
+    elif scope["type"] == "http":
         await answer(scope["path"], send)
     elif scope["type"] == "websocket":
         try:
@@ -44,6 +46,14 @@ async def application(scope: Event, receive: Receive, send: Send) -> None:
             # Cleaning up takes a moment and must not be cut off.
             await asyncio.sleep(0.05)
             record(event="cleaned", path=scope["path"])
+
+
+async def live(receive: Receive, send: Send) -> None:
+    """Record the start and the stop."""
+    while True:
+        kind = (await receive())["type"]
+        record(event=kind, path="")
+        await send({"type": f"{kind}.complete"})
 
 
 async def answer(path: str, send: Send) -> None:
