@@ -1,20 +1,18 @@
-"""Settings. The environment is read here, once, and nowhere else."""
+"""Settings. The environment is read here, once, and nowhere else; `configuration/` holds what is long and fixed."""
 
 import logging
 import secrets
+import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
-
-import dj_database_url
-from csp.constants import NONE, SELF
 
 from securecall_site import environment as env
+from securecall_site.configuration import api, browser, database, logs, site
 from signaling.protocol.limits import Limits, Timeouts
 from turn.credentials import LEAST_TTL_SECONDS, MOST_TTL_SECONDS, TurnSettings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VERSION = "0.1.0"
+VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 
 # --- The environment -------------------------------------------------------------------------------
 
@@ -90,82 +88,14 @@ CSRF_TRUSTED_ORIGINS = [
 
 # --- Django ----------------------------------------------------------------------------------------
 
-INSTALLED_APPS = [
-    # Before the admin, whose pages they extend.
-    "operators.accounts.apps.AccountsConfig",
-    "operators.console",
-    # Django's admin, with our sign-in.
-    "operators.accounts.apps.AdminConfig",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.staticfiles",
-    "channels",
-    "csp",
-    "rest_framework",
-    "rest_framework.authtoken",
-    "drf_spectacular",
-    "axes",
-    "django_otp",
-    "django_otp.plugins.otp_static",
-    "django_otp.plugins.otp_totp",
-    "securecall_site",
-    "signaling",
-    "pkd",
-    "turn",
-    "webclient",
-    "diagnostics",
-]
-
-MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "securecall_site.middleware.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django_otp.middleware.OTPMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    # Last, as it asks to be: it turns the answer to one failure too many into a page.
-    "axes.middleware.AxesMiddleware",
-]
+INSTALLED_APPS = site.INSTALLED_APPS
+MIDDLEWARE = site.MIDDLEWARE
+TEMPLATES = site.TEMPLATES
 
 ROOT_URLCONF = "securecall_site.urls"
 ASGI_APPLICATION = "securecall_site.asgi.application"
 
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-            ]
-        },
-    }
-]
-
-database: dict[str, Any] = {**dj_database_url.parse(DATABASE_URL)}
-if database["ENGINE"] == "django.db.backends.sqlite3":
-    # Measured: 0 of 480 concurrent writes met a lock with these, 151 with the defaults.
-    database["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-    }
-else:
-    # The directory's thread keeps its connection, checked at each use; a pool with checks stalls 5 s after a restart.
-    # HTTP requests have threads of their own, whose connections the application closes.
-    database |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
-    # What says nothing for this long is gone (seconds; tcp_user_timeout in milliseconds).
-    patience = {"connect_timeout": 4, "tcp_user_timeout": 5000, "keepalives_idle": 5, "keepalives_interval": 2}
-    database["OPTIONS"] = patience | {"keepalives_count": 2} | database.get("OPTIONS", {})
-DATABASES = {"default": database}
+DATABASES = {"default": database.connection(DATABASE_URL)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_PREFIX = "securecall"
@@ -232,42 +162,9 @@ if not DEBUG:
         "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
     }
 
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["operators.api.access.Operator"],
-    "DEFAULT_THROTTLE_CLASSES": ["operators.api.access.OperatorThrottle"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["operators.api.parsing.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "operators.api.errors.answer",
-    # `?format=` would be a parameter of every path.
-    "URL_FORMAT_OVERRIDE": None,
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "SecureCall operators' API",
-    "DESCRIPTION": "For staff: the public key directory, what runs now, and credentials to test a relay with. "
-    'Every error is `{"detail": "a sentence"}`.',
-    "VERSION": VERSION,
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["operators.api.access.Operator"],
-    "CAMELIZE_NAMES": True,
-}
-
-# Nothing inline, nothing evaluated, nothing from elsewhere: what somebody smuggles into a page does not run.
-# The socket to /signal is 'self' too. default-src does not cover the directives after it.
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [SELF],
-        "object-src": [NONE],
-        "base-uri": [NONE],
-        "form-action": [SELF],
-        "frame-ancestors": [NONE],
-    }
-}
+REST_FRAMEWORK = api.REST_FRAMEWORK
+SPECTACULAR_SETTINGS = api.schema(VERSION)
+CONTENT_SECURITY_POLICY = browser.CONTENT_SECURITY_POLICY
 
 if not DEBUG:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -286,40 +183,4 @@ if not DEBUG:
 # --- Logs: one JSON object a line outside DEBUG ------------------------------------------------------
 
 logging.captureWarnings(not DEBUG)
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "json": {
-            "()": "pythonjsonlogger.json.JsonFormatter",
-            "format": "{asctime}{levelname}{name}{message}",
-            "style": "{",
-            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
-        },
-        "plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
-    },
-    "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "plain" if DEBUG else "json"},
-        "nowhere": {"class": "logging.NullHandler"},
-    },
-    "filters": {
-        "without_path": {"()": "securecall_site.logs.WithoutPath"},
-        "without_clients": {"()": "securecall_site.logs.WithoutClients"},
-    },
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {
-        "django": {"handlers": [], "level": "INFO", "propagate": True},
-        "django.request": {"filters": ["without_path"]},
-        # A refused Host header is client input and may be an address.
-        "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
-        # Says a failure in two lines, of which this keeps the one that counts.
-        "axes": {"level": "WARNING"},
-        "daphne": {"level": "WARNING"},
-        # Names the relay's and the client's addresses below that.
-        "aioice": {"level": "WARNING"},
-        "uvicorn": {"handlers": [], "propagate": True},
-        "uvicorn.error": {"filters": ["without_clients"], "propagate": True},
-        # Holds addresses.
-        "uvicorn.access": {"handlers": ["nowhere"], "propagate": False},
-    },
-}
+LOGGING = logs.configuration(is_debug=DEBUG)

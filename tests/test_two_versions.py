@@ -48,6 +48,7 @@ def another_version(folder: Path, changes: tuple[Change, ...]) -> Path:
     """Copy the code and change it; each of these lines must be there."""
     for app in APPS:
         shutil.copytree(ROOT / app, folder / app, ignore=NOT_NEEDED)
+    shutil.copy(ROOT / "pyproject.toml", folder)
     for name, before, after in changes:
         text = (folder / name).read_text()
         assert text.count(before) == 1, (name, before)

@@ -1,0 +1,1 @@
+"""Values of the settings that are long and read no environment variable."""
