@@ -1,0 +1,26 @@
+"""The newest release: which commit it is, and its files, for tests that run it beside this version."""
+
+import io
+import subprocess
+import tarfile
+from pathlib import Path
+
+from tests.support.servers import ROOT
+
+VERSION = "0.1.0"
+# By its hash and not by a tag: a clone may come without tags, and a tag can be moved.
+COMMIT = "d06dde04d02782412ed5d15782197af82ee76c10"
+
+
+def released_tree(folder: Path, *, repository: Path = ROOT, commit: str = COMMIT) -> Path:
+    """Write the release's files into `folder`, which is returned; git needs the history in which `commit` stands."""
+    archive = ["git", "-C", str(repository), "archive", "--format=tar", commit]
+    made = subprocess.run(archive, capture_output=True, check=False)
+    if made.returncode:
+        raise AssertionError(
+            f"git has no commit {commit}, which is release {VERSION}: tests that run a release need the whole history. "
+            f"In a shallow clone, run `git fetch --unshallow`. git said: {made.stderr.decode().strip()}"
+        )
+    with tarfile.open(fileobj=io.BytesIO(made.stdout)) as files:
+        files.extractall(folder, filter="data")
+    return folder
