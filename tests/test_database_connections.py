@@ -1,8 +1,6 @@
 """How many connections the server keeps to Postgres: the directory's one, whatever HTTP requests came and went."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ import pytest
 from tests.conftest import SHARED, Join
 from tests.support.office import sign_in
 from tests.support.people import Person
-from tests.support.servers import ROOT, Kind, RunningServer, environment, eventually, server
+from tests.support.servers import Kind, RunningServer, environment, eventually, migrate, server
 from tests.support.services import new_database
 
 REQUESTS = 6
@@ -66,8 +64,7 @@ def site(request: pytest.FixtureRequest, postgres_url: str, tmp_path_factory: py
     with new_database(postgres_url) as url:
         env = SHARED | {"DEBUG": "1", "SECRET_KEY": "the same key in each process", "DATABASE_URL": url}
         variables = environment(tmp_path_factory.mktemp("unused"), env)
-        migrate = [sys.executable, "manage.py", "migrate", "--skip-checks", "--verbosity", "0"]
-        subprocess.run(migrate, cwd=ROOT, check=True, env=variables)
+        migrate(variables)
         with server(kind, env=env, options=IMPATIENT if kind == "ours" else ()) as running:
             yield Site(running, url, f"sessionid={sign_in(variables)}")
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import SHARED, Join
 from tests.support.people import Person
-from tests.support.servers import ROOT, database_template, environment, server
+from tests.support.servers import ROOT, database_template, environment, migrate, server
 
 LONGEST_KEY = "k" * 16_377 + "-"
 
@@ -51,8 +51,7 @@ async def test_full_disk_means_try_again_and_loses_nothing(database: Path, join:
 
 def test_server_does_not_start_on_a_database_of_an_older_program(database: Path) -> None:
     env = environment(database)
-    back = [sys.executable, "manage.py", "migrate", "--skip-checks", "--verbosity", "0", "pkd", "0001"]
-    subprocess.run(back, cwd=ROOT, check=True, env=env)
+    migrate(env, "pkd", "0001")
     start = [sys.executable, "-m", "securecall_site.server", "--bind", "127.0.0.1", "--port", "0"]
     ended = subprocess.run(start, cwd=ROOT, check=False, env=env, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1

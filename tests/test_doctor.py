@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.servers import ROOT, database_template, environment
+from tests.support.servers import ROOT, database_template, environment, migrate
 from tests.support.services import Coturn, new_database
 
 WRITE_VERSION = 18  # where in a file of SQLite's; above 2 the file is to be read only (fileformat2, section 1.3.4)
@@ -59,7 +59,7 @@ def test_doctor_finds_a_complete_server_well(
     status, of_database = findings(env, "database")
     assert status == 1
     assert any("lacks " in sentence and "migrations (" in sentence for _, sentence in of_database)
-    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=env, check=True)
+    migrate(env)
 
     finished = doctor(env)
 

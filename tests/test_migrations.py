@@ -14,7 +14,7 @@ from pkd.tests.samples import KEYS
 from tests.conftest import SHARED
 from tests.support.office import sign_in
 from tests.support.people import Person
-from tests.support.servers import ROOT, environment, server
+from tests.support.servers import ROOT, environment, migrate, server
 from tests.support.services import new_database
 
 LIST = "/admin/pkd/publickey/"
@@ -44,11 +44,6 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         return
     with new_database(request.getfixturevalue("postgres_url")) as url:
         yield url
-
-
-def migrate(env: dict[str, str], *target: str) -> None:
-    command = [sys.executable, "manage.py", "migrate", "--skip-checks", "--verbosity", "0", *target]
-    subprocess.run(command, cwd=ROOT, check=True, env=env)
 
 
 def fill(env: dict[str, str], rows: list[tuple[str, str, str]]) -> None:

@@ -1,16 +1,13 @@
 """Postgres goes away and comes back: calls go on, and the directory answers nothing that is not so."""
 
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import SHARED, Join
 from tests.support.people import Person
-from tests.support.servers import ROOT, RunningServer, environment, server
+from tests.support.servers import RunningServer, environment, migrate, server
 from tests.support.services import PostgresServer
 
 # PROTOCOL.md lets the directory wait 5 s; the rest is the machine's.
@@ -20,9 +17,8 @@ ANSWER_SECONDS = 6.5
 @pytest.fixture(scope="module")
 def on_postgres(shared_postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     env = {"DATABASE_URL": shared_postgres.url}
-    migrate = [sys.executable, "manage.py", "migrate", "--skip-checks", "--verbosity", "0"]
     nowhere = tmp_path_factory.mktemp("unused") / "db.sqlite3"
-    subprocess.run(migrate, cwd=ROOT, check=True, env=environment(Path(nowhere), env))
+    migrate(environment(nowhere, env))
     with server(env=SHARED | env) as running:
         yield running
 

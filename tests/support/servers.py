@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar, Unpack
 
 ROOT = Path(__file__).resolve().parents[2]
 # Ten times what a start takes on a quiet machine: tests and others may keep it busy.
@@ -145,9 +145,14 @@ class Unredirected(urllib.request.HTTPRedirectHandler):
 def database_template() -> Path:
     """An SQLite database with all migrations, made once per test run and copied for each server."""
     path = Path(tempfile.mkdtemp(prefix="securecall-")) / "template.sqlite3"
-    command = [sys.executable, "manage.py", "migrate", "--skip-checks", "--verbosity", "0"]
-    subprocess.run(command, cwd=ROOT, check=True, env=environment(path))
+    migrate(environment(path))
     return path
+
+
+def migrate(variables: Mapping[str, str], *target: str) -> None:
+    """Migrate the database that the environment names; `target` is an app and one of its migrations."""
+    command = [sys.executable, "manage.py", "migrate", "--skip-checks", "--verbosity", "0", *target]
+    subprocess.run(command, cwd=ROOT, check=True, env=dict(variables))
 
 
 def environment(database: Path, variables: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -200,39 +205,45 @@ def server(
             listening.listen(128)
             inherited = listening
         command = [*command_line(kind, application, inherited), *options]
-        with run(command, directory / "log", variables, inherited, cwd=cwd) as process:
+        handed_down = (inherited.fileno(),) if inherited else ()
+        with run(command, directory / "log", variables, cwd=cwd, pass_fds=handed_down) as process:
             running = RunningServer(process, directory / "log", records)
             running.port = listening.getsockname()[1] if inherited else announced_port(running, kind)
             become_healthy(running)
             yield running
 
 
+class Start(TypedDict, total=False):
+    """What of Popen's options a program here is started with."""
+
+    cwd: Path
+    pass_fds: tuple[int, ...]
+
+
 @contextmanager
 def run(
-    command: list[str],
-    log: Path,
-    variables: Mapping[str, str],
-    inherited: socket.socket | None = None,
-    *,
-    cwd: Path = ROOT,
+    command: list[str], log: Path, variables: Mapping[str, str], *, is_killed: bool = False, **options: Unpack[Start]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that is ended at the end, if it still runs."""
-    descriptors = (inherited.fileno(),) if inherited else ()
+    """Run a command while the block runs, and then end it, if it still runs; what it prints is appended to `log`.
+
+    With `is_killed` it is not asked to end first, and Ctrl-C in the terminal does not reach it.
+    """
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
-            cwd=cwd,
             env=dict(variables),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            pass_fds=descriptors,
+            process_group=0 if is_killed else None,
+            cwd=options.get("cwd", ROOT),
+            pass_fds=options.get("pass_fds", ()),
         )
     try:
         yield process
     finally:
         if process.poll() is None:
-            process.terminate()
+            process.kill() if is_killed else process.terminate()
             try:
                 process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:

@@ -30,9 +30,11 @@ from pathlib import Path
 
 from tools.bench import report
 from tools.bench.load import BenchError
+from tools.bench.processes import CLIENT_CORES
 from tools.bench.results import RESULTS, Results
+from tools.bench.running import install_peers, running
 from tools.bench.scenarios import FIRST_ROUND, LATER_ROUND, QUICK, SCENARIOS, Plan
-from tools.bench.targets import CLIENT_CORES, TARGETS, Target, install_peers, running
+from tools.bench.targets import TARGETS, Target
 
 ROUNDS = 3
 FILES_BESIDE_CONNECTIONS = 1400  # the pairs, those opened late, and what a process needs itself

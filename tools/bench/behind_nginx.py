@@ -27,23 +27,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from tests.support.servers import ROOT
 from tests.support.services import NotInstalledError, postgres_server
+from tests.support.services.process import free_port
 from tools.bench.arrivals import arrivals, directory
 from tools.bench.load import BenchError
+from tools.bench.processes import CLIENT_CORES, HOST, await_port, process
 from tools.bench.results import RESULTS, Results
+from tools.bench.running import Server, running
 from tools.bench.scenarios import LATER_ROUND, PAIRS, saturated
-from tools.bench.targets import (
-    CLIENT_CORES,
-    HOST,
-    ROOT,
-    TARGETS,
-    Server,
-    Target,
-    await_port,
-    free_port,
-    process,
-    running,
-)
+from tools.bench.targets import TARGETS, Target
 
 ROUNDS = 3
 PROCESSES = (1, 2, 4)

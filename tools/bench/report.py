@@ -4,11 +4,12 @@ import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tests.support.servers import ROOT
 from tools.bench.goals import GOALS
 from tools.bench.plot import Line, line_chart
 from tools.bench.results import Results
 from tools.bench.scenarios import DISTURBED_PERCENT, PAIRS
-from tools.bench.targets import ROOT, TARGETS
+from tools.bench.targets import TARGETS
 
 PAGE = ROOT / "docs" / "performance.md"
 PLOT = ROOT / "docs" / "performance-connections.svg"

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from tests.support.servers import ROOT
 from tools.bench.behind_nginx import PROCESSES, behind_nginx, flatness
 from tools.bench.demand import ASSUMED, BUSY_REDIS, GIB, KIB, Assumptions, Demand, Measured
 from tools.bench.report import spread
 from tools.bench.results import RESULTS, Results
-from tools.bench.targets import ROOT
 
 PAGE = ROOT / "docs" / "scaling.md"
 BEGIN, END = "<!-- figures: begin, written by `python -m tools.bench.scaling --write` -->", "<!-- figures: end -->"

@@ -8,7 +8,8 @@ from typing import Self
 
 from tools.bench.calls import Calls
 from tools.bench.load import Load
-from tools.bench.targets import Server, machine_cpu_seconds
+from tools.bench.processes import machine_cpu_seconds
+from tools.bench.running import Server
 
 Figures = dict[str, float]
 Progress = Callable[[str], None]

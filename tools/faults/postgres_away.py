@@ -1,8 +1,6 @@
 """Postgres is away for a while, or hangs: calls go on, and the directory says that it cannot."""
 
 import asyncio
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from securecall_client import Client, NoReconnect, PkdRegister, PkdResult, RequestError
 from tests.support.people import Person
-from tests.support.servers import ROOT, environment, server
+from tests.support.servers import environment, migrate, server
 from tests.support.services import postgres_server
 from tools.faults.findings import Finding, all_of, at_most, noted
 from tools.faults.phone import until
@@ -29,7 +27,7 @@ async def postgres_away(seconds: float) -> list[Finding]:
     """Stop it for so long, and then let it hang for as long."""
     with postgres_server() as postgres, TemporaryDirectory(prefix="securecall-") as name:
         env = {"DATABASE_URL": postgres.url}
-        _migrate(Path(name) / "unused.sqlite3", env)
+        migrate(environment(Path(name) / "unused.sqlite3", env))
         # A client asks more often here than it may.
         free = {"LIMIT_PKD_LOOKUPS_PER_MINUTE": "0", "LIMIT_PKD_REGISTERS_PER_MINUTE": "0"}
         with server(env=RAISED | free | env) as running:
@@ -38,11 +36,6 @@ async def postgres_away(seconds: float) -> list[Finding]:
                 *await _away(url, "stopped", seconds, postgres.stop, postgres.start),
                 *await _away(url, "hanging", seconds, postgres.hang, postgres.go_on),
             ]
-
-
-def _migrate(unused: Path, env: dict[str, str]) -> None:
-    command = [sys.executable, "manage.py", "migrate", "--skip-checks", "--verbosity", "0"]
-    subprocess.run(command, cwd=ROOT, check=True, env=environment(unused, env))
 
 
 async def _away(

@@ -27,6 +27,13 @@ class RedisServer:
         """What `REDIS_URL` takes."""
         return f"redis://127.0.0.1:{self.port}/0"
 
+    @property
+    def pid(self) -> int:
+        """The process that runs."""
+        if self._process is None:
+            raise ProcessLookupError("Redis is stopped.")
+        return self._process.pid
+
     def start(self) -> None:
         """Start again on the same port, empty."""
         self._start_on(self.port)
