@@ -12,7 +12,7 @@ Every round runs all servers one after the other, so that a drift of the machine
 medians over the rounds, ratios are taken round by round. One call is 19 relayed messages: an offer and an answer of
 2.5 KB, 8 candidates each way, and the end. Clients check that everything arrives, unaltered and in order.
 
-Ours runs with every check on and its limits raised (targets.py); the textbook consumer is textbook/app.py, the
+Ours runs with every check on and its limits raised (running.py); the textbook consumer is textbook/app.py, the
 peers are in peers/. Node's packages and Redis are optional: what is missing is left out, in one line.
 CPU is the processes' own accounting, from the kernel's clock for the process. All traffic stays on loopback.
 """
@@ -28,12 +28,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tools.bench import report
-from tools.bench.load import BenchError
+from tools.bench import page, report
+from tools.bench.connection import BenchError
+from tools.bench.plan import FIRST_ROUND, LATER_ROUND, QUICK, Plan
 from tools.bench.processes import CLIENT_CORES
 from tools.bench.results import RESULTS, Results
 from tools.bench.running import install_peers, running
-from tools.bench.scenarios import FIRST_ROUND, LATER_ROUND, QUICK, SCENARIOS, Plan
+from tools.bench.scenarios import SCENARIOS
 from tools.bench.targets import TARGETS, Target
 
 ROUNDS = 3
@@ -47,7 +48,7 @@ def main() -> int:
         print("\n".join(f"{target.name:20} {target.about}" for target in TARGETS.values()))
         return 0
     if options.report:
-        print("wrote", *report.write_page(Results.read(options.report)))
+        print("wrote", *page.write_page(Results.read(options.report)))
         return 0
     for number in (signal.SIGINT, signal.SIGTERM):  # both end what was started
         signal.signal(number, signal.default_int_handler)
@@ -63,7 +64,7 @@ def main() -> int:
     if not options.quick and not options.only and not options.scenario:
         kept = RESULTS / results.file_name
         results.write(kept)
-        print("wrote", kept.name, *(path.name for path in report.write_page(results)))
+        print("wrote", kept.name, *(path.name for path in page.write_page(results)))
     return 1 if results.failures else 0
 
 

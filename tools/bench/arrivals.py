@@ -5,12 +5,13 @@ import time
 
 import redis
 
+from tools.bench.connection import BenchError, Connection
 from tools.bench.dialects import SECURECALL
 from tools.bench.frames import frame
-from tools.bench.load import BenchError, Connection, Load
+from tools.bench.load import Load
 from tools.bench.processes import resident_bytes
 from tools.bench.running import Server
-from tools.bench.scenarios import Figures, Progress
+from tools.bench.session import Figures, Progress
 
 ARRIVING = 2000
 FIRST = 40  # before the figures begin, so that nothing is loaded for the first time

@@ -13,64 +13,30 @@ installed when it is missing. `python -m tools.bench.scaling` makes tables of th
 """
 
 import argparse
-import contextlib
 import os
-import re
 import resource
-import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from tests.support.servers import ROOT
 from tests.support.services import NotInstalledError, postgres_server
-from tests.support.services.process import free_port
 from tools.bench.arrivals import arrivals, directory
-from tools.bench.load import BenchError
-from tools.bench.processes import CLIENT_CORES, HOST, await_port, process
+from tools.bench.connection import BenchError
+from tools.bench.nginx import install_nginx, nginx, nginx_version
+from tools.bench.plan import LATER_ROUND, PAIRS
+from tools.bench.processes import CLIENT_CORES
 from tools.bench.results import RESULTS, Results
-from tools.bench.running import Server, running
-from tools.bench.scenarios import LATER_ROUND, PAIRS, saturated
+from tools.bench.running import running
+from tools.bench.scenarios import saturated
 from tools.bench.targets import TARGETS, Target
 
 ROUNDS = 3
 PROCESSES = (1, 2, 4)
 FLAT = 1.15  # the greatest cost of a message across processes, by the least
-NGINX = shutil.which("nginx") or "/usr/sbin/nginx"  # not on everybody's PATH
 TRUSTED = {"TRUSTED_PROXIES": "127.0.0.0/8"}  # the clients' addresses come from nginx, as they would in production
-
-CONFIGURATION = """
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-worker_rlimit_nofile {files};
-events {{ worker_connections {files}; }}
-http {{
-  access_log off;
-  {temporary}
-  upstream signaling {{
-    {servers}
-  }}
-  server {{
-    listen {host}:{port} backlog=4096;
-    location / {{
-      proxy_pass http://signaling;
-      proxy_http_version 1.1;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection upgrade;
-      proxy_set_header Host $http_host;
-      proxy_set_header X-Real-IP $remote_addr;
-      proxy_set_header X-Forwarded-Proto https;
-      proxy_read_timeout 90s;
-    }}
-  }}
-}}
-"""
 
 
 def main() -> int:
@@ -78,12 +44,11 @@ def main() -> int:
     options = _options()
     for ending in (signal.SIGINT, signal.SIGTERM):  # both end what was started
         signal.signal(ending, signal.default_int_handler)
-    if not Path(NGINX).exists():
-        subprocess.run([ROOT / "scripts" / "apt-install", "nginx"], check=True)
+    install_nginx()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     results = Results.begin(options.rounds, quick=False)
-    results.versions["nginx"] = _nginx_version()
+    results.versions["nginx"] = nginx_version()
     os.sched_setaffinity(0, CLIENT_CORES)
     begin = time.monotonic()
     try:
@@ -139,10 +104,10 @@ def _round(results: Results, number: int, folder: Path) -> None:
     for processes in PROCESSES:
         target = behind_nginx(processes)
         _say(f"round {number + 1}: {processes} {'process' if processes == 1 else 'processes'} behind nginx")
-        with running(target, folder, **TRUSTED) as inner, _nginx(inner, folder) as server:
+        with running(target, folder, **TRUSTED) as inner, nginx(inner, folder) as server:
             results.add(target.name, "saturated", saturated(server, LATER_ROUND, _say_indented, PAIRS * processes))
         if processes == max(PROCESSES):
-            with running(target, folder, **TRUSTED) as inner, _nginx(inner, folder) as server:
+            with running(target, folder, **TRUSTED) as inner, nginx(inner, folder) as server:
                 results.add(target.name, "arrivals", arrivals(server, _say_indented))
     try:
         with (
@@ -153,33 +118,6 @@ def _round(results: Results, number: int, folder: Path) -> None:
     except NotInstalledError as missing:
         _say_indented(f"left out: the directory ({missing})")
         results.left_out["directory"] = str(missing)
-
-
-@contextlib.contextmanager
-def _nginx(server: Server, folder: Path) -> Iterator[Server]:
-    """Put nginx in front of a server's processes; yields the server as its clients see it."""
-    port = free_port()
-    temporary = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    configuration = CONFIGURATION.format(
-        folder=folder,
-        files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
-        temporary="\n  ".join(f"{name}_temp_path {folder}/nginx-{name};" for name in temporary),
-        servers="\n    ".join(f"server {HOST}:{port};" for port in server.ports),
-        host=HOST,
-        port=port,
-    )
-    (folder / "nginx.conf").write_text(configuration)
-    log = folder / "nginx.log"
-    command = [NGINX, "-c", str(folder / "nginx.conf"), "-e", "stderr"]
-    with process(command, folder, "nginx", CLIENT_CORES, dict(os.environ)) as child:
-        await_port(port, child, log)
-        yield replace(server, ports=[port], proxy=[child.pid])
-
-
-def _nginx_version() -> str:
-    printed = subprocess.run([NGINX, "-v"], capture_output=True, text=True, check=True).stderr
-    number = re.search(r"nginx/([\d.]+)", printed)
-    return number[1] if number else "?"
 
 
 def _say(line: str) -> None:

@@ -1,43 +1,22 @@
-"""The load client: one thread, one epoll, no framework, so that the server is what a figure is about."""
+"""The load client: one thread, one epoll, no framework, so that the server is what a figure is about.
+
+It speaks the protocol by hand and not by `securecall_client`: a client that decodes messages and awaits them takes
+several times the server's own time, would be the limit of every run, and would hide the microseconds that are compared.
+"""
 
 import select
-import socket
-import struct
 import time
 from collections import deque
-from collections.abc import Callable
 
+from tools.bench.connection import BenchError, Connection, connected_socket
 from tools.bench.dialects import Dialect
 from tools.bench.frames import HANDSHAKE_ACCEPT, PONG, frame, handshake
 
-FrameHandler = Callable[[bytes, int, int], None]  # the bytes read, and where in them the message stands
-
 TEXT, CLOSE, PING = 0x81, 0x88, 0x89
 READ_BYTES = 65_536
-SEND_TIMEOUT = struct.pack("ll", 10, 0)
 HEARTBEAT_SECONDS = 30
 CONNECTIONS_PER_ADDRESS = 40  # nobody has 10,000 clients behind one IP
 OPENING_AT_ONCE = 32  # below the listen backlog of 50 that daphne asks for
-
-
-class BenchError(Exception):
-    """The server did what makes the figures worthless."""
-
-
-class Connection:
-    """One registered client. `deliver` gets its text frames."""
-
-    __slots__ = ("client", "deliver", "fd", "receive", "rest", "send", "socket")
-
-    def __init__(self, client: str, sock: socket.socket, deliver: FrameHandler) -> None:
-        """Wrap a connected socket."""
-        self.client = client
-        self.socket = sock
-        self.fd = sock.fileno()
-        self.send = sock.sendall
-        self.receive: Callable[[int], bytes] = sock.recv
-        self.rest = b""
-        self.deliver = deliver
 
 
 class Load:
@@ -85,13 +64,7 @@ class Load:
         return opened
 
     def _connect(self, client: str, port: int, *, idle: bool) -> Connection:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, SEND_TIMEOUT)
-        # The port is chosen at connect(), so that one port serves many destinations.
-        sock.setsockopt(socket.IPPROTO_IP, getattr(socket, "IP_BIND_ADDRESS_NO_PORT", 24), 1)
-        sock.bind((f"127.0.0.{2 + self._opened // CONNECTIONS_PER_ADDRESS % 250}", 0))
-        sock.connect(("127.0.0.1", port))
+        sock = connected_socket(f"127.0.0.{2 + self._opened // CONNECTIONS_PER_ADDRESS % 250}", port)
         self._opened += 1
         self._opening += 1
         connection = Connection(client, sock, self._ignore)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.support.servers import run
-from tools.bench.load import BenchError
+from tools.bench.connection import BenchError
 
 HOST = "127.0.0.1"
 START_SECONDS = 30
