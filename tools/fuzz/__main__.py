@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from tests.support.servers import Kind, server
 from tools.fuzz import decoder
 from tools.fuzz.servers import UNLIMITED, trouble_in
-from tools.fuzz.sockets import FoundError, Fuzzer, Tally
+from tools.fuzz.sockets import Fuzzer
+from tools.fuzz.tally import FoundError, Tally
 
 KINDS: tuple[Kind, ...] = ("ours", "uvicorn")
 NAMES = {"ours": "daphne", "uvicorn": "uvicorn"}

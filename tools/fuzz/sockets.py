@@ -7,9 +7,7 @@ before it has been handled. Another client is in calls with it, so that what is 
 import json
 import os
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -17,6 +15,7 @@ from signaling.protocol.messages import MAX_FRAME_BYTES
 from tools.fuzz import frames
 from tools.fuzz.handshakes import opening
 from tools.fuzz.messages import Messages
+from tools.fuzz.tally import FoundError, Tally
 from tools.fuzz.wire import ClosedError, LostError, Wire
 
 MOST_IN_A_BURST = 24
@@ -31,27 +30,6 @@ MESSAGE_TYPES = frozenset(
         *("ICE_CANDIDATE", "PKD_RESULT", "TURN_CREDENTIALS", "ERROR"),
     )
 )
-
-
-class FoundError(Exception):
-    """The server did something that it must not."""
-
-
-@dataclass
-class Tally:
-    """What was sent and what came back."""
-
-    inputs: Counter[str] = field(default_factory=Counter)
-    answers: Counter[str] = field(default_factory=Counter)
-    closes: Counter[int] = field(default_factory=Counter)
-    slowest_seconds: float = 0.0
-    slowest_cpu_seconds: float = 0.0
-    resent: int = 0
-
-    @property
-    def total(self) -> int:
-        """How many inputs there were."""
-        return self.inputs.total()
 
 
 class Fuzzer:
