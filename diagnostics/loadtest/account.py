@@ -1,5 +1,7 @@
 """What a load met: every message of every call, how long each was on its way, and what the server said."""
 
+import asyncio
+import time
 from array import array
 from collections import Counter
 from collections.abc import Sequence
@@ -10,6 +12,7 @@ from typing import Any
 SATURATED_SHARE = 0.9
 # Nor has one whose timers go off this late, in milliseconds.
 STARVED_MS = 20
+TICK_SECONDS = 0.02
 
 
 @dataclass
@@ -100,3 +103,11 @@ def percentiles(seconds: Sequence[float]) -> dict[str, float] | None:
     last = len(ordered) - 1
     places = {"p50": round(last * 0.5), "p99": round(last * 0.99), "max": last}
     return {name: round(ordered[place] * 1000, 2) for name, place in places.items()}
+
+
+async def measure_lateness(account: Account) -> None:
+    """Note again and again how late this process comes to what it is to do: so late it also is to every message."""
+    while True:
+        begin = time.perf_counter()
+        await asyncio.sleep(TICK_SECONDS)
+        account.late_seconds.append(max(0.0, time.perf_counter() - begin - TICK_SECONDS))

@@ -3,51 +3,23 @@
 import asyncio
 import contextlib
 import itertools
-import resource
 import time
-from dataclasses import dataclass
 
 from websockets.exceptions import WebSocketException
 
-from diagnostics.failures import ProbeError, RefusedError, sentence
-from diagnostics.loadtest.account import Account
+from diagnostics.failures import ProbeError, sentence
+from diagnostics.loadtest.account import Account, measure_lateness
 from diagnostics.loadtest.pair import Pair
+from diagnostics.loadtest.plan import Plan
+from diagnostics.loadtest.refusal import count_refusal
 from diagnostics.participant import Participant
-from securecall_client import ClosedError, Error, Heartbeat, HeartbeatAck, InvalidFrameError, SecureCallError
+from securecall_client import ClosedError, Heartbeat, HeartbeatAck, InvalidFrameError, SecureCallError
 from securecall_client.connection import CLOSE_SECONDS
 
 HEARTBEAT_SECONDS = 25  # below the reference's 30, as one check comes a second later
 CONNECTING_AT_ONCE = 64
 FAILURES_IN_A_ROW = 20  # after so many nobody else will get through
-TOO_MANY = 4429
-FILES_BESIDES_CLIENTS = 32
 NO_PAIR_SECONDS = 0.005
-TICK_SECONDS = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is asked of whom."""
-
-    url: str
-    clients: int
-    calls_per_second: float
-    seconds: float
-    connections_per_second: float
-    timeout_seconds: float
-    origin: str | None = None
-
-
-def raise_open_files_limit(clients: int) -> int | None:
-    """Let this process open a file a client; returns how many clients there can be when they are too many."""
-    wanted = clients + FILES_BESIDES_CLIENTS
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < wanted and soft != resource.RLIM_INFINITY:
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-        soft = allowed
-    has_room = soft >= wanted or soft == resource.RLIM_INFINITY
-    return None if has_room else max(0, soft - FILES_BESIDES_CLIENTS)
 
 
 class Load:
@@ -81,7 +53,7 @@ class Load:
 
     async def run(self) -> Account:
         """Connect, call, wait for what is on its way, disconnect; returns what was met."""
-        heartbeats, ticks = asyncio.create_task(self._beat()), asyncio.create_task(self._tick())
+        heartbeats, ticks = asyncio.create_task(self._beat()), asyncio.create_task(measure_lateness(self.account))
         try:
             await self._connect_all()
             await self._call_all()
@@ -121,7 +93,8 @@ class Load:
             self._failures_in_a_row += 1
             account.not_connected[sentence(error, plan.url, plan.timeout_seconds, plan.origin)] += 1
             if client is not None:
-                await self._turned_away(client, error)
+                await count_refusal(client, error, account)
+                await client.close()
             return
         self._failures_in_a_row = 0
         account.connected += 1
@@ -131,28 +104,6 @@ class Load:
         reader = asyncio.create_task(self._read(client))
         self._readers.add(reader)
         reader.add_done_callback(self._readers.discard)
-
-    async def _turned_away(self, client: Participant, error: Exception) -> None:
-        """Count how a server says no: an `ERROR`, and a close code that tells whether the address was the reason."""
-        if isinstance(error, RefusedError):
-            self.account.errors[error.code] += 1
-        if isinstance(error, RefusedError | ClosedError):
-            try:
-                async with asyncio.timeout(CLOSE_SECONDS):
-                    await self._hear_out(client)
-            except ClosedError as closed:
-                self.account.closes[closed.code] += 1
-                self.account.is_refused_by_address |= closed.code == TOO_MANY
-            except TimeoutError:
-                pass
-        await client.close()
-
-    async def _hear_out(self, client: Participant) -> None:
-        while True:
-            with contextlib.suppress(InvalidFrameError):
-                message = await client.connection.receive()
-                if isinstance(message, Error):
-                    self.account.errors[message.code] += 1
 
     async def _read(self, client: Participant) -> None:
         try:
@@ -242,10 +193,3 @@ class Load:
                     self._spoke_at[client] = time.perf_counter()
                     with contextlib.suppress(ClosedError):
                         await client.send(Heartbeat())
-
-    async def _tick(self) -> None:
-        """Measure how late this process comes to what it is to do: so late it also is to every message."""
-        while True:
-            begin = time.perf_counter()
-            await asyncio.sleep(TICK_SECONDS)
-            self.account.late_seconds.append(max(0.0, time.perf_counter() - begin - TICK_SECONDS))

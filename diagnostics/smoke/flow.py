@@ -3,8 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import asdict, dataclass
-from typing import Any
 
 from websockets.exceptions import WebSocketException
 
@@ -12,6 +10,8 @@ from diagnostics.failures import ProbeError, sentence
 from diagnostics.outcome import Outcome
 from diagnostics.participant import Participant
 from diagnostics.smoke.health import check_health
+from diagnostics.smoke.relays import try_relays
+from diagnostics.smoke.step import Options, Step
 from securecall_client import (
     CallAccept,
     CallAccepted,
@@ -35,8 +35,6 @@ from securecall_client import (
     new_call_id,
     new_client_id,
 )
-from turn.allocation import AllocationError, UnsupportedTransportError, allocate
-from turn.credentials import Credential
 
 # Line ends, quotes, escapes and letters beyond ASCII, which a relay that is not opaque would change.
 OFFER = 'v=0\r\no=- 4611731400430051336 2 IN IP4 192.0.2.1\r\ns="smoke" \\ – ü\r\nt=0 0\r\n  \t\r\n'
@@ -47,31 +45,6 @@ CANDIDATES: list[Candidate] = [
     "",
 ]
 REASON = "smoke"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What was tried, how long it took, and a sentence where it is not well."""
-
-    title: str
-    outcome: Outcome
-    milliseconds: float
-    sentence: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """The step for machines."""
-        return asdict(self) | {"milliseconds": round(self.milliseconds, 2)}
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What is tried, and against whom; `seconds` is how long each answer may take."""
-
-    url: str
-    seconds: float = 10
-    origin: str | None = None
-    requires_turn: bool = False
-    publishes_key: bool = True
 
 
 class Flow:
@@ -85,14 +58,14 @@ class Flow:
         self._call_id = ""
 
     async def run(self) -> AsyncIterator[Step]:
-        """Take every step, up to the first that fails; relays are all tried."""
+        """Run every step, up to the first that fails; relays are all tried."""
         try:
-            for title, take in self._steps():
-                step = await self._timed(title, take)
+            for title, act in self._steps():
+                step = await self._timed(title, act)
                 yield step
                 if step.outcome is Outcome.FAILED:
                     return
-            async for step in self._relays():
+            async for step in try_relays(self._ice_servers, self._options):
                 yield step
         finally:
             await asyncio.gather(*(client.close() for client in self._clients), return_exceptions=True)
@@ -122,11 +95,11 @@ class Flow:
             ("an ended call is CALL_NOT_FOUND", self._ended_call),
         ]
 
-    async def _timed(self, title: str, take: Callable[[], Awaitable[None]]) -> Step:
+    async def _timed(self, title: str, act: Callable[[], Awaitable[None]]) -> Step:
         begin = time.perf_counter()
         outcome, what = Outcome.OK, ""
         try:
-            await take()
+            await act()
         except (ProbeError, SecureCallError, OSError, WebSocketException) as error:
             options = self._options
             outcome, what = Outcome.FAILED, sentence(error, options.url, options.seconds, options.origin)
@@ -218,25 +191,3 @@ class Flow:
     async def _ended_call(self) -> None:
         await self._caller.send(CallEnd(self._call_id))
         await self._caller.expect(Error, code=ErrorCode.CALL_NOT_FOUND)
-
-    async def _relays(self) -> AsyncIterator[Step]:
-        relays = [(url, server) for server in self._ice_servers for url in server.all_urls if url.startswith("turn")]
-        if not relays:
-            outcome = Outcome.FAILED if self._options.requires_turn else Outcome.WARNING
-            yield Step(
-                "TURN", outcome, 0, "The server hands out no TURN server: set TURN_SECRET and TURN_URLS where it runs."
-            )
-        for url, relay in relays:
-            yield await self._relay(url, relay)
-
-    async def _relay(self, url: str, relay: IceServer) -> Step:
-        title = f"allocate on {url}"
-        credential = Credential(relay.username or "", relay.credential or "")
-        try:
-            allocation = await allocate(url, credential, self._options.seconds)
-        except UnsupportedTransportError as error:
-            return Step(title, Outcome.WARNING, 0, str(error))
-        except AllocationError as error:
-            return Step(title, Outcome.FAILED, 0, str(error))
-        outcome = Outcome.WARNING if allocation.warning else Outcome.OK
-        return Step(title, outcome, allocation.milliseconds, allocation.warning)

@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from diagnostics.arguments import positive_count, positive_number, signaling_url
 from diagnostics.loadtest.account import Account
-from diagnostics.loadtest.load import Load, Plan, raise_open_files_limit
+from diagnostics.loadtest.load import Load
+from diagnostics.loadtest.plan import Plan, raise_open_files_limit
 from diagnostics.loadtest.progress import Progress
 from diagnostics.loadtest.report import advice, table
 

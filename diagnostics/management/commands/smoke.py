@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from diagnostics.arguments import positive_number, signaling_url
 from diagnostics.outcome import Outcome
-from diagnostics.smoke.flow import Flow, Options, Step
+from diagnostics.smoke.flow import Flow
+from diagnostics.smoke.step import Options, Step
 
 TITLE_WIDTH = 44
 
