@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from signaling.telemetry.snapshot import Overview, Series, Snapshot, Window
+from operators.console.charts import BAR_WIDTH, CHART_HEIGHT, chart
+from signaling.telemetry.snapshot import Overview, Snapshot, Window
 
-# Each bar is this wide and this far from the next one, in the units of its picture.
-BAR_WIDTH, BAR_STEP, CHART_HEIGHT = 4, 5, 48
-# A count that is not 0 can be seen, however high the highest bar is.
-LEAST_HEIGHT = 1.5
 # From here on a duration is written without decimals.
 WHOLE_MILLISECONDS = 10
 
@@ -55,31 +52,6 @@ TURN_ALARM = Alarm(
 
 
 @dataclass(frozen=True)
-class Bar:
-    """One step of time: where it stands in the picture, and what it says."""
-
-    x: float
-    y: float
-    height: float
-    title: str
-
-
-@dataclass(frozen=True)
-class Chart:
-    """Counts over time; `peak` is the highest of them."""
-
-    title: str
-    span: str
-    step: str
-    total: int
-    peak: int
-    width: int
-    bars: list[Bar]
-    begin: datetime
-    end: datetime
-
-
-@dataclass(frozen=True)
 class Row:
     """One label of a family, in the last hour and the last day."""
 
@@ -106,7 +78,7 @@ def describe(overview: Overview, *, has_turn_secret: bool) -> dict[str, Any]:
         "total": total,
         "tiles": _tiles(total),
         "charts": [
-            (_chart(title, family, total.minutes), _chart(title, family, total.quarters))
+            (chart(title, family, total.minutes), chart(title, family, total.quarters))
             for family, title in CHARTS.items()
         ],
         "tables": [_table(family, total.hour, total.day) for family in TABLES],
@@ -163,35 +135,6 @@ def _milliseconds(window: Window, q: float) -> str:
     milliseconds = seconds * 1000
     # More digits would promise more than the buckets of the histogram know.
     return f"{milliseconds:.0f} ms" if milliseconds >= WHOLE_MILLISECONDS else f"{milliseconds:.2g} ms"
-
-
-def _chart(title: str, family: str, series: Series) -> Chart:
-    counts = series.points.get(family, [])
-    peak = max(counts, default=0)
-    seconds = series.step_minutes * 60
-    begin = series.end - len(counts)
-    bars = [
-        _bar(place, count, peak, datetime.fromtimestamp((begin + place) * seconds, UTC))
-        for place, count in enumerate(counts)
-        if count
-    ]
-    is_hour = series.step_minutes == 1
-    return Chart(
-        title=title,
-        span="last hour" if is_hour else "last day",
-        step="a minute" if is_hour else f"in {series.step_minutes} minutes",
-        total=sum(counts),
-        peak=peak,
-        width=len(counts) * BAR_STEP - (BAR_STEP - BAR_WIDTH),
-        bars=bars,
-        begin=datetime.fromtimestamp(begin * seconds, UTC),
-        end=datetime.fromtimestamp(series.end * seconds, UTC),
-    )
-
-
-def _bar(place: int, count: int, peak: int, begin: datetime) -> Bar:
-    height = max(round(CHART_HEIGHT * count / peak, 1), LEAST_HEIGHT)
-    return Bar(place * BAR_STEP, round(CHART_HEIGHT - height, 1), height, f"{begin:%H:%M}: {count:,}")
 
 
 def _table(family: str, hour: Window, day: Window) -> Table:

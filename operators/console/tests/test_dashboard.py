@@ -7,7 +7,8 @@ import pytest
 from django.test import AsyncClient
 from pytest_django import Settings
 
-from operators.console.dashboard import CHART_HEIGHT, describe
+from operators.console.charts import CHART_HEIGHT
+from operators.console.dashboard import describe
 from operators.console.templatetags.console import duration
 from operators.console.tests.conftest import VIEWING, Join, SignIn
 from signaling.telemetry.snapshot import Overview, Series, Snapshot, Window
