@@ -70,8 +70,9 @@ async def test_directory_of_short_keys_takes_keys_of_many_lines(empty: str, tmp_
                 await carol.expects("PKD_RESULT", publicKey=key)
                 status, answer = await asyncio.to_thread(running.get, "/api/keys/carol/", cookie)
                 assert (status, json.loads(answer)["publicKey"]) == (200, key)
-        _, exported = await asyncio.to_thread(running.get, f"{LIST}export/json/?o=1", cookie)
-    keys = {line["clientId"]: (line["publicKey"], len(line["history"])) for line in json.loads(exported)}
+        _, exported = await asyncio.to_thread(running.get, f"{LIST}export/jsonl/?o=1", cookie)
+    lines = [json.loads(line) for line in exported.removesuffix("\n").split("\n")]
+    keys = {line["clientId"]: (line["publicKey"], len(line["history"])) for line in lines}
     assert keys == {client_id: (key, 1) for client_id, key in OLD_KEYS.items()} | {
         "carol": (list(KEYS.values())[-1], len(KEYS))
     }

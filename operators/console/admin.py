@@ -3,10 +3,9 @@
 Nothing here has a table: the pages ask the processes and the registry each time they are opened.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asgiref.sync import async_to_sync
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
@@ -18,34 +17,19 @@ from django.utils.http import urlencode
 
 from operators import keys_online  # noqa: F401  # registers the directory's pages, which autodiscovery finds nowhere else
 from operators.console.models import Call, Presence
-from pkd.models import MAX_REASON_CHARACTERS
+from pkd.admin.read_only import ReadOnly
+from pkd.admin.reason import ReasonForm, ReasonPages
 from signaling import operations
 from signaling.operations import Disconnected, Found, OpenCalls
 from signaling.protocol.errors import CallNotFoundError, UnavailableError
 
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Any]
-else:
-    # Only the type stubs know it as generic.
-    ModelAdmin = admin.ModelAdmin
-
 # A page of this many rows is read at a glance and made in milliseconds, however many clients there are.
 MOST_ROWS = 200
+REASON_HELP = "Kept in the log of the admin; the client is not told."
 REDIS_IS_AWAY = "Redis is away: the calls cannot be listed or ended now. Try again in a moment."
 
 
-class ReasonForm(forms.Form):
-    """Why an operator acts."""
-
-    reason = forms.CharField(
-        max_length=MAX_REASON_CHARACTERS,
-        widget=forms.Textarea(attrs={"rows": 3, "class": "vLargeTextField", "autofocus": True}),
-        help_text="Kept in the log of the admin; the client is not told.",
-        error_messages={"required": "Nothing was done yet. Give a reason first."},
-    )
-
-
-class LiveAdmin(ModelAdmin):
+class LiveAdmin(ReadOnly, ReasonPages):
     """A list of what there is now, and one thing to do to a row of it."""
 
     # The permission to act, its path and what the page for it says.
@@ -53,18 +37,6 @@ class LiveAdmin(ModelAdmin):
     verb: str
     title: str
     explanation: str
-
-    def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        """Nothing is added by hand."""
-        return False
-
-    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        """Nothing is edited."""
-        return False
-
-    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        """Nothing is deleted."""
-        return False
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Who may act must also be allowed to see what he acts on."""
@@ -108,21 +80,19 @@ class LiveAdmin(ModelAdmin):
         if not self.has_act_permission(request):
             raise PermissionDenied
         name = unquote(object_id)
-        form = ReasonForm(request.POST or None)
+        form = ReasonForm(request.POST or None, reason_help=REASON_HELP)
         if form.is_valid():
             for level, sentence in self.act(request, name, form.cleaned_data["reason"]):
                 self.message_user(request, sentence, level)
             return self.to_list()
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"{self.title} {name}",
-            "opts": self.opts,
-            "media": self.media,
-            "form": form,
-            "verb": self.verb,
-            "explanation": self.explanation,
-        }
-        return TemplateResponse(request, "console/act.html", context)
+        return self.reason_page(
+            request,
+            "console/act.html",
+            form,
+            title=f"{self.title} {name}",
+            verb=self.verb,
+            explanation=self.explanation,
+        )
 
     def to_list(self, text: str = "") -> HttpResponseRedirect:
         """Lead to the list."""

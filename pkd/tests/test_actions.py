@@ -4,7 +4,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from pkd import directory
-from pkd.actions import MAX_KEYS_AT_ONCE
+from pkd.admin.actions import MAX_KEYS_AT_ONCE
 from pkd.decisions import REVOKE, reserve
 from pkd.models import KeyChange, PublicKey
 from pkd.tests.conftest import operator

@@ -7,36 +7,27 @@ from itertools import count
 from typing import Any
 
 import pytest
-from channels.db import database_sync_to_async
-from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from django.test import AsyncClient, Client
 from django.utils import timezone
 
-from pkd import directory, export
+from pkd import directory
 from pkd.decisions import FREEZE, REVOKE, reserve
+from pkd.files.export import KEYS_A_PAGE, as_json_lines
 from pkd.models import PublicKey
-from pkd.tests.conftest import operator
+from pkd.tests.files import exported, lines_of
+from pkd.tests.samples import KEYS
 from pkd.tests.threads import all_at_once
 
 # Each page is a transaction of its own, which is only so outside another one.
 pytestmark = pytest.mark.django_db(transaction=True)
 
-EXPORT = "/admin/pkd/publickey/export/"
-
-
-def whole(form: str) -> str:
-    _, written = export.FORMS[form]
-    return b"".join(written(PublicKey.objects.all())).decode()
-
 
 def exported_json() -> list[dict[str, Any]]:
-    lines: list[dict[str, Any]] = json.loads(whole("json"))
-    return lines
+    return lines_of(exported())
 
 
 def exported_csv() -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(whole("csv"), newline="")))
+    return list(csv.DictReader(io.StringIO(exported("csv"), newline="")))
 
 
 def store_many(names: list[str]) -> None:
@@ -90,11 +81,28 @@ def test_csv_holds_the_same_as_json() -> None:
 
 
 def test_empty_directory_is_an_empty_file() -> None:
-    assert exported_json() == exported_csv() == []
+    assert exported() == ""
+    assert exported_csv() == []
+
+
+def test_csv_holds_every_key_unchanged_but_for_the_apostrophe() -> None:
+    for number, key in enumerate(KEYS.values()):
+        directory.store(f"client-{number}", key)
+    cells = [row["publicKey"] for row in exported_csv()]
+    begins_formula = ("=", "+", "-", "@", "\t", "\r", "\n", "'")
+    assert cells == [f"'{key}" if key.startswith(begins_formula) else key for key in KEYS.values()]
+
+
+def test_json_lines_end_at_line_feeds_alone() -> None:
+    for number, key in enumerate(KEYS.values()):
+        directory.store(f"client-{number}", key)
+    lines = exported_json()
+    assert [line["publicKey"] for line in lines] == list(KEYS.values())
+    assert "\r" not in exported()
 
 
 def test_every_page_is_in_the_file_once() -> None:
-    names = [f"client-{number}" for number in range(export.KEYS_A_PAGE * 2 + 1)]
+    names = [f"client-{number}" for number in range(KEYS_A_PAGE * 2 + 1)]
     store_many(names)
     for lines in (exported_json(), exported_csv()):
         assert [line["clientId"] for line in lines] == names
@@ -108,57 +116,6 @@ def test_no_cell_of_csv_begins_a_formula(start: str) -> None:
     (row,) = exported_csv()
     assert (row["clientId"], row["publicKey"]) == ("'-2-3", f"'{formula}")
     assert row["history"].startswith("[")
-
-
-def browser_of(*permissions: str) -> AsyncClient:
-    browser = AsyncClient()
-    browser.force_login(operator("otto", *permissions))
-    return browser
-
-
-async def text_of(response: Any) -> str:
-    assert response.status_code == 200
-    return b"".join([part async for part in response.streaming_content]).decode()
-
-
-@pytest.fixture
-def browser() -> AsyncClient:
-    """The browser of an operator who may export."""
-    return browser_of("view_publickey", "export_publickey")
-
-
-@pytest.mark.parametrize(("form", "kind"), [("csv", "text/csv; charset=utf-8"), ("json", "application/json")])
-async def test_page_gives_a_file(browser: AsyncClient, form: str, kind: str) -> None:
-    await database_sync_to_async(directory.store)("alice", "key")
-    response = await browser.get(f"{EXPORT}{form}/")
-    assert response["Content-Type"] == kind
-    assert response["Content-Disposition"].startswith('attachment; filename="public-keys-20')
-    assert "no-store" in response["Cache-Control"]
-    assert await text_of(response) == await database_sync_to_async(whole)(form)
-
-
-async def test_page_gives_what_the_list_shows(browser: AsyncClient) -> None:
-    for name in ("alice", "bob"):
-        await database_sync_to_async(directory.store)(name, "key")
-    found = json.loads(await text_of(await browser.get(f"{EXPORT}json/", {"q": "bo"})))
-    assert [line["clientId"] for line in found] == ["bob"]
-    assert (await browser.get(f"{EXPORT}json/", {"no_such_field": "1"})).status_code == 302
-    assert (await browser.get(f"{EXPORT}xml/")).status_code == 404
-
-
-def test_page_needs_its_own_permission() -> None:
-    client = Client()
-    client.force_login(operator("oscar", "view_publickey", "revoke_publickey", "import_publickey"))
-    assert client.get(f"{EXPORT}csv/").status_code == 403
-    assert EXPORT not in client.get("/admin/pkd/publickey/").text
-    client.force_login(operator("orla", "export_publickey"))
-    assert client.get(f"{EXPORT}csv/").status_code == 403
-    client.force_login(User.objects.create_user("mallory"))
-    assert client.get(f"{EXPORT}csv/").status_code == 302
-
-
-def test_list_offers_to_export_what_it_shows(admin_pages: Client) -> None:
-    assert f'href="{EXPORT}csv/?q=bob"' in admin_pages.get("/admin/pkd/publickey/?q=bob").text
 
 
 def test_key_changed_meanwhile_is_exported_as_of_one_moment() -> None:
@@ -186,15 +143,15 @@ def test_key_changed_meanwhile_is_exported_as_of_one_moment() -> None:
 
 
 def test_memory_does_not_grow_with_the_directory() -> None:
-    store_many([f"client-{number}" for number in range(5 * export.KEYS_A_PAGE)])
-    few = PublicKey.objects.filter(pk__in=PublicKey.objects.values("pk")[: export.KEYS_A_PAGE])
+    store_many([f"client-{number}" for number in range(5 * KEYS_A_PAGE)])
+    few = PublicKey.objects.filter(pk__in=PublicKey.objects.values("pk")[:KEYS_A_PAGE])
     assert peak_of(PublicKey.objects.all()) < 2 * peak_of(few)
 
 
 def peak_of(keys: QuerySet[PublicKey]) -> int:
     tracemalloc.start()
     try:
-        for _ in export.as_json(keys):
+        for _ in as_json_lines(keys):
             pass
         return tracemalloc.get_traced_memory()[1]
     finally:

@@ -43,7 +43,7 @@ class Office:
             token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', response.read().decode())[0]
             cookie = response.headers["Set-Cookie"].split(";")[0]
         parts = {'name="csrfmiddlewaretoken"': token.encode(), 'name="reason"': reason.encode()}
-        parts['name="file"; filename="keys.json"'] = file
+        parts['name="file"; filename="keys.jsonl"'] = file
         body = b"".join(
             b"--edge\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % (name.encode(), value)
             for name, value in parts.items()

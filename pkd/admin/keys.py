@@ -1,4 +1,4 @@
-"""The operators' window on the directory: everything can be read, nothing edited, and a key decided about."""
+"""The list of keys, and the page of a key with its history."""
 
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
@@ -7,42 +7,27 @@ import segno
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import URLPattern, path
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import escape
 from django.utils.safestring import mark_safe
 
-from pkd import directory, exchange, reservation
-from pkd.actions import ACTIONS
-from pkd.filters import ChangedFilter, ChangesFilter, FrozenFilter, RevokedFilter
+from pkd import directory
+from pkd.admin.actions import DecisionActions
+from pkd.admin.files import FilePages
+from pkd.admin.filters import ChangedFilter, ChangesFilter, FrozenFilter, RevokedFilter
+from pkd.admin.read_only import ReadOnly
+from pkd.admin.reservation import ReservationPage
 from pkd.models import NEWEST_CHANGES_SHOWN, KeyChange, PublicKey
 from pkd.search import matching
 
 if TYPE_CHECKING:
     InlineFormSet = BaseInlineFormSet[KeyChange, PublicKey, Any]
     TabularInline = admin.TabularInline[KeyChange, PublicKey]
-    ModelAdmin = admin.ModelAdmin[PublicKey]
 else:
     # Only the type stubs know these as generic.
-    InlineFormSet, TabularInline, ModelAdmin = BaseInlineFormSet, admin.TabularInline, admin.ModelAdmin
+    InlineFormSet, TabularInline = BaseInlineFormSet, admin.TabularInline
 
 SHORT_FINGERPRINT_CHARACTERS = 16
-
-
-class ReadOnly:
-    """The server alone writes the directory; what operators decide are actions of their own."""
-
-    def has_add_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        """Nothing is added by hand."""
-        return False
-
-    def has_change_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        """Nothing is edited."""
-        return False
-
-    def has_delete_permission(self, _request: HttpRequest, _obj: Any = None) -> bool:
-        """Nothing is deleted."""
-        return False
 
 
 class NewestChanges(InlineFormSet):
@@ -84,7 +69,7 @@ class KeyChangeInline(ReadOnly, TabularInline):
 
 
 @admin.register(PublicKey)
-class PublicKeyAdmin(ReadOnly, ModelAdmin):
+class PublicKeyAdmin(ReadOnly, ReservationPage, FilePages, DecisionActions):
     """The list of keys, one key with its history, and what operators may do with them."""
 
     list_display = [
@@ -112,55 +97,16 @@ class PublicKeyAdmin(ReadOnly, ModelAdmin):
         "whole_key",
     ]
     inlines = [KeyChangeInline]
-    actions = ACTIONS
 
     class Media:
         """What the pages need of their own."""
 
         css = {"all": ["pkd/keys.css"]}
 
-    def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Say whether revoking, and lifting that, is offered."""
-        return request.user.has_perm("pkd.revoke_publickey")
-
-    def has_freeze_permission(self, request: HttpRequest) -> bool:
-        """Say whether freezing, unfreezing and reserving is offered."""
-        return request.user.has_perm("pkd.freeze_publickey")
-
-    def has_export_permission(self, request: HttpRequest) -> bool:
-        """Say whether the directory may be taken away as a file."""
-        return self.has_view_permission(request) and request.user.has_perm("pkd.export_publickey")
-
-    def has_import_permission(self, request: HttpRequest) -> bool:
-        """Say whether such a file may be put in."""
-        return request.user.has_perm("pkd.import_publickey")
-
-    def get_urls(self) -> list[URLPattern]:
-        """Put the pages of their own before those of single keys."""
-        wrapped = self.admin_site.admin_view
-        return [
-            path("reserve/", wrapped(self.reserve), name="pkd_publickey_reserve"),
-            path("export/<str:form>/", wrapped(self.export), name="pkd_publickey_export"),
-            path("import/", wrapped(self.import_keys), name="pkd_publickey_import"),
-            *super().get_urls(),
-        ]
-
-    def reserve(self, request: HttpRequest) -> HttpResponseBase:
-        """Show the page that freezes client IDs before anybody publishes a key for them."""
-        return reservation.reserve(self, request)
-
-    def export(self, request: HttpRequest, form: str) -> HttpResponseBase:
-        """Give the listed keys as a file."""
-        return exchange.export(self, request, form)
-
-    def import_keys(self, request: HttpRequest) -> HttpResponseBase:
-        """Show the page that takes such a file."""
-        return exchange.import_keys(self, request)
-
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Offer above the list what this operator may do."""
         offered = {
-            "may_freeze": self.has_freeze_permission(request),
+            "may_reserve": self.has_reserve_permission(request),
             "may_export": self.has_export_permission(request),
             "may_import": self.has_import_permission(request),
         }

@@ -1,0 +1,173 @@
+"""The admin actions that decide about keys: each asks for a reason on a page and says what became of each key."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.contrib import admin, messages
+from django.contrib.admin import helpers
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+
+from pkd import directory
+from pkd.admin.reason import ReasonForm, ReasonPages
+from pkd.decisions import FREEZE, LIFT, REVOKE, UNFREEZE, Decision, KeyReplacedError, NothingToDoError
+from pkd.models import PublicKey
+
+# The confirmation page posts two fields a key, and Django takes 1,000 fields a request.
+MAX_KEYS_AT_ONCE = 200
+REPLACED = "the client published another key meanwhile"
+CONFIRMATION_PAGE = "admin/pkd/publickey/decision.html"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A row of the table below: the permission, the name and the words of the action that takes a decision."""
+
+    decision: Decision
+    permission: str
+    name: str
+    title: str
+    verb: str
+    done: str
+    explanation: str
+
+
+OFFERS = [
+    Offer(
+        REVOKE,
+        "revoke",
+        name="revoke_selected",
+        title="Revoke public keys",
+        verb="Revoke",
+        done="Revoked",
+        explanation="A revoked key is no longer given to anyone who looks it up, and its client cannot publish it "
+        "again; the client has to publish a new one. Calls that are already open go on.",
+    ),
+    Offer(
+        LIFT,
+        "revoke",
+        name="lift_selected",
+        title="Lift the revocation of public keys",
+        verb="Lift the revocation",
+        done="Lifted the revocation of",
+        explanation="The key is given again to everyone who looks it up, as before it was revoked. "
+        "The history keeps both.",
+    ),
+    Offer(
+        FREEZE,
+        "freeze",
+        name="freeze_selected",
+        title="Freeze client IDs",
+        verb="Freeze",
+        done="Froze",
+        explanation="The client of a frozen ID can publish no other key until an operator unfreezes it; publishing "
+        "the same key goes on. A frozen key can still be revoked: then nobody finds it, and none takes its place.",
+    ),
+    Offer(
+        UNFREEZE,
+        "freeze",
+        name="unfreeze_selected",
+        title="Unfreeze client IDs",
+        verb="Unfreeze",
+        done="Unfroze",
+        explanation="The client can publish another key again.",
+    ),
+]
+
+AdminAction = Callable[["DecisionActions", HttpRequest, QuerySet[PublicKey]], TemplateResponse | None]
+
+
+def _action(offer: Offer) -> AdminAction:
+    """Make the action, as Django calls one, of an offer."""
+
+    def decide_selected(
+        pages: "DecisionActions", request: HttpRequest, queryset: QuerySet[PublicKey]
+    ) -> TemplateResponse | None:
+        return pages.decide_selected(request, queryset, offer)
+
+    # The name is what the list posts.
+    decide_selected.__name__ = offer.name
+    description = f"{offer.verb}: selected public keys"
+    return admin.action(permissions=[offer.permission], description=description)(decide_selected)
+
+
+class DecisionActions(ReasonPages):
+    """Adds the actions to the directory's ModelAdmin."""
+
+    actions = tuple(_action(offer) for offer in OFFERS)
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        """Return whether this operator may revoke keys and lift revocations."""
+        return request.user.has_perm("pkd.revoke_publickey")
+
+    def has_freeze_permission(self, request: HttpRequest) -> bool:
+        """Return whether this operator may freeze and unfreeze client IDs."""
+        return request.user.has_perm("pkd.freeze_publickey")
+
+    def decide_selected(
+        self, request: HttpRequest, queryset: QuerySet[PublicKey], offer: Offer
+    ) -> TemplateResponse | None:
+        """Ask for a reason first, then decide about each selected key; None leads back to the list."""
+        obstacle = offer.decision.obstacle
+        keys = list(queryset[: MAX_KEYS_AT_ONCE + 1])
+        if len(keys) > MAX_KEYS_AT_ONCE:
+            too_many = f"Nothing was done. Select at most {MAX_KEYS_AT_ONCE} keys at once."
+            self.message_user(request, too_many, messages.ERROR)
+            return None
+        if all(obstacle(key) for key in keys):
+            for sentence in _skipped({key: obstacle(key) for key in keys}):
+                self.message_user(request, f"Nothing to do. {sentence}", messages.WARNING)
+            return None
+        form = ReasonForm(request.POST if "confirmed" in request.POST else None)
+        if form.is_valid():
+            self._decide_each(request, keys, offer, form.cleaned_data["reason"])
+            return None
+        return self.reason_page(
+            request,
+            CONFIRMATION_PAGE,
+            form,
+            title=offer.title,
+            offer=offer,
+            keys=[(key, directory.grouped(key.fingerprint), obstacle(key)) for key in keys],
+            action_checkbox_name=helpers.ACTION_CHECKBOX_NAME,
+        )
+
+    def _decide_each(self, request: HttpRequest, keys: list[PublicKey], offer: Offer, reason: str) -> None:
+        # The operator decided about the fingerprints on the page; a key published since was not among them.
+        shown = set(request.POST.getlist("fingerprint"))
+        done: list[PublicKey] = []
+        skipped: dict[PublicKey, str] = {}
+        for key in keys:
+            if key.fingerprint not in shown:
+                skipped[key] = REPLACED
+                continue
+            try:
+                with transaction.atomic():
+                    offer.decision.take(key, request.user.get_username(), reason)
+                    entry = f"{offer.done} the key {directory.grouped(key.fingerprint) or '(none yet)'}: {reason}"
+                    self.log_change(request, key, entry)
+            except NothingToDoError as error:
+                skipped[key] = str(error)
+            except KeyReplacedError:
+                skipped[key] = REPLACED
+            else:
+                done.append(key)
+        if done:
+            self.message_user(request, f"{offer.done} {_named(done)}.", messages.SUCCESS)
+        for sentence in _skipped(skipped):
+            self.message_user(request, sentence, messages.WARNING)
+
+
+def _skipped(why: dict[PublicKey, str]) -> list[str]:
+    keys: defaultdict[str, list[PublicKey]] = defaultdict(list)
+    for key, obstacle in why.items():
+        keys[obstacle].append(key)
+    return [f"Skipped, because {obstacle}: {_named(named)}." for obstacle, named in keys.items()]
+
+
+def _named(keys: list[PublicKey]) -> str:
+    noun = "the key of" if len(keys) == 1 else f"{len(keys)} keys:"
+    return f"{noun} {', '.join(key.client_id for key in keys)}"
