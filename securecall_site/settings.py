@@ -101,7 +101,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_PREFIX = "securecall"
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "signaling.delivery.layers.RedisChannelLayer",
+        "BACKEND": "signaling.delivery.redis_layer.RedisChannelLayer",
         "CONFIG": {"hosts": [REDIS_URL], "prefix": REDIS_PREFIX},
     }
     if REDIS_URL

@@ -68,7 +68,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
         self.tick = 0
         self.transport = transport_of(scope, receive, send)
         self.outbound = SendQueue(self.transport, settings.LIMITS.outbound_queue_bytes, self.stop_writing)
-        self.channel_name = await self.node.switch.new_channel()
+        self.channel_name = await self.node.layer.new_channel()
         self.connection = Connection(
             self.node.relay,
             self.channel_name,
@@ -130,7 +130,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
 
     def switch_on(self) -> None:
         """Be reachable, and watched over."""
-        self.node.switch.attach(self.channel_name, self.connection.deliver)
+        self.node.layer.attach(self.channel_name, self.connection.deliver)
         self.node.add(self)
         self.transport.hand_over(self.take)
 
@@ -191,7 +191,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
         try:
             await asyncio.shield(self.connection.leave_soon(hold=not self.is_clean))
         finally:
-            self.node.switch.detach(self.channel_name)
+            self.node.layer.detach(self.channel_name)
             if self.is_admitted:
                 await self.node.depart(self.address)
             self.transport.detach()

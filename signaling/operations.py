@@ -43,7 +43,7 @@ async def gauges() -> Gauges:
 
 async def count_groups() -> int:
     """Count the channel layer's groups that have members in this process."""
-    return len((await node.current()).switch.groups)
+    return len((await node.current()).layer.groups)
 
 
 async def snapshots() -> Overview:

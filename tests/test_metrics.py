@@ -291,11 +291,11 @@ async def test_snapshots_of_processes_add_up_until_one_stops(
         with server(env=ENV | {"REDIS_URL": url}) as other:
             await (await join("alice", other)).close()
             overview = await until_processes(2)
-            assert overview.processes[0].process == own.switch.process
+            assert overview.processes[0].process == own.layer.process
             assert overview.processes[1].redis_is_up is True
             assert overview.total.connections == sum(one.connections for one in overview.processes)
             await asyncio.to_thread(other.stop)
-        assert [one.process for one in (await operations.snapshots()).processes] == [own.switch.process]
+        assert [one.process for one in (await operations.snapshots()).processes] == [own.layer.process]
     finally:
         await node.stop()
 

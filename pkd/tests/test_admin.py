@@ -75,7 +75,7 @@ def test_list_says_that_nobody_knows_who_is_online_without_redis(admin_pages: Cl
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"redis://127.0.0.1:{closed.getsockname()[1]}"
-        config = {"BACKEND": "signaling.delivery.layers.RedisChannelLayer", "CONFIG": {"hosts": [url]}}
+        config = {"BACKEND": "signaling.delivery.redis_layer.RedisChannelLayer", "CONFIG": {"hosts": [url]}}
         settings.CHANNEL_LAYERS = {"default": config}
         assert "icon-unknown" in admin_pages.get(LIST).text
         assert "icon-unknown" in admin_pages.get(page_of("alice")).text

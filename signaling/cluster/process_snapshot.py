@@ -1,35 +1,35 @@
-"""How this process describes itself in numbers: for `/metrics`, and for the other processes' dashboards."""
+"""The numbers of this process: for `/metrics`, and for the other processes' dashboards."""
 
 import platform
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from django.conf import settings
 
 from signaling.connections.connection import Connection
-from signaling.delivery.layers import RedisSwitch, Switch
 from signaling.protocol.calls import Role, State
 from signaling.telemetry.readings import MINUTES_A_DAY, Minutes
 from signaling.telemetry.snapshot import Gauges, Snapshot
 
 
-def count(connections: Iterable[Connection], switch: Switch) -> Gauges:
-    """Count what there is now. A call counts where its caller is connected: once among all processes."""
-    listed = list(connections)
-    calls = Counter(leg.state for one in listed for leg in one.legs.values() if leg.role is Role.CALLER)
+def count(connections: Collection[Connection], *, redis_is_up: bool | None) -> Gauges:
+    """Count connections, clients and calls; a call counts in its caller's process, so once among all."""
+    calls = Counter(leg.state for one in connections for leg in one.legs.values() if leg.role is Role.CALLER)
     return Gauges(
-        redis_is_up=switch.link.is_up if isinstance(switch, RedisSwitch) else None,
-        connections=len(listed),
-        registered_clients=sum(one.client_id is not None for one in listed),
+        redis_is_up=redis_is_up,
+        connections=len(connections),
+        registered_clients=sum(one.client_id is not None for one in connections),
         calls_ringing=calls[State.RINGING],
         calls_active=calls[State.ACTIVE],
     )
 
 
-def describe(connections: Iterable[Connection], switch: Switch, minutes: Minutes) -> Snapshot:
-    """Describe the process, with what it counted lately."""
-    now = count(connections, switch)
+def describe(
+    connections: Collection[Connection], process: str, minutes: Minutes, *, redis_is_up: bool | None
+) -> Snapshot:
+    """Make the snapshot of the process of this name: its gauges now, and the counts of its last hour and day."""
+    now = count(connections, redis_is_up=redis_is_up)
     hour, day = minutes.series()
     return Snapshot(
         redis_is_up=now.redis_is_up,
@@ -37,7 +37,7 @@ def describe(connections: Iterable[Connection], switch: Switch, minutes: Minutes
         registered_clients=now.registered_clients,
         calls_ringing=now.calls_ringing,
         calls_active=now.calls_active,
-        process=switch.process,
+        process=process,
         host=platform.node(),
         version=settings.VERSION,
         started_at=minutes.started_at,

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from signaling.connections.connection import Connection
 from signaling.connections.returns import note_unknown
 from signaling.delivery.events import DISCONNECT, Event, group_of
-from signaling.delivery.layers import Switch
+from signaling.delivery.layers import LoopLayer
 from signaling.protocol.errors import UnavailableError
 
 # A process that takes longer is shown as one that does not answer; an operator waits for this page.
@@ -62,11 +62,11 @@ class RollCall:
     each question one for its answers. `processes` is a count of registered clients by process.
     """
 
-    def __init__(self, switch: Switch, members: Collection[Connected]) -> None:
-        self._switch = switch
+    def __init__(self, layer: LoopLayer, members: Collection[Connected]) -> None:
+        self._layer = layer
         self._members = members
         self._answering: set[asyncio.Task[None]] = set()
-        switch.attach(_channel_of(switch.process), self._hear)
+        layer.attach(_channel_of(layer.process), self._hear)
 
     async def find(self, processes: Mapping[str, int], text: str, most: int) -> Found:
         """Find the clients whose ID contains `text` in any case: the first `most` by ID, and their number."""
@@ -95,18 +95,18 @@ class RollCall:
             if len(answers) >= len(processes):
                 is_complete.set()
 
-        channel = await self._switch.new_channel()
-        self._switch.attach(channel, hear)
+        channel = await self._layer.new_channel()
+        self._layer.attach(channel, hear)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 for process in processes:
-                    await self._switch.send(_channel_of(process), {**question, "reply_to": channel})
+                    await self._layer.send(_channel_of(process), {**question, "reply_to": channel})
                 await is_complete.wait()
         except (TimeoutError, UnavailableError):
             # Who has not answered by now is named.
             pass
         finally:
-            self._switch.detach(channel)
+            self._layer.detach(channel)
         return answers
 
     def _hear(self, question: Event) -> None:
@@ -121,7 +121,7 @@ class RollCall:
 
     async def _reply(self, channel: str, answer: Event) -> None:
         try:
-            await self._switch.send(channel, {"type": ANSWER, "process": self._switch.process, **answer})
+            await self._layer.send(channel, {"type": ANSWER, "process": self._layer.process, **answer})
         except UnavailableError:
             # Nobody can be told; who asked waits no longer than a second.
             return
@@ -129,13 +129,13 @@ class RollCall:
     def _answer(self, question: Event) -> Event:
         if question["type"] == DISCONNECT_CLIENT:
             group = group_of(question["client_id"])
-            return {"total": self._switch.deliver_to_group(group, {"type": DISCONNECT})}
+            return {"total": self._layer.deliver_to_group(group, {"type": DISCONNECT})}
         text = question["text"].lower()
         found = [member for member in self._members if text in (member.connection.client_id or "").lower()]
         registered = [member for member in found if member.connection.client_id is not None]
         first = heapq.nsmallest(question["most"], registered, key=attrgetter("connection.client_id"))
         now = time.monotonic()
-        clients = [list(_describe(member, now, self._switch.process)) for member in first]
+        clients = [list(_describe(member, now, self._layer.process)) for member in first]
         return {"total": len(registered), "clients": clients}
 
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from signaling.connections.returns import Returns
 from signaling.delivery.events import Event, batched, changing, group_of
-from signaling.delivery.layers import Switch
+from signaling.delivery.layers import LoopLayer
 from signaling.protocol.errors import ProtocolError, RateLimitedError, UnavailableError
 from signaling.protocol.messages import CallEnded
 from signaling.registry.contract import Ended, Registry
@@ -23,7 +23,7 @@ class Relay:
     client that is just moving, and a burst is one command.
     """
 
-    def __init__(self, registry: Registry, switch: Switch) -> None:
+    def __init__(self, registry: Registry, switch: LoopLayer) -> None:
         self.registry = registry
         self.switch = switch
         self.returns = Returns(switch, self.announce)

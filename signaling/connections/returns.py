@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from msgspec import UNSET, UnsetType
 
 from signaling.delivery.events import RETURNED, Event
-from signaling.delivery.layers import Switch
+from signaling.delivery.layers import LoopLayer
 from signaling.protocol.calls import Action, EndReason, Leg, State
 from signaling.protocol.errors import CallNotFoundError, ProtocolError, UnavailableError
 from signaling.protocol.messages import named_in
@@ -68,7 +68,7 @@ class Returns:
     `announce` tells everybody concerned that calls ended.
     """
 
-    def __init__(self, switch: Switch, announce: Callable[[list[Ended]], Awaitable[None]]) -> None:
+    def __init__(self, switch: LoopLayer, announce: Callable[[list[Ended]], Awaitable[None]]) -> None:
         self._switch = switch
         self._announce = announce
         self._tasks: set[asyncio.Task[None]] = set()

@@ -1,4 +1,4 @@
-"""Deadlines of many connections at the cost of one: a timer wheel. The clock is passed in."""
+"""A timer wheel: the deadlines of many items at the cost of one timer. The clock is passed in."""
 
 from typing import Generic, TypeVar
 
@@ -6,7 +6,7 @@ Item = TypeVar("Item")
 
 
 class Wheel(Generic[Item]):
-    """Items by the tick of their deadline; a tick is `tick_seconds` long."""
+    """Items by the tick of their deadline; a tick lasts `tick_seconds`."""
 
     def __init__(self, tick_seconds: float, now: float) -> None:
         self._tick_seconds = tick_seconds
@@ -14,13 +14,13 @@ class Wheel(Generic[Item]):
         self._next = int(now / tick_seconds)
 
     def put(self, item: Item, deadline: float) -> int:
-        """Add an item; returns the tick that `remove` asks for. A deadline is never early."""
+        """Add an item, and return its tick, which `remove` asks for; the item is never due before its deadline."""
         tick = max(int(deadline / self._tick_seconds) + 1, self._next)
         self._ticks.setdefault(tick, set()).add(item)
         return tick
 
     def remove(self, item: Item, tick: int) -> None:
-        """Take an item out of its tick; nothing happens when it is not there."""
+        """Remove an item from its tick, if it is there."""
         items = self._ticks.get(tick)
         if items is not None:
             items.discard(item)
@@ -28,7 +28,7 @@ class Wheel(Generic[Item]):
                 del self._ticks[tick]
 
     def due(self, now: float) -> list[Item]:
-        """Take out every item whose deadline has passed."""
+        """Remove and return every item whose deadline has passed."""
         due: list[Item] = []
         current = int(now / self._tick_seconds)
         while self._next <= current:

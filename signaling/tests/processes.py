@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from signaling.cluster import node
 from signaling.cluster.node import Node
-from signaling.registry.redis import RedisRegistry
 from signaling.tests.model import Message
 from signaling.tests.people import ANSWER_SECONDS, connect
 from signaling.tests.stage import PATIENCE_SECONDS
@@ -35,8 +34,7 @@ class Process:
 
     def renew_lease(self) -> None:
         """Say that the process lives, where somebody asks."""
-        if isinstance(self.node.registry, RedisRegistry):
-            self.run(self.node.registry.renew_lease(len(self.node.members)))
+        self.run(self.node.cluster.renew_lease())
 
     def sweep(self) -> None:
         """End what is due, and tell everybody."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pytest_django import Settings
 
 from signaling.delivery.events import MESSAGE, Event
-from signaling.delivery.layers import RedisChannelLayer
+from signaling.delivery.redis_layer import RedisChannelLayer
 from signaling.protocol.limits import Limits, Timeouts
 from signaling.registry.redis import RedisRegistry
 
@@ -42,15 +42,27 @@ class RedisProcess:
         limits: Limits | None = None,
         timeouts: Timeouts | None = None,
     ) -> None:
-        self.layer = RedisChannelLayer(hosts=[url], prefix=prefix)
-        self.switch = self.layer.here()
-        self.link = self.switch.link
-        self.registry = RedisRegistry(self.switch, limits or Limits(), timeouts or Timeouts(), clock)
+        self.channel_layer = RedisChannelLayer(hosts=[url], prefix=prefix)
+        self.layer = self.channel_layer.here()
+        self.link = self.layer.link
+        self.registry = RedisRegistry(self.layer, limits or Limits(), timeouts or Timeouts(), clock)
+
+    async def reconnected(self) -> None:
+        """Restore what needs no connection of a client."""
+        await self.layer.resubscribe()
+        await self.registry.prepare()
+
+    def disconnected(self) -> None:
+        """Do nothing: no connection waits for Redis."""
+
+    async def cut_others(self) -> None:
+        """Break the connection of every other process to this Redis, as an operator can; it connects again."""
+        assert await self.link.call("CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "yes") == 1
 
     async def keys(self) -> set[str]:
         """Name every key under the prefix, without the prefix, and without those that any script leaves."""
-        keys = await self.link.call("KEYS", f"{self.switch.prefix}*")
-        return {key.decode().removeprefix(f"{self.switch.prefix}-registry:") for key in keys} - {"skew", "format"}
+        keys = await self.link.call("KEYS", f"{self.layer.prefix}*")
+        return {key.decode().removeprefix(f"{self.layer.prefix}-registry:") for key in keys} - {"skew", "format"}
 
 
 @asynccontextmanager
@@ -63,7 +75,7 @@ async def redis_process(
 ) -> AsyncIterator[RedisProcess]:
     """Run one process' part on the Redis at `url` while the block runs."""
     process = RedisProcess(url, prefix, clock, limits, timeouts)
-    await process.link.start()
+    await process.link.start(process)
     await process.registry.renew_lease(0)
     try:
         yield process
@@ -95,5 +107,5 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def use_redis(settings: Settings, url: str, prefix: str) -> None:
     """Have the next node be one of several on a Redis."""
-    config = {"hosts": [url], "prefix": prefix}
-    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "signaling.delivery.layers.RedisChannelLayer", "CONFIG": config}}
+    backend = "signaling.delivery.redis_layer.RedisChannelLayer"
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": backend, "CONFIG": {"hosts": [url], "prefix": prefix}}}

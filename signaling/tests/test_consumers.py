@@ -150,12 +150,12 @@ async def test_connection_that_ends_leaves_nothing(here: Node, tasks_left: Calla
 
 
 async def members_and_channels(here: Node) -> tuple[int, int, int]:
-    return len(here.members), len(connected_channels(here)), len(here.switch.groups)
+    return len(here.members), len(connected_channels(here)), len(here.layer.groups)
 
 
 def connected_channels(here: Node) -> set[str]:
     """The channels that lead to connections; the process has some of its own."""
-    channels: dict[str, Any] = vars(here.switch)["_channels"]
+    channels: dict[str, Any] = vars(here.layer)["_channels"]
     return {name for name in channels if not name.endswith(("!presence", "!returns"))}
 
 
@@ -324,7 +324,7 @@ async def test_call_that_ends_while_it_is_answered_stays_ended(
             if action is Action.ANSWER:
                 # The end of the call arrives with the answer's reply, before whoever waits for that goes on.
                 await super().advance(call_id, leg.peer, Action.CLOSE)
-                await memory_here.switch.group_send("client.bob", changing(CallEnded(call_id), call_id, None, ""))
+                await memory_here.layer.group_send("client.bob", changing(CallEnded(call_id), call_id, None, ""))
             return leg
 
     use(memory_here, memory(Racing, settings))

@@ -9,7 +9,6 @@ from pytest_django import Settings
 from signaling.cluster import node
 from signaling.cluster.node import Node
 from signaling.delivery.events import FORMAT
-from signaling.delivery.layers import RedisSwitch
 from signaling.protocol.errors import UnavailableError
 from signaling.registry.contract import Owner
 from signaling.telemetry.counters import counters
@@ -31,7 +30,7 @@ async def test_records_of_another_format_are_left_alone(
 ) -> None:
     owner = Owner("one", "channel")
     await process.registry.claim("alice", owner)
-    key = f"{process.switch.prefix}-registry:format"
+    key = f"{process.layer.prefix}-registry:format"
     assert await other.link.call("GET", key) == str(FORMAT).encode()
     strange = f"{FORMAT + next(numbers)}"
     await other.link.call("SET", key, strange)
@@ -60,33 +59,32 @@ async def test_records_of_another_format_are_left_alone(
 
 async def test_lease_says_which_format_the_process_knows(process: RedisProcess, other: RedisProcess) -> None:
     await process.link.call(
-        "HSET", f"{process.switch.prefix}-registry:formats", other.switch.process, FORMAT + 1, "gone", FORMAT
+        "HSET", f"{process.layer.prefix}-registry:formats", other.layer.process, FORMAT + 1, "gone", FORMAT
     )
-    assert await process.registry.formats() == {process.switch.process: FORMAT, other.switch.process: FORMAT + 1}
-    await process.link.call("HDEL", f"{process.switch.prefix}-registry:formats", other.switch.process)
-    assert (await process.registry.formats())[other.switch.process] == 0
+    assert await process.registry.formats() == {process.layer.process: FORMAT, other.layer.process: FORMAT + 1}
+    await process.link.call("HDEL", f"{process.layer.prefix}-registry:formats", other.layer.process)
+    assert (await process.registry.formats())[other.layer.process] == 0
     await other.registry.end_lease()
-    assert await process.registry.formats() == {process.switch.process: FORMAT}
+    assert await process.registry.formats() == {process.layer.process: FORMAT}
     await process.registry.sweep()
-    left = await process.link.call("HKEYS", f"{process.switch.prefix}-registry:formats")
-    assert set(left) == {b"gone", process.switch.process.encode()}
+    left = await process.link.call("HKEYS", f"{process.layer.prefix}-registry:formats")
+    assert set(left) == {b"gone", process.layer.process.encode()}
 
 
+@pytest.mark.usefixtures("on_redis")
 async def test_process_of_another_format_is_logged_once(
-    on_redis: Node, redis_url: str, prefix: str, caplog: pytest.LogCaptureFixture
+    redis_url: str, prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with redis_process(redis_url, prefix) as elsewhere:
-        await elsewhere.link.call("HSET", f"{prefix}-registry:formats", elsewhere.switch.process, 7)
+        await elsewhere.link.call("HSET", f"{prefix}-registry:formats", elsewhere.layer.process, 7)
         # A process that connects anew renews its lease.
         for _ in range(2):
-            await connect_anew(on_redis, elsewhere)
+            await connect_anew(elsewhere)
     assert caplog.text.count("Processes of another version are on this Redis: format 7") == 1
 
 
-async def connect_anew(here: Node, elsewhere: RedisProcess) -> None:
-    """Break a process' connection to Redis, and wait until all that follows a connect is done."""
-    assert isinstance(here.switch, RedisSwitch)
+async def connect_anew(elsewhere: RedisProcess) -> None:
+    """Break the other process' connection to Redis, and wait until all that follows a connect is done."""
     connects = counters.redis_connects
-    number = await here.switch.link.call("CLIENT", "ID")
-    assert await elsewhere.link.call("CLIENT", "KILL", "ID", number) == 1
+    await elsewhere.cut_others()
     await until(lambda: counters.redis_connects > connects)

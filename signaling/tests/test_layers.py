@@ -7,8 +7,10 @@ import redis
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from signaling.delivery.events import FORMAT, Event
-from signaling.delivery.layers import LocalChannelLayer, RedisChannelLayer, Switch
+from signaling.delivery.layers import LocalChannelLayer, LocalLoopLayer
+from signaling.delivery.redis_layer import RedisChannelLayer
 from signaling.protocol.errors import UnavailableError
+from signaling.tests.gate import Gate
 from signaling.tests.stage import PATIENCE_SECONDS, RedisProcess, new_prefix, redis_process, until
 from tests.support.services import RedisServer
 
@@ -16,12 +18,12 @@ EVENT: Event = {"type": "client.message", "frame": "\u00e9 frame", "changes": ["
 
 
 @pytest.fixture(params=["memory", "redis"])
-async def switch(request: pytest.FixtureRequest, prefix: str) -> AsyncIterator[Switch]:
+async def layer(request: pytest.FixtureRequest, prefix: str) -> AsyncIterator[LocalLoopLayer]:
     if request.param == "memory":
         yield LocalChannelLayer().here()
         return
     async with redis_process(request.getfixturevalue("redis_url"), prefix) as process:
-        yield process.switch
+        yield process.layer
 
 
 @dataclass
@@ -37,11 +39,11 @@ class Inbox:
         return self.came
 
 
-async def inbox(switch: Switch, group: str | None = None) -> Inbox:
-    opened = Inbox(await switch.new_channel(), [])
-    switch.attach(opened.channel, opened.came.append)
+async def inbox(layer: LocalLoopLayer, group: str | None = None) -> Inbox:
+    opened = Inbox(await layer.new_channel(), [])
+    layer.attach(opened.channel, opened.came.append)
     if group is not None:
-        await switch.group_add(group, opened.channel)
+        await layer.group_add(group, opened.channel)
     return opened
 
 
@@ -49,86 +51,86 @@ def numbered(number: int) -> Event:
     return {"type": "client.message", "frame": str(number)}
 
 
-async def test_new_channel_is_new_every_time(switch: Switch) -> None:
-    assert len({await switch.new_channel() for _ in range(100)}) == 100
+async def test_new_channel_is_new_every_time(layer: LocalLoopLayer) -> None:
+    assert len({await layer.new_channel() for _ in range(100)}) == 100
 
 
-async def test_send_reaches_the_channel_alone(switch: Switch) -> None:
-    alice, bob = await inbox(switch), await inbox(switch)
-    await switch.send(alice.channel, EVENT)
+async def test_send_reaches_the_channel_alone(layer: LocalLoopLayer) -> None:
+    alice, bob = await inbox(layer), await inbox(layer)
+    await layer.send(alice.channel, EVENT)
     assert alice.came == [EVENT]
     assert bob.came == []
 
 
-async def test_send_to_a_detached_channel_reaches_nobody(switch: Switch) -> None:
-    alice = await inbox(switch)
-    switch.detach(alice.channel)
-    switch.detach(alice.channel)
-    await switch.send(alice.channel, EVENT)
+async def test_send_to_a_detached_channel_reaches_nobody(layer: LocalLoopLayer) -> None:
+    alice = await inbox(layer)
+    layer.detach(alice.channel)
+    layer.detach(alice.channel)
+    await layer.send(alice.channel, EVENT)
     assert alice.came == []
 
 
-async def test_group_send_reaches_every_member_once(switch: Switch) -> None:
-    members = [await inbox(switch, "client.alice") for _ in range(3)]
-    await switch.group_add("client.alice", members[0].channel)
-    outsider = await inbox(switch, "client.bob")
-    assert await switch.group_send("client.alice", EVENT) == 3
+async def test_group_send_reaches_every_member_once(layer: LocalLoopLayer) -> None:
+    members = [await inbox(layer, "client.alice") for _ in range(3)]
+    await layer.group_add("client.alice", members[0].channel)
+    outsider = await inbox(layer, "client.bob")
+    assert await layer.group_send("client.alice", EVENT) == 3
     assert [member.came for member in members] == [[EVENT]] * 3
     assert outsider.came == []
 
 
-async def test_group_send_to_nobody_reaches_nobody(switch: Switch) -> None:
-    assert await switch.group_send("client.nobody", EVENT) == 0
+async def test_group_send_to_nobody_reaches_nobody(layer: LocalLoopLayer) -> None:
+    assert await layer.group_send("client.nobody", EVENT) == 0
 
 
-async def test_group_discard_ends_delivery(switch: Switch) -> None:
-    alice, again = await inbox(switch, "client.alice"), await inbox(switch, "client.alice")
-    await switch.group_discard("client.alice", alice.channel)
-    assert await switch.group_send("client.alice", EVENT) == 1
-    await switch.group_discard("client.alice", again.channel)
-    await switch.group_discard("client.alice", again.channel)
-    await switch.group_discard("client.nobody", again.channel)
-    assert await switch.group_send("client.alice", EVENT) == 0
+async def test_group_discard_ends_delivery(layer: LocalLoopLayer) -> None:
+    alice, again = await inbox(layer, "client.alice"), await inbox(layer, "client.alice")
+    await layer.group_discard("client.alice", alice.channel)
+    assert await layer.group_send("client.alice", EVENT) == 1
+    await layer.group_discard("client.alice", again.channel)
+    await layer.group_discard("client.alice", again.channel)
+    await layer.group_discard("client.nobody", again.channel)
+    assert await layer.group_send("client.alice", EVENT) == 0
     assert (alice.came, again.came) == ([], [EVENT])
-    assert switch.groups == {}
+    assert layer.groups == {}
 
 
-async def test_group_send_to_a_member_that_detached_reaches_nobody(switch: Switch) -> None:
-    alice = await inbox(switch, "client.alice")
-    switch.detach(alice.channel)
-    assert await switch.group_send("client.alice", EVENT) == 0
+async def test_group_send_to_a_member_that_detached_reaches_nobody(layer: LocalLoopLayer) -> None:
+    alice = await inbox(layer, "client.alice")
+    layer.detach(alice.channel)
+    assert await layer.group_send("client.alice", EVENT) == 0
 
 
-async def test_receive_waits_for_an_event(switch: Switch) -> None:
-    channel = await switch.new_channel()
-    receiving = asyncio.create_task(switch.receive(channel))
+async def test_receive_waits_for_an_event(layer: LocalLoopLayer) -> None:
+    channel = await layer.new_channel()
+    receiving = asyncio.create_task(layer.receive(channel))
     await asyncio.sleep(0)
-    await switch.group_add("client.alice", channel)
+    await layer.group_add("client.alice", channel)
     for number in range(3):
-        await switch.group_send("client.alice", numbered(number))
-    received = [await receiving, await switch.receive(channel), await switch.receive(channel)]
+        await layer.group_send("client.alice", numbered(number))
+    received = [await receiving, await layer.receive(channel), await layer.receive(channel)]
     assert received == [numbered(number) for number in range(3)]
-    await cancelled_receive(switch, channel)
+    await cancelled_receive(layer, channel)
 
 
-async def test_receive_that_is_cancelled_leaves_nothing(switch: Switch) -> None:
-    channel = await switch.new_channel()
-    await cancelled_receive(switch, channel)
-    await switch.group_add("client.alice", channel)
-    assert await switch.group_send("client.alice", EVENT) == 0
+async def test_receive_that_is_cancelled_leaves_nothing(layer: LocalLoopLayer) -> None:
+    channel = await layer.new_channel()
+    await cancelled_receive(layer, channel)
+    await layer.group_add("client.alice", channel)
+    assert await layer.group_send("client.alice", EVENT) == 0
 
 
-async def cancelled_receive(switch: Switch, channel: str) -> None:
-    receiving = asyncio.create_task(switch.receive(channel))
+async def cancelled_receive(layer: LocalLoopLayer, channel: str) -> None:
+    receiving = asyncio.create_task(layer.receive(channel))
     await asyncio.sleep(0)
     receiving.cancel()
     with pytest.raises(asyncio.CancelledError):
         await receiving
 
 
-async def test_receive_cancelled_twice_is_cancelled_twice(switch: Switch) -> None:
-    channel = await switch.new_channel()
-    receiving = [asyncio.create_task(switch.receive(channel)) for _ in range(2)]
+async def test_receive_cancelled_twice_is_cancelled_twice(layer: LocalLoopLayer) -> None:
+    channel = await layer.new_channel()
+    receiving = [asyncio.create_task(layer.receive(channel)) for _ in range(2)]
     await asyncio.sleep(0)
     for task in receiving:
         task.cancel()
@@ -136,11 +138,11 @@ async def test_receive_cancelled_twice_is_cancelled_twice(switch: Switch) -> Non
     assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2
 
 
-async def test_receive_gets_what_was_sent_before_it(switch: Switch) -> None:
-    channel = await switch.new_channel()
-    await switch.send(channel, EVENT)
+async def test_receive_gets_what_was_sent_before_it(layer: LocalLoopLayer) -> None:
+    channel = await layer.new_channel()
+    await layer.send(channel, EVENT)
     async with asyncio.timeout(1):
-        assert await switch.receive(channel) == EVENT
+        assert await layer.receive(channel) == EVENT
 
 
 async def test_local_layer_has_the_methods_of_a_channel_layer() -> None:
@@ -160,11 +162,11 @@ async def test_local_layer_has_the_methods_of_a_channel_layer() -> None:
 
 def test_layer_has_a_switch_for_each_event_loop() -> None:
     for layer in (LocalChannelLayer(), RedisChannelLayer(hosts=["redis://127.0.0.1:1"])):
-        switches = [asyncio.run(switch_of(layer)) for _ in range(2)]
-        assert switches[0] is not switches[1]
+        parts = [asyncio.run(part_of(layer)) for _ in range(2)]
+        assert parts[0] is not parts[1]
 
 
-async def switch_of(layer: LocalChannelLayer | RedisChannelLayer) -> Switch:
+async def part_of(layer: LocalChannelLayer | RedisChannelLayer) -> LocalLoopLayer:
     return layer.here()
 
 
@@ -172,38 +174,38 @@ async def switch_of(layer: LocalChannelLayer | RedisChannelLayer) -> Switch:
 
 
 async def test_group_send_reaches_the_other_process(process: RedisProcess, other: RedisProcess) -> None:
-    alice = await inbox(process.switch, "client.alice")
-    assert await other.switch.group_send("client.alice", EVENT) == 1
+    alice = await inbox(process.layer, "client.alice")
+    assert await other.layer.group_send("client.alice", EVENT) == 1
     assert await alice.has(1) == [EVENT]
 
 
 async def test_group_send_inside_a_process_does_not_ask_redis(own_redis: RedisServer) -> None:
     async with redis_process(own_redis.url, "inside") as process:
-        alice = await inbox(process.switch, "client.alice")
+        alice = await inbox(process.layer, "client.alice")
         await asyncio.to_thread(own_redis.stop)
-        assert await process.switch.group_send("client.alice", EVENT) == 1
+        assert await process.layer.group_send("client.alice", EVENT) == 1
         assert alice.came == [EVENT]
         with pytest.raises(UnavailableError):
-            await process.switch.group_send("client.bob", EVENT)
+            await process.layer.group_send("client.bob", EVENT)
 
 
 async def test_group_send_gives_the_members_the_event_as_it_is(process: RedisProcess) -> None:
-    alice = await inbox(process.switch, "client.alice")
-    await process.switch.group_send("client.alice", EVENT)
+    alice = await inbox(process.layer, "client.alice")
+    await process.layer.group_send("client.alice", EVENT)
     assert alice.came[0] is EVENT
 
 
 async def test_events_are_plain_data(process: RedisProcess, other: RedisProcess) -> None:
-    await inbox(process.switch, "client.alice")
-    for sending in (other.switch.group_send("client.alice", {"type": "x", "frame": object()}),):
+    await inbox(process.layer, "client.alice")
+    for sending in (other.layer.group_send("client.alice", {"type": "x", "frame": object()}),):
         with pytest.raises(TypeError):
             await sending
 
 
 async def test_send_reaches_a_channel_of_the_other_process(process: RedisProcess, other: RedisProcess) -> None:
-    alice, bob = await inbox(process.switch), await inbox(process.switch)
+    alice, bob = await inbox(process.layer), await inbox(process.layer)
     sent = dict(EVENT)
-    await other.switch.send(alice.channel, sent)
+    await other.layer.send(alice.channel, sent)
     assert await alice.has(1) == [EVENT]
     assert sent == EVENT
     assert bob.came == []
@@ -213,23 +215,23 @@ async def test_send_to_a_channel_of_a_process_that_is_gone_is_silent(
     redis_url: str, prefix: str, other: RedisProcess
 ) -> None:
     async with redis_process(redis_url, prefix) as gone:
-        channel = await gone.switch.new_channel()
-    await other.switch.send(channel, EVENT)
+        channel = await gone.layer.new_channel()
+    await other.layer.send(channel, EVENT)
 
 
 async def test_group_add_loses_nothing_afterwards(process: RedisProcess, other: RedisProcess) -> None:
-    alice = await inbox(process.switch)
+    alice = await inbox(process.layer)
     for number in range(1000):
         group = f"client.{number}"
-        await process.switch.group_add(group, alice.channel)
-        assert await other.switch.group_send(group, numbered(number)) == 1
+        await process.layer.group_add(group, alice.channel)
+        assert await other.layer.group_send(group, numbered(number)) == 1
     assert await alice.has(1000) == [numbered(number) for number in range(1000)]
 
 
 async def test_group_send_keeps_order_and_loses_nothing(process: RedisProcess, other: RedisProcess) -> None:
-    alice = await inbox(process.switch, "client.alice")
+    alice = await inbox(process.layer, "client.alice")
     for start in range(0, 5000, 100):
-        sending = [other.switch.group_send("client.alice", numbered(start + number)) for number in range(100)]
+        sending = [other.layer.group_send("client.alice", numbered(start + number)) for number in range(100)]
         assert await asyncio.gather(*sending) == [1] * 100
     assert await alice.has(5000) == [numbered(number) for number in range(5000)]
 
@@ -237,81 +239,85 @@ async def test_group_send_keeps_order_and_loses_nothing(process: RedisProcess, o
 async def test_group_discard_delivers_what_was_on_its_way(
     process: RedisProcess, other: RedisProcess, redis_url: str
 ) -> None:
-    alice = await inbox(process.switch, "client.alice")
-    leaving = asyncio.create_task(process.switch.group_discard("client.alice", alice.channel))
+    alice = await inbox(process.layer, "client.alice")
+    leaving = asyncio.create_task(process.layer.group_discard("client.alice", alice.channel))
     await asyncio.sleep(0)
     # It has left here and Redis does not know yet: nothing was written since, and this does not let anything be.
     with redis.Redis.from_url(redis_url) as publisher:
-        name = process.switch.redis_name("client.alice")
-        assert [publisher.publish(name, process.switch.serialize(numbered(number))) for number in range(5)] == [1] * 5
+        name = process.layer.redis_name("client.alice")
+        assert [publisher.publish(name, process.layer.serialize(numbered(number))) for number in range(5)] == [1] * 5
     await leaving
     assert alice.came == [numbered(number) for number in range(5)]
-    assert await other.switch.group_send("client.alice", EVENT) == 0
+    assert await other.layer.group_send("client.alice", EVENT) == 0
 
 
 async def test_group_moves_to_the_other_process(process: RedisProcess, other: RedisProcess) -> None:
-    before = await inbox(process.switch, "client.alice")
-    await process.switch.group_discard("client.alice", before.channel)
-    after = await inbox(other.switch, "client.alice")
-    assert await process.switch.group_send("client.alice", EVENT) == 1
+    before = await inbox(process.layer, "client.alice")
+    await process.layer.group_discard("client.alice", before.channel)
+    after = await inbox(other.layer, "client.alice")
+    assert await process.layer.group_send("client.alice", EVENT) == 1
     assert await after.has(1) == [EVENT]
     assert before.came == []
 
 
 async def test_groups_are_joined_again_after_redis_restarted(own_redis: RedisServer) -> None:
     async with redis_process(own_redis.url, "again") as process, redis_process(own_redis.url, "again") as other:
-        alice = await inbox(process.switch)
+        alice = await inbox(process.layer)
         for number in range(1200):
-            await process.switch.group_add(f"client.{number}", alice.channel)
+            await process.layer.group_add(f"client.{number}", alice.channel)
         await asyncio.to_thread(own_redis.stop)
         await until(lambda: not process.link.is_up and not other.link.is_up)
-        await process.switch.group_discard("client.7", alice.channel)
+        await process.layer.group_discard("client.7", alice.channel)
         with pytest.raises(UnavailableError):
-            await process.switch.group_add("client.late", alice.channel)
+            await process.layer.group_add("client.late", alice.channel)
         await asyncio.to_thread(own_redis.start)
         await until(lambda: process.link.is_up and other.link.is_up)
-        assert await other.switch.group_send("client.0", numbered(0)) == 1
-        assert await other.switch.group_send("client.1199", numbered(1)) == 1
+        assert await other.layer.group_send("client.0", numbered(0)) == 1
+        assert await other.layer.group_send("client.1199", numbered(1)) == 1
         for group in ("client.7", "client.late"):
-            assert await other.switch.group_send(group, EVENT) == 0
-        await other.switch.send(alice.channel, numbered(2))
+            assert await other.layer.group_send(group, EVENT) == 0
+        await other.layer.send(alice.channel, numbered(2))
         assert await alice.has(3) == [numbered(number) for number in range(3)]
 
 
 async def test_group_left_while_the_groups_are_joined_again_stays_left(own_redis: RedisServer) -> None:
-    async with redis_process(own_redis.url, "leaving") as process, redis_process(own_redis.url, "leaving") as other:
-        alice = await inbox(process.switch)
+    async with (
+        Gate(own_redis.port).listening() as gate,
+        redis_process(gate.url, "leaving") as process,
+        redis_process(own_redis.url, "leaving") as other,
+    ):
+        alice = await inbox(process.layer)
         groups = [f"client.{number}" for number in range(1200)]
-        await asyncio.gather(*(process.switch.group_add(group, alice.channel) for group in groups))
+        await asyncio.gather(*(process.layer.group_add(group, alice.channel) for group in groups))
         leaving: list[asyncio.Task[None]] = []
 
         async def leave() -> None:
-            leaving.append(asyncio.create_task(process.switch.group_discard(groups[-1], alice.channel)))
+            leaving.append(asyncio.create_task(process.layer.group_discard(groups[-1], alice.channel)))
 
-        process.link.on_connect.insert(0, leave)
-        await other.link.call("CLIENT", "KILL", "ID", await process.link.call("CLIENT", "ID"))
+        gate.before(b"client.0\r\n", leave)
+        await other.cut_others()
         await until(lambda: bool(leaving) and process.link.is_up)
         await leaving[0]
-        assert await other.switch.group_send(groups[0], EVENT) == 1
-        assert await other.switch.group_send(groups[-1], EVENT) == 0
+        assert await other.layer.group_send(groups[0], EVENT) == 1
+        assert await other.layer.group_send(groups[-1], EVENT) == 0
 
 
 async def test_group_add_that_is_cancelled_leaves_no_member_behind(process: RedisProcess, other: RedisProcess) -> None:
-    alice = await inbox(process.switch)
-    adding = asyncio.create_task(process.switch.group_add("client.alice", alice.channel))
+    alice = await inbox(process.layer)
+    adding = asyncio.create_task(process.layer.group_add("client.alice", alice.channel))
     await asyncio.sleep(0)
     adding.cancel()
     with pytest.raises(asyncio.CancelledError):
         await adding
     await process.link.call("PING")
-    assert await other.switch.group_send("client.alice", EVENT) == 0
+    assert await other.layer.group_send("client.alice", EVENT) == 0
 
 
 async def test_event_that_is_not_ours_does_not_break_the_link(process: RedisProcess, other: RedisProcess) -> None:
-    alice = await inbox(process.switch, "client.alice")
+    alice = await inbox(process.layer, "client.alice")
     number = await process.link.call("CLIENT", "ID")
-    assert await other.link.call("PUBLISH", process.switch.redis_name("client.alice"), b"\xc1 not packed") == 1
-    await other.switch.group_send("client.alice", EVENT)
+    assert await other.link.call("PUBLISH", process.layer.redis_name("client.alice"), b"\xc1 not packed") == 1
+    await other.layer.group_send("client.alice", EVENT)
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not alice.came and process.link.is_up:
             await asyncio.sleep(0)
@@ -330,7 +336,7 @@ async def stock(redis_url: str, prefix: str) -> AsyncIterator[RedisPubSubChannel
 
 
 async def test_stock_layer_reaches_our_groups(process: RedisProcess, stock: RedisPubSubChannelLayer) -> None:
-    alice = await inbox(process.switch, "client.alice")
+    alice = await inbox(process.layer, "client.alice")
     await stock.group_send("client.alice", EVENT)
     assert await alice.has(1) == [EVENT]
 
@@ -342,20 +348,20 @@ async def test_our_layer_reaches_groups_of_the_stock_layer(
     await stock.group_add("client.alice", channel)
     # The stock layer does not wait for its subscription.
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not await process.switch.group_send("client.alice", EVENT):
+        while not await process.layer.group_send("client.alice", EVENT):
             await asyncio.sleep(0)
         assert await stock.receive(channel) == EVENT | {"format": FORMAT}
 
 
 async def test_layer_of_another_prefix_reaches_nobody(process: RedisProcess, redis_url: str) -> None:
-    await inbox(process.switch, "client.alice")
+    await inbox(process.layer, "client.alice")
     async with redis_process(redis_url, new_prefix()) as stranger:
-        assert await stranger.switch.group_send("client.alice", EVENT) == 0
+        assert await stranger.layer.group_send("client.alice", EVENT) == 0
 
 
 async def test_layers_leave_no_tasks(redis_url: str, prefix: str, tasks_left: Callable[[], set[str]]) -> None:
     async with redis_process(redis_url, prefix) as process:
-        await inbox(process.switch, "client.alice")
-        channel = await process.switch.new_channel()
-        await cancelled_receive(process.switch, channel)
+        await inbox(process.layer, "client.alice")
+        channel = await process.layer.new_channel()
+        await cancelled_receive(process.layer, channel)
     assert tasks_left() == set()

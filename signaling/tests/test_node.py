@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import pytest
 from msgspec import Raw
@@ -14,15 +15,14 @@ from signaling.cluster import node
 from signaling.cluster.node import Node
 from signaling.connections.relay import Relay
 from signaling.delivery.events import changing
-from signaling.delivery.layers import RedisSwitch
-from signaling.delivery.redis_link import RedisLink
 from signaling.protocol.calls import Action, State
 from signaling.protocol.errors import RateLimitedError
 from signaling.protocol.messages import CallEnded, IncomingCall
 from signaling.registry.contract import Owner, Status
 from signaling.registry.redis import RedisRegistry
+from signaling.tests.gate import Gate
 from signaling.tests.people import ANSWER_SECONDS, OFFER, Person, call
-from signaling.tests.stage import RedisProcess, message, redis_process, until, use_redis
+from signaling.tests.stage import message, redis_process, until, use_redis
 from tests.support.services import RedisServer
 
 Join = Callable[..., Awaitable[Person]]
@@ -30,9 +30,16 @@ CALL = "call-of-this-test"
 
 
 @pytest.fixture
-async def on_own_redis(own_redis: RedisServer, settings: Settings) -> AsyncIterator[Node]:
+async def gate(own_redis: RedisServer) -> AsyncIterator[Gate]:
+    """The way to a Redis that a test may take away."""
+    async with Gate(own_redis.port).listening() as gate:
+        yield gate
+
+
+@pytest.fixture
+async def on_own_redis(gate: Gate, settings: Settings) -> AsyncIterator[Node]:
     """The node of a process whose Redis a test may take away."""
-    use_redis(settings, own_redis.url, "node")
+    use_redis(settings, gate.url, "node")
     yield await node.current()
     await node.stop()
 
@@ -113,8 +120,7 @@ async def test_status_counts_everything(here: Node, join: Join) -> None:
     await join()
     await call(alice, bob)
     await call(alice, bob, is_answered=False)
-    if isinstance(here.registry, RedisRegistry):
-        await here.registry.renew_lease(len(here.members))
+    await here.cluster.renew_lease()
     assert await operations.status() == {
         "connections": 3,
         "registeredClients": 2,
@@ -158,10 +164,9 @@ async def test_stop_lets_other_processes_take_over_at_once(
 
 async def restart(redis: RedisServer, here: Node) -> None:
     """Take Redis away and give back an empty one."""
-    assert isinstance(here.registry, RedisRegistry)
     await asyncio.to_thread(redis.stop)
     await asyncio.to_thread(redis.start)
-    await until(lambda: link_of(here).is_up)
+    await until(lambda: bool(here.cluster.is_up))
 
 
 async def test_clients_stay_when_redis_lost_everything(on_own_redis: Node, own_redis: RedisServer, join: Join) -> None:
@@ -177,7 +182,7 @@ async def test_clients_stay_when_redis_lost_everything(on_own_redis: Node, own_r
     await alice.send("CALL_END", callId=call_id)
     await bob.expects("CALL_ENDED", callId=call_id)
     async with redis_process(own_redis.url, "node") as other:
-        assert await other.switch.group_send("client.alice", message('{"type":"HELLO","payload":{}}')) == 1
+        assert await other.layer.group_send("client.alice", message('{"type":"HELLO","payload":{}}')) == 1
         await alice.expects("HELLO")
 
 
@@ -196,24 +201,22 @@ async def test_clients_of_one_process_reach_each_other_without_redis(
     await carol.send("REGISTER", clientId="carol")
     await carol.expects("ERROR", code="RATE_LIMITED", request="REGISTER")
     await asyncio.to_thread(own_redis.start)
-    await until(lambda: link_of(on_own_redis).is_up)
+    await until(lambda: bool(on_own_redis.cluster.is_up))
     await carol.register("carol")
 
 
-async def test_client_that_left_while_redis_was_away_is_let_go(
-    on_own_redis: Node, own_redis: RedisServer, join: Join
-) -> None:
+@pytest.mark.usefixtures("on_own_redis")
+async def test_client_that_left_while_redis_was_away_is_let_go(own_redis: RedisServer, gate: Gate, join: Join) -> None:
     alice, bob = await pair(join)
     call_id = await call(alice, bob)
-    link = link_of(on_own_redis)
 
     async def leave() -> None:
         leaving.append(asyncio.create_task(bob.leaves(1000)))
 
     leaving: list[asyncio.Task[None]] = []
     async with redis_process(own_redis.url, "node") as other:
-        link.on_connect.insert(0, leave)
-        await cut(link, other)
+        gate.before(b"HELLO", leave)
+        await other.cut_others()
         await alice.expects("CALL_ENDED", callId=call_id, reason="peer_disconnected")
         await leaving[0]
         assert (await other.registry.status()).registered_clients == 1
@@ -231,44 +234,40 @@ async def test_owed_steps_survive_one_that_fails(on_own_redis: Node, own_redis: 
 
     await pair(join)
     on_own_redis.relay.owed += [partial(take, "first"), refuse, partial(take, "last")]
-    link = link_of(on_own_redis)
     async with redis_process(own_redis.url, "node") as other:
-        await cut(link, other)
+        await other.cut_others()
         try:
             async with asyncio.timeout(1):
-                await until(lambda: "last" in taken and link.is_up)
+                await until(lambda: "last" in taken and bool(on_own_redis.cluster.is_up))
         finally:
             with contextlib.suppress(RateLimitedError):
                 await node.stop()
     assert taken == ["first", "refused", "last"]
 
 
-async def test_messages_keep_their_order_when_redis_is_back(
-    on_own_redis: Node, own_redis: RedisServer, join: Join
-) -> None:
+@pytest.mark.usefixtures("on_own_redis")
+async def test_messages_keep_their_order_when_redis_is_back(own_redis: RedisServer, gate: Gate, join: Join) -> None:
     bob = await (await join()).register("bob")
-    link = link_of(on_own_redis)
     async with redis_process(own_redis.url, "node") as other:
-        relay = Relay(other.registry, other.switch)
+        relay = Relay(other.registry, other.layer)
 
         async def send(number: int) -> None:
             assert await relay.send("bob", message(f'{{"type":"NUMBER","payload":{{"is":{number}}}}}'))
 
         # The first before this process is reachable again, so it waits; the second as soon as it is.
-        link.on_connect.insert(0, partial(send, 1))
-        link.on_connect.insert(-1, partial(send, 2))
-        await cut(link, other)
+        gate.before(b"HELLO", partial(send, 1))
+        gate.before(b"EVALSHA", partial(send, 2))
+        await other.cut_others()
         await bob.expects("NUMBER", **{"is": 1})
         await bob.expects("NUMBER", **{"is": 2})
 
 
 async def test_call_that_ended_while_redis_was_away_ends_once(
-    on_own_redis: Node, own_redis: RedisServer, join: Join
+    on_own_redis: Node, own_redis: RedisServer, gate: Gate, join: Join
 ) -> None:
     alice, bob = await pair(join)
     call_id = await call(alice, bob)
     await alice.is_cut_off()
-    link = link_of(on_own_redis)
     async with redis_process(own_redis.url, "node") as other:
         elsewhere = Owner("elsewhere", "nowhere")
         await other.registry.claim("alice", elsewhere)
@@ -277,11 +276,11 @@ async def test_call_that_ended_while_redis_was_away_ends_once(
         async def end() -> None:
             await other.registry.advance(call_id, "alice", Action.CLOSE)
             ended = changing(CallEnded(call_id, "done"), call_id, None, "alice")
-            assert await Relay(other.registry, other.switch).send("bob", ended)
+            assert await Relay(other.registry, other.layer).send("bob", ended)
 
-        link.on_connect.insert(0, end)
-        await cut(link, other)
-        await until(lambda: link.is_up)
+        gate.before(b"HELLO", end)
+        await other.cut_others()
+        await until(lambda: bool(on_own_redis.cluster.is_up))
         await bob.expects("CALL_ENDED", callId=call_id, reason="done")
         await bob.expects_nothing()
 
@@ -292,15 +291,15 @@ async def test_call_that_comes_while_a_client_is_restored_goes_on(
     bob = await (await join()).register("bob")
     (member,) = on_own_redis.members
     connection = member.connection
-    assert isinstance(on_own_redis.registry, RedisRegistry)
+    registry = cast(RedisRegistry, on_own_redis.registry)
     async with redis_process(own_redis.url, "node") as other:
         elsewhere = Owner("elsewhere", "nowhere")
         await other.registry.claim("alice", elsewhere)
         await other.registry.join("alice", elsewhere)
-        joined = await on_own_redis.registry.restore("bob", connection.owner, connection.legs)
+        joined = await registry.restore("bob", connection.owner, connection.legs)
         await other.registry.open_call(CALL, "alice", "bob")
         incoming = IncomingCall(CALL, "alice", Raw(b'"v=0"'), [])
-        await other.switch.group_send("client.bob", changing(incoming, CALL, State.RINGING, "alice"))
+        await other.layer.group_send("client.bob", changing(incoming, CALL, State.RINGING, "alice"))
         # The push is in before whoever waits for the reply goes on.
         await until(lambda: CALL in connection.legs)
         connection.rejoin(joined)
@@ -311,11 +310,10 @@ async def test_call_that_comes_while_a_client_is_restored_goes_on(
 
 
 async def test_requests_wait_until_everything_is_restored(
-    on_own_redis: Node, own_redis: RedisServer, join: Join
+    on_own_redis: Node, own_redis: RedisServer, gate: Gate, join: Join
 ) -> None:
     alice, bob = await pair(join)
     call_id = await call(alice, bob)
-    link = link_of(on_own_redis)
     answered: list[dict[str, object]] = []
 
     async def ask() -> None:
@@ -327,18 +325,7 @@ async def test_requests_wait_until_everything_is_restored(
 
     async with redis_process(own_redis.url, "node") as other:
         await other.link.call("FLUSHALL")
-        link.on_connect.insert(1, ask)
-        await cut(link, other)
-        await until(lambda: len(answered) == 1 and link.is_up)
+        gate.before(b"SUBSCRIBE", ask)
+        await other.cut_others()
+        await until(lambda: len(answered) == 1 and bool(on_own_redis.cluster.is_up))
     assert answered[0].get("code") != "CALL_NOT_FOUND"
-
-
-def link_of(here: Node) -> RedisLink:
-    assert isinstance(here.switch, RedisSwitch)
-    return here.switch.link
-
-
-async def cut(link: RedisLink, other: RedisProcess) -> None:
-    """Break a connection to Redis, as an operator can; it heals by itself."""
-    number = await link.call("CLIENT", "ID")
-    assert await other.link.call("CLIENT", "KILL", "ID", number) == 1

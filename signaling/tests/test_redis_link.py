@@ -3,13 +3,14 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 import redis
 
-from signaling.delivery.redis_link import REPLY_TIMEOUT_SECONDS, RedisLink
+from signaling.delivery.redis_link import RedisLink
+from signaling.delivery.redis_protocol import REPLY_TIMEOUT_SECONDS
 from signaling.protocol.errors import UnavailableError
 from signaling.tests.stage import PATIENCE_SECONDS, until
 from tests.support.services import RedisServer
@@ -17,12 +18,29 @@ from tests.support.services import RedisServer
 Came = list[tuple[str, bytes]]
 
 
+class Preparing:
+    """Counts connects, and takes a step after each."""
+
+    def __init__(self, step: Callable[[], Awaitable[None]] | None = None) -> None:
+        self.connects = 0
+        self.step = step
+
+    async def reconnected(self) -> None:
+        """Take the step."""
+        self.connects += 1
+        if self.step is not None:
+            await self.step()
+
+    def disconnected(self) -> None:
+        """Note nothing."""
+
+
 @asynccontextmanager
-async def linked(url: str, came: Came | None = None) -> AsyncIterator[RedisLink]:
+async def linked(url: str, came: Came | None = None, listener: Preparing | None = None) -> AsyncIterator[RedisLink]:
     """Connect while the block runs; what is pushed goes into `came`."""
     pushed: Came = [] if came is None else came
     link = RedisLink(url, lambda channel, data: pushed.append((channel, data)))
-    await link.start()
+    await link.start(listener or Preparing())
     try:
         yield link
     finally:
@@ -160,31 +178,31 @@ async def test_link_heals_when_redis_is_back(own_redis: RedisServer, caplog: pyt
     def has_said(lines: int) -> Callable[[], bool]:
         return lambda: len(said()) == lines
 
-    async with linked(own_redis.url, came) as link:
-        connects = count_connects(link)
-        link.on_connect.append(lambda: link.subscribe("channel"))
+    listener = Preparing()
+    async with linked(own_redis.url, came, listener) as link:
+        listener.step = lambda: link.subscribe("channel")
         for round_number in range(2):
             await asyncio.to_thread(own_redis.stop)
             await until(has_said(2 * round_number + 1))
             assert not link.is_up
             await asyncio.to_thread(own_redis.start)
             await until(lambda: link.is_up)
-            assert len(connects) == round_number + 1
+            assert listener.connects == round_number + 2
             assert await link.call("PUBLISH", "channel", round_number) == 1
     assert came == [("channel", b"0"), ("channel", b"1")]
     assert ["away" in line for line in said()] == [True, False] * 2
 
 
 async def test_link_heals_when_its_connection_is_killed(redis_url: str) -> None:
-    async with linked(redis_url) as link, linked(redis_url) as operator:
-        connects = count_connects(link)
+    listener = Preparing()
+    async with linked(redis_url, listener=listener) as link, linked(redis_url) as operator:
         number = await link.call("CLIENT", "ID")
         assert await operator.call("CLIENT", "KILL", "ID", number) == 1
-        await until(lambda: len(connects) == 1 and link.is_up)
+        await until(lambda: listener.connects == 2 and link.is_up)
         assert await link.call("CLIENT", "ID") > number
 
 
-async def test_on_connect_runs_before_the_link_is_up(redis_url: str) -> None:
+async def test_listener_prepares_before_the_link_is_up(redis_url: str) -> None:
     states: list[bool] = []
     link = RedisLink(redis_url, lambda *_: None)
 
@@ -192,22 +210,10 @@ async def test_on_connect_runs_before_the_link_is_up(redis_url: str) -> None:
         states.append(link.is_up)
         assert await link.call("PING") == b"PONG"
 
-    link.on_connect += [note, note]
-    await link.start()
-    assert states == [False, False]
+    await link.start(Preparing(note))
+    assert states == [False]
     assert link.is_up
     await link.stop()
-
-
-def count_connects(link: RedisLink) -> list[bool]:
-    """Grows with every connect."""
-    connects: list[bool] = []
-
-    async def note() -> None:
-        connects.append(True)
-
-    link.on_connect.append(note)
-    return connects
 
 
 async def test_link_started_before_redis_connects_later(own_redis: RedisServer) -> None:
@@ -221,11 +227,11 @@ async def test_link_started_before_redis_connects_later(own_redis: RedisServer) 
 async def test_link_started_twice_connects_once(redis_url: str) -> None:
     async with linked(redis_url) as link:
         number = await link.call("CLIENT", "ID")
-        await asyncio.gather(*(link.start() for _ in range(5)))
+        await asyncio.gather(*(link.start(Preparing()) for _ in range(5)))
         assert await link.call("CLIENT", "ID") == number
 
 
-async def test_link_tries_again_when_a_callback_fails(own_redis: RedisServer) -> None:
+async def test_link_tries_again_when_its_listener_fails(own_redis: RedisServer) -> None:
     attempts: list[int] = []
     link = RedisLink(own_redis.url, lambda *_: None)
 
@@ -234,8 +240,7 @@ async def test_link_tries_again_when_a_callback_fails(own_redis: RedisServer) ->
         if len(attempts) < 3:
             await link.call("NO", "SUCH", "COMMAND")
 
-    link.on_connect.append(fail_twice)
-    await link.start()
+    await link.start(Preparing(fail_twice))
     try:
         await until(lambda: link.is_up)
         assert len(attempts) == 3
@@ -265,8 +270,8 @@ async def test_redis_that_hangs_fails_calls_and_recovers(own_redis: RedisServer)
 
 
 async def test_link_that_is_idle_stays_up(own_redis: RedisServer) -> None:
-    async with linked(own_redis.url) as link, linked(own_redis.url) as other:
-        connects = count_connects(other)
+    listener = Preparing()
+    async with linked(own_redis.url) as link, linked(own_redis.url, listener=listener) as other:
         await link.subscribe("channel")
         number = await link.call("CLIENT", "ID")
         # Silence is no fault of an idle connection.
@@ -274,7 +279,7 @@ async def test_link_that_is_idle_stays_up(own_redis: RedisServer) -> None:
             with pytest.raises(UnavailableError):
                 await other.call("BLPOP", "nothing", 0)
         assert await link.call("CLIENT", "ID") == number
-        await until(lambda: len(connects) == 1 and other.is_up)
+        await until(lambda: listener.connects == 2 and other.is_up)
 
 
 async def test_url_names_password_user_and_database(own_redis: RedisServer) -> None:
@@ -334,7 +339,7 @@ async def test_stop_while_connecting_leaves_no_connection() -> None:
     async with server:
         port = server.sockets[0].getsockname()[1]
         link = RedisLink(f"redis://127.0.0.1:{port}/0", lambda *_: None)
-        starting = asyncio.create_task(link.start())
+        starting = asyncio.create_task(link.start(Preparing()))
         await asked.wait()
         await link.stop()
         await starting
@@ -362,7 +367,7 @@ async def connections_so_far(operator: RedisLink) -> int:
     return int(fields["total_connections_received"])
 
 
-async def test_link_survives_a_bug_in_a_callback(redis_url: str, prefix: str) -> None:
+async def test_link_survives_a_bug_in_its_listener(redis_url: str, prefix: str) -> None:
     link = RedisLink(redis_url, lambda *_: None)
     attempts: list[int] = []
 
@@ -371,8 +376,7 @@ async def test_link_survives_a_bug_in_a_callback(redis_url: str, prefix: str) ->
         if len(attempts) == 1:
             raise RuntimeError(prefix)
 
-    link.on_connect.append(broken_once)
-    await link.start()
+    await link.start(Preparing(broken_once))
     try:
         async with asyncio.timeout(1):
             await until(lambda: link.is_up)
@@ -390,7 +394,7 @@ async def test_link_survives_a_bug_in_a_delivery(redis_url: str, prefix: str) ->
             raise RuntimeError(prefix)
 
     link = RedisLink(redis_url, deliver)
-    await link.start()
+    await link.start(Preparing())
     try:
         await link.subscribe(prefix)
         number = await link.call("CLIENT", "ID")

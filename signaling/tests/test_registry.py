@@ -792,7 +792,7 @@ class Twins(RuleBasedStateMachine):
         limits = Limits(connections_per_ip=2, new_connections_per_ip_per_minute=3, open_calls_per_client=2)
         self.memory = MemoryRegistry(limits, TIMEOUTS, self.clock)
         self.process = RedisProcess(self.url, new_prefix(), self.clock, limits, TIMEOUTS)
-        await self.process.link.start()
+        await self.process.link.start(self.process)
         await self.process.registry.renew_lease(0)
 
     def both(self, method: str, *arguments: Any, **options: Any) -> Any:
@@ -1021,7 +1021,7 @@ async def lose_everything(process: RedisProcess) -> None:
     """Empty Redis, as a restart without a disk does, and connect again."""
     await process.link.call("FLUSHALL")
     await process.link.stop()
-    await process.link.start()
+    await process.link.start(process)
     await process.registry.renew_lease(0)
 
 
@@ -1047,7 +1047,7 @@ async def test_restore_after_a_reconnect_brings_no_ended_call_back(process: Redi
     alice, _ = await call(registry, State.ACTIVE)
     legs = await legs_of(registry, alice, "alice")
     await process.link.stop()
-    await process.link.start()
+    await process.link.start(process)
     assert not registry.has_lost_everything
     await registry.advance(CALL, "bob", Action.CLOSE)
     assert await registry.restore("alice", alice, legs) == Joined({}, [])
@@ -1113,8 +1113,8 @@ async def test_sweep_by_two_processes_ends_a_call_once(
 async def test_hold_delivers_to_who_has_joined_meanwhile(process: RedisProcess, other: RedisProcess) -> None:
     came: list[Event] = []
     alice = await online(process.registry, "alice")
-    process.switch.attach(alice.channel, came.append)
-    await process.switch.group_add(group_of("alice"), alice.channel)
+    process.layer.attach(alice.channel, came.append)
+    await process.layer.group_add(group_of("alice"), alice.channel)
     assert await other.registry.hold("alice", message("frame"))
     assert await process.registry.join("alice", alice) == Joined({}, [])
     assert came == [message("frame")]

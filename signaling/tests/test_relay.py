@@ -5,7 +5,7 @@ import pytest
 
 from signaling.connections.relay import Relay
 from signaling.delivery.events import BATCH, Event, group_of
-from signaling.delivery.layers import LocalChannelLayer, Switch
+from signaling.delivery.layers import LocalChannelLayer, LocalLoopLayer
 from signaling.protocol.errors import UnavailableError
 from signaling.protocol.limits import Limits, Timeouts
 from signaling.registry.contract import Ended, Owner
@@ -28,7 +28,7 @@ class Inbox:
             self.frames.append(part["frame"])
 
 
-async def online(registry: MemoryRegistry, switch: Switch, client_id: str) -> Inbox:
+async def online(registry: MemoryRegistry, switch: LocalLoopLayer, client_id: str) -> Inbox:
     owner = Owner(client_id, await switch.new_channel())
     await registry.claim(client_id, owner)
     inbox = Inbox()
@@ -44,12 +44,12 @@ def registry(clock: Clock) -> MemoryRegistry:
 
 
 @pytest.fixture
-async def switch() -> Switch:
+async def switch() -> LocalLoopLayer:
     return LocalChannelLayer().here()
 
 
 async def test_event_for_a_client_here_arrives_at_once(
-    registry: MemoryRegistry, switch: Switch, tasks_left: Callable[[], set[str]]
+    registry: MemoryRegistry, switch: LocalLoopLayer, tasks_left: Callable[[], set[str]]
 ) -> None:
     relay = Relay(registry, switch)
     bob = await online(registry, switch, "bob")
@@ -61,7 +61,7 @@ async def test_event_for_a_client_here_arrives_at_once(
 
 
 async def test_event_for_nobody_is_not_delivered(
-    registry: MemoryRegistry, switch: Switch, tasks_left: Callable[[], set[str]]
+    registry: MemoryRegistry, switch: LocalLoopLayer, tasks_left: Callable[[], set[str]]
 ) -> None:
     relay = Relay(registry, switch)
     assert not await relay.send("nobody", numbered(1))
@@ -70,14 +70,14 @@ async def test_event_for_nobody_is_not_delivered(
     assert vars(relay)["_outboxes"] == {}
 
 
-async def test_announce_goes_on_when_somebody_is_gone(registry: MemoryRegistry, switch: Switch) -> None:
+async def test_announce_goes_on_when_somebody_is_gone(registry: MemoryRegistry, switch: LocalLoopLayer) -> None:
     relay = Relay(registry, switch)
     bob = await online(registry, switch, "bob")
     await relay.announce([Ended("call-of-this-test", "timeout", ("nobody", "bob"))])
     assert len(bob.frames) == 1
 
 
-class Stuck(Switch):
+class Stuck(LocalLoopLayer):
     """A way that is blocked until a test opens it, and may be broken then."""
 
     def __init__(self) -> None:
@@ -143,10 +143,10 @@ async def test_events_are_refused_when_the_way_is_broken(registry: MemoryRegistr
 
 
 async def test_events_across_processes_keep_their_order(process: RedisProcess, other: RedisProcess) -> None:
-    relay = Relay(other.registry, other.switch)
-    owner = Owner("bob", await process.switch.new_channel())
+    relay = Relay(other.registry, other.layer)
+    owner = Owner("bob", await process.layer.new_channel())
     bob = Inbox()
-    process.switch.attach(owner.channel, bob.deliver)
+    process.layer.attach(owner.channel, bob.deliver)
     await process.registry.claim("bob", owner)
     sending: list[asyncio.Future[bool]] = []
     for number in range(1000):
@@ -155,7 +155,7 @@ async def test_events_across_processes_keep_their_order(process: RedisProcess, o
         sending.append(outcome)
         if number == 100:
             await asyncio.gather(*sending)
-            await process.switch.group_add(group_of("bob"), owner.channel)
+            await process.layer.group_add(group_of("bob"), owner.channel)
             joined = await process.registry.join("bob", owner)
             assert joined is not None
             bob.frames[:0] = [event["frame"] for event in joined.held]

@@ -16,7 +16,6 @@ from signaling.delivery.events import FORMAT, RETURNED, Event, batched, changing
 from signaling.protocol.calls import Action, State
 from signaling.protocol.messages import CallEnded
 from signaling.registry.contract import Owner, Status
-from signaling.registry.redis import RedisRegistry
 from signaling.telemetry.counters import counters
 from signaling.tests.people import ANSWER, OFFER, Person
 from signaling.tests.stage import PATIENCE_SECONDS, RedisProcess, message, redis_process, until, use_redis
@@ -42,7 +41,7 @@ async def on_redis(redis_url: str, prefix: str, settings: Settings) -> AsyncIter
 @pytest.fixture
 async def elsewhere(on_redis: Node, redis_url: str, prefix: str) -> AsyncIterator[RedisProcess]:
     """A process of another version."""
-    assert isinstance(on_redis.registry, RedisRegistry)
+    assert on_redis.cluster.is_up
     async with redis_process(redis_url, prefix) as process:
         yield process
 
@@ -57,16 +56,16 @@ class Stranger:
 
     async def register(self) -> "Stranger":
         """Be online."""
-        owner = Owner(self.client_id, await self.process.switch.new_channel())
-        self.process.switch.attach(owner.channel, self._hear)
+        owner = Owner(self.client_id, await self.process.layer.new_channel())
+        self.process.layer.attach(owner.channel, self._hear)
         await self.process.registry.claim(self.client_id, owner)
-        await self.process.switch.group_add(group_of(self.client_id), owner.channel)
+        await self.process.layer.group_add(group_of(self.client_id), owner.channel)
         await self.process.registry.join(self.client_id, owner)
         return self
 
     def _hear(self, event: Event) -> None:
         self.returned.append(event)
-        returning = self.process.switch.send(event["sender"], {"type": RETURNED, "event": event})
+        returning = self.process.layer.send(event["sender"], {"type": RETURNED, "event": event})
         self._returning.add(asyncio.ensure_future(returning))
 
 
@@ -82,8 +81,8 @@ async def alice(on_redis: Node, join: Join) -> Person:  # noqa: ARG001 -- pytest
 
 async def inbox(process: RedisProcess) -> tuple[str, list[Event]]:
     """A channel of a process, and what comes to it."""
-    channel, came = await process.switch.new_channel(), list[Event]()
-    process.switch.attach(channel, came.append)
+    channel, came = await process.layer.new_channel(), list[Event]()
+    process.layer.attach(channel, came.append)
     return channel, came
 
 
@@ -100,9 +99,9 @@ async def test_unknown_event_goes_back_to_its_sender(
     if is_known_type:
         unknown |= {"type": "client.message", "format": FORMAT + next(numbers)}
     before = counters.events_unknown
-    packed = elsewhere.layer.serialize(unknown)
+    packed = elsewhere.channel_layer.serialize(unknown)
     for _ in range(3):
-        assert await elsewhere.link.call("PUBLISH", elsewhere.switch.redis_name(group_of("alice")), packed) == 1
+        assert await elsewhere.link.call("PUBLISH", elsewhere.layer.redis_name(group_of("alice")), packed) == 1
     await until(lambda: len(came) == 3)
     assert all(event["type"] == RETURNED for event in came)
     assert came[0]["event"]["frame"] == "secret"
@@ -114,7 +113,7 @@ async def test_unknown_event_goes_back_to_its_sender(
 
 async def test_unknown_event_without_a_sender_is_counted(elsewhere: RedisProcess, alice: Person) -> None:
     before = counters.events_unknown
-    await elsewhere.switch.group_send(group_of("alice"), {"type": kind()})
+    await elsewhere.layer.group_send(group_of("alice"), {"type": kind()})
     await until(lambda: counters.events_unknown == before + 1)
     await alice.expects_nothing()
 
@@ -145,7 +144,7 @@ async def test_unknown_parts_of_a_batch_go_back_and_the_others_arrive(elsewhere:
     channel, came = await inbox(elsewhere)
     unknown = {"type": kind(), "frame": "", "sender": channel}
     known = message('{"type":"HELLO","payload":{}}')
-    await elsewhere.switch.group_send(group_of("alice"), batched([unknown, known, unknown], "nobody"))
+    await elsewhere.layer.group_send(group_of("alice"), batched([unknown, known, unknown], "nobody"))
     await alice.expects("HELLO")
     await until(lambda: len(came) == 2)
 
@@ -154,7 +153,7 @@ async def test_call_that_ended_by_an_unknown_event_is_told(elsewhere: RedisProce
     carol = await (await join()).register("carol")
     call_id = await call_of(carol, alice)
     await elsewhere.registry.advance(call_id, "carol", Action.CLOSE)
-    await elsewhere.switch.group_send(group_of("alice"), {"type": kind()})
+    await elsewhere.layer.group_send(group_of("alice"), {"type": kind()})
     await alice.expects("CALL_ENDED", callId=call_id)
     await alice.send("ICE_CANDIDATE", callId=call_id, candidate="")
     await alice.expects("ERROR", code="CALL_NOT_FOUND")
@@ -179,7 +178,7 @@ async def test_client_whose_successor_waits_is_superseded_by_an_unknown_event(
     newer = Owner("newer", channel)
     claim = await elsewhere.registry.claim("alice", newer)
     assert claim.holder is not None
-    await elsewhere.switch.group_send(group_of("alice"), {"type": kind(), "connection": claim.holder})
+    await elsewhere.layer.group_send(group_of("alice"), {"type": kind(), "connection": claim.holder})
     await alice.expects_close(4409)
     await until_taken(elsewhere, newer)
 
@@ -195,8 +194,8 @@ async def test_events_that_come_while_the_registry_is_asked_keep_their_order(
 ) -> None:
     for number in range(20):
         if number % 5 == 0:
-            await elsewhere.switch.group_send(group_of("alice"), {"type": kind()})
-        await elsewhere.switch.group_send(group_of("alice"), message(f'{{"type":"N","payload":{{"is":{number}}}}}'))
+            await elsewhere.layer.group_send(group_of("alice"), {"type": kind()})
+        await elsewhere.layer.group_send(group_of("alice"), message(f'{{"type":"N","payload":{{"is":{number}}}}}'))
     for number in range(20):
         await alice.expects("N", **{"is": number})
 
@@ -232,7 +231,7 @@ async def test_answer_that_is_not_known_there_ends_the_call(
 async def ring(process: RedisProcess, caller: str) -> None:
     frame = f'{{"type":"INCOMING_CALL","payload":{{"callId":"{CALL}","callerId":"{caller}","sdpOffer":"v=0"}}}}'
     event = message(frame) | {"changes": [CALL, State.RINGING.value, caller]}
-    assert await process.switch.group_send(group_of("alice"), event) == 1
+    assert await process.layer.group_send(group_of("alice"), event) == 1
 
 
 @pytest.mark.parametrize("request_type", ["CALL_REJECT", "CALL_END"])
@@ -287,7 +286,7 @@ async def test_event_for_the_process_itself_that_is_not_known_is_counted(
     on_redis: Node, elsewhere: RedisProcess
 ) -> None:
     before = counters.events_unknown
-    await elsewhere.switch.send(on_redis.relay.returns.channel, {"type": kind()})
+    await elsewhere.layer.send(on_redis.relay.returns.channel, {"type": kind()})
     await until(lambda: counters.events_unknown == before + 1)
 
 
@@ -296,10 +295,10 @@ async def test_returned_event_is_understood_in_any_format(
 ) -> None:
     (member,) = on_redis.members
     event = message('{"type":"ICE_CANDIDATE","payload":{"callId":"x","candidate":""}}')
-    packed = elsewhere.layer.serialize(
+    packed = elsewhere.channel_layer.serialize(
         {"type": RETURNED, "event": event, "format": FORMAT + 1, "__asgi_channel__": member.connection.owner.channel}
     )
-    name = f"{elsewhere.switch.prefix}specific.{on_redis.switch.process}!"
+    name = f"{elsewhere.layer.prefix}specific.{on_redis.layer.process}!"
     assert await elsewhere.link.call("PUBLISH", name, packed) == 1
     await alice.expects("ERROR", code="RATE_LIMITED", request="ICE_CANDIDATE", callId="x")
 
@@ -323,25 +322,25 @@ async def test_unknown_question_is_not_answered_and_the_process_is_named(
     on_redis: Node, elsewhere: RedisProcess
 ) -> None:
     before = counters.events_unknown
-    channel = f"specific.{on_redis.switch.process}!presence"
-    await elsewhere.switch.send(channel, {"type": kind(), "reply_to": channel})
+    channel = f"specific.{on_redis.layer.process}!presence"
+    await elsewhere.layer.send(channel, {"type": kind(), "reply_to": channel})
     await until(lambda: counters.events_unknown == before + 1)
     answer_channel, came = await inbox(elsewhere)
-    await elsewhere.switch.send(channel, {"type": "presence.find", "text": "", "most": 1, "reply_to": answer_channel})
+    await elsewhere.layer.send(channel, {"type": "presence.find", "text": "", "most": 1, "reply_to": answer_channel})
     # It came after it, so that question has been passed over.
     await until(lambda: len(came) == 1)
 
 
 async def test_answer_of_an_unknown_kind_is_none(on_redis: Node, elsewhere: RedisProcess) -> None:
-    stranger = elsewhere.switch.process
+    stranger = elsewhere.layer.process
 
     def answer(question: Event) -> None:
         reply = {"type": kind(), "process": stranger}
-        answering.append(asyncio.ensure_future(elsewhere.switch.send(question["reply_to"], reply)))
+        answering.append(asyncio.ensure_future(elsewhere.layer.send(question["reply_to"], reply)))
 
     answering: list[asyncio.Task[None]] = []
-    elsewhere.switch.attach(f"specific.{stranger}!presence", answer)
-    found = await RollCall(on_redis.switch, on_redis.members).find({stranger: 3}, "", 10)
+    elsewhere.layer.attach(f"specific.{stranger}!presence", answer)
+    found = await RollCall(on_redis.layer, on_redis.members).find({stranger: 3}, "", 10)
     assert (found.clients, found.silent) == ([], {stranger: 3})
     assert len(answering) == 1
 
@@ -354,6 +353,6 @@ async def test_snapshot_of_another_version_is_logged(
 ) -> None:
     await elsewhere.registry.renew_lease(0, b'{"figures": "of the future"}')
     before = counters.events_unknown
-    assert [one.process for one in (await on_redis.overview()).processes] == [on_redis.switch.process]
+    assert [one.process for one in (await on_redis.overview()).processes] == [on_redis.layer.process]
     assert counters.events_unknown == before + 1
     assert "not known here (a snapshot)" in caplog.text

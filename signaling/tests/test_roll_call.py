@@ -8,7 +8,6 @@ from signaling import operations
 from signaling.cluster import node
 from signaling.cluster.node import Node
 from signaling.cluster.roll_call import RollCall
-from signaling.registry.redis import RedisRegistry
 from signaling.tests.people import Person, call
 from signaling.tests.stage import RedisProcess, redis_process, use_redis
 from tests.support.services import RedisServer
@@ -27,7 +26,7 @@ async def on_redis(redis_url: str, prefix: str, settings: Settings) -> AsyncIter
 @pytest.fixture
 async def elsewhere(on_redis: Node, redis_url: str, prefix: str) -> AsyncIterator[RedisProcess]:
     """Another process, from which an operator asks."""
-    assert isinstance(on_redis.registry, RedisRegistry)
+    assert on_redis.cluster.is_up
     async with redis_process(redis_url, prefix) as process:
         yield process
 
@@ -88,11 +87,11 @@ async def test_disconnecting_who_is_not_connected_does_nothing(join: Join) -> No
 
 async def test_other_process_is_asked(on_redis: Node, elsewhere: RedisProcess, join: Join) -> None:
     alice = await (await join()).register("alice")
-    roll_call = RollCall(elsewhere.switch, set())
+    roll_call = RollCall(elsewhere.layer, set())
     processes = await elsewhere.registry.processes()
-    assert processes == {on_redis.switch.process: 1, elsewhere.switch.process: 0}
+    assert processes == {on_redis.layer.process: 1, elsewhere.layer.process: 0}
     found = await roll_call.find(processes, "ali", 10)
-    assert [(client.client_id, client.process) for client in found.clients] == [("alice", on_redis.switch.process)]
+    assert [(client.client_id, client.process) for client in found.clients] == [("alice", on_redis.layer.process)]
     assert (await roll_call.disconnect(processes, "alice")).was_connected
     await alice.expects_close(4503)
 
@@ -104,8 +103,8 @@ async def test_process_that_does_not_answer_is_named(elsewhere: RedisProcess, on
     found = await operations.find_clients("", 10)
     assert asyncio.get_running_loop().time() - began < 3
     assert [client.client_id for client in found.clients] == ["alice"]
-    assert found.silent == {elsewhere.switch.process: 0}
-    assert (await operations.disconnect("bob")).silent == {elsewhere.switch.process: 0}
+    assert found.silent == {elsewhere.layer.process: 0}
+    assert (await operations.disconnect("bob")).silent == {elsewhere.layer.process: 0}
     assert on_redis.roll_call
 
 
@@ -117,7 +116,7 @@ async def test_without_redis_own_clients_are_found(own_redis: RedisServer, setti
     assert [client.client_id for client in (await operations.find_clients("", 10)).clients] == ["alice"]
     assert (await operations.disconnect("alice")).was_connected
     await alice.expects_close(4503)
-    assert (await here.processes()).keys() == {here.switch.process}
+    assert (await here.processes()).keys() == {here.layer.process}
     await node.stop()
 
 

@@ -7,7 +7,8 @@ from pytest_django import Settings
 from signaling import operations
 from signaling.cluster import node
 from signaling.cluster.node import Node
-from signaling.registry.redis import LEASE_SECONDS, RedisRegistry
+from signaling.cluster.single_process import SingleProcess
+from signaling.registry.redis import LEASE_SECONDS
 from signaling.telemetry.counters import HOPS_A_ROUND, Counters, counters
 from signaling.telemetry.readings import MINUTES_A_DAY, Minutes
 from signaling.telemetry.snapshot import Overview, Series, Snapshot, Window
@@ -96,7 +97,7 @@ async def test_snapshot_counts_this_process(here: Node, join: Join) -> None:
     after = here.snapshot()
     assert (after.connections, after.registered_clients) == (3, 2)
     assert (after.calls_ringing, after.calls_active) == (1, 1)
-    assert after.redis_is_up is (True if isinstance(here.registry, RedisRegistry) else None)
+    assert after.redis_is_up is (None if isinstance(here.cluster, SingleProcess) else True)
     assert after.hour.count("calls_opened") - before.hour.count("calls_opened") == 2
     assert after.hour.count("messages_sent", "INCOMING_CALL") - before.hour.count("messages_sent", "INCOMING_CALL") == 2
     # Two offers, one answer.
@@ -107,7 +108,7 @@ async def test_snapshot_counts_this_process(here: Node, join: Join) -> None:
 async def test_overview_of_one_process_is_its_own(here: Node, join: Join) -> None:
     await join()
     overview = await operations.snapshots()
-    assert [one.process for one in overview.processes] == [here.switch.process]
+    assert [one.process for one in overview.processes] == [here.layer.process]
     assert overview.total.connections == 1
 
 
@@ -117,10 +118,10 @@ async def test_overview_adds_up_the_processes_that_live(
     await join()
     counters = Counters()
     async with redis_process(redis_url, prefix) as other:
-        minutes = snapshot(other.switch.process, clock, counters)
+        minutes = snapshot(other.layer.process, clock, counters)
         await other.registry.renew_lease(3, minutes.encode())
         overview = await on_redis.overview()
-        assert [one.process for one in overview.processes] == [on_redis.switch.process, other.switch.process]
+        assert [one.process for one in overview.processes] == [on_redis.layer.process, other.layer.process]
         assert overview.total.connections == 4
         assert overview.total.calls_active == 4
         own = overview.processes[0]
@@ -139,7 +140,7 @@ async def test_process_that_does_not_renew_its_lease_disappears(
     clock.move(LEASE_SECONDS / 2)
     assert await process.registry.snapshots() == [b"two"]
     # Redis forgets the text by its own clock.
-    key = f"{process.switch.prefix}-registry:snapshot:{process.switch.process}"
+    key = f"{process.layer.prefix}-registry:snapshot:{process.layer.process}"
     assert 0 < await process.link.call("PTTL", key) <= LEASE_SECONDS * 1000
 
 
