@@ -8,6 +8,7 @@ from django.conf import settings
 from msgspec import UNSET
 
 from pkd import directory, keys
+from signaling.connections import peer
 from signaling.connections.connection import Connection
 from signaling.protocol.calls import CALL_ID, Action, Leg, Role, State, new_call_id
 from signaling.protocol.errors import (
@@ -87,7 +88,7 @@ async def call_initiate(connection: Connection, message: CallInitiate) -> None:
         raise
     incoming.ice_servers = counters.count_minted(ice_servers(message.target_id))
     try:
-        is_ringing = await connection.ring(leg, caller, incoming)
+        is_ringing = await peer.ring(connection, leg, caller, incoming)
     except ProtocolError:
         await _withdraw(connection, call_id)
         raise
@@ -107,7 +108,7 @@ async def call_accept(connection: Connection, message: CallAccept) -> None:
         connection.legs[call_id] = leg
     counters.calls_answered += 1
     accepted.ice_servers = counters.count_minted(ice_servers(leg.peer))
-    await connection.relay_change(leg, accepted)
+    await peer.relay_change(connection, leg, accepted)
 
 
 async def call_reject(connection: Connection, message: CallReject) -> None:
@@ -115,7 +116,7 @@ async def call_reject(connection: Connection, message: CallReject) -> None:
     leg = await connection.registry.advance(message.call_id, _client_id_of(connection), Action.REJECT)
     connection.legs.pop(message.call_id, None)
     counters.calls_rejected += 1
-    await connection.relay_change(leg, CallRejected(message.call_id, or_unset(message.reason)))
+    await peer.relay_change(connection, leg, CallRejected(message.call_id, or_unset(message.reason)))
 
 
 async def call_end(connection: Connection, message: CallEnd) -> None:
@@ -123,7 +124,7 @@ async def call_end(connection: Connection, message: CallEnd) -> None:
     leg = await connection.registry.advance(message.call_id, _client_id_of(connection), Action.CLOSE)
     connection.legs.pop(message.call_id, None)
     counters.calls_ended[BY_CLIENT] += 1
-    await connection.relay_change(leg, CallEnded(message.call_id, or_unset(message.reason)))
+    await peer.relay_change(connection, leg, CallEnded(message.call_id, or_unset(message.reason)))
 
 
 async def ice_candidate(connection: Connection, message: IceCandidate) -> None:
@@ -131,7 +132,7 @@ async def ice_candidate(connection: Connection, message: IceCandidate) -> None:
     leg = connection.legs.get(message.call_id)
     if leg is None:
         raise CallNotFoundError
-    connection.relay_candidate(leg, PeerIceCandidate(message.call_id, message.candidate))
+    peer.relay_candidate(connection, leg, PeerIceCandidate(message.call_id, message.candidate))
 
 
 async def pkd_register(connection: Connection, message: PkdRegister) -> None:

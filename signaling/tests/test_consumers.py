@@ -9,7 +9,7 @@ from channels.testing import ApplicationCommunicator
 from pytest_django import Settings
 
 from signaling.cluster.node import Node
-from signaling.connections.connection import HANDOVER_SECONDS
+from signaling.connections.handover import HANDOVER_SECONDS
 from signaling.delivery.events import Event, changing
 from signaling.protocol.calls import Action, Leg
 from signaling.protocol.errors import UnavailableError

@@ -1,0 +1,201 @@
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from serving.send_queue import SendQueue, Trouble
+from serving.transport import PlainTransport
+from signaling.connections.connection import Connection
+from signaling.connections.relay import Relay
+from signaling.delivery.events import group_of
+from signaling.delivery.layers import LocalChannelLayer
+from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, SUPERSEDED, Close
+from signaling.protocol.limits import Allowance, Limits, Timeouts
+from signaling.registry.contract import Joined, Owner
+from signaling.registry.memory import MemoryRegistry
+from signaling.tests.stage import Clock, message
+
+
+class Slow(MemoryRegistry):
+    """A registry whose joins wait until a test lets them go on."""
+
+    def __init__(self, limits: Limits, timeouts: Timeouts, clock: Clock) -> None:
+        super().__init__(limits, timeouts, clock)
+        self.is_asked, self.may_go_on = asyncio.Event(), asyncio.Event()
+        self.may_go_on.set()
+
+    async def join(self, client_id: str, owner: Owner) -> Joined | None:
+        self.is_asked.set()
+        await self.may_go_on.wait()
+        return await super().join(client_id, owner)
+
+
+@dataclass
+class Socket:
+    """A server's end of a WebSocket: what was sent on it, the closes that were asked for, and whether it is gone."""
+
+    frames: list[str] = field(default_factory=list)
+    closes: list[Close] = field(default_factory=list)
+    is_gone: bool = False
+
+    async def receive(self) -> dict[str, Any]:
+        await asyncio.Event().wait()
+        return {}
+
+    async def send(self, event: dict[str, Any]) -> None:
+        if self.is_gone:
+            raise ConnectionResetError
+        self.frames.append(event["text"])
+
+    def stop(self, trouble: Trouble) -> None:
+        raise AssertionError(trouble)
+
+    def types(self) -> list[str]:
+        return [json.loads(frame)["type"] if frame.startswith("{") else frame for frame in self.frames]
+
+
+@pytest.fixture
+async def registry(clock: Clock) -> Slow:
+    return Slow(Limits(), Timeouts(), clock)
+
+
+@pytest.fixture
+async def relay(registry: Slow) -> Relay:
+    return Relay(registry, LocalChannelLayer().here())
+
+
+@pytest.fixture
+def socket() -> Socket:
+    return Socket()
+
+
+async def connect(relay: Relay, socket: Socket) -> Connection:
+    outbound = SendQueue(PlainTransport(socket.receive, socket.send), 0, socket.stop)
+    channel = await relay.switch.new_channel()
+    connection = Connection(relay, channel, Allowance(Limits(), 0), outbound, socket.closes.append)
+    relay.switch.attach(channel, connection.deliver)
+    return connection
+
+
+@pytest.fixture
+async def connection(relay: Relay, socket: Socket) -> Connection:
+    return await connect(relay, socket)
+
+
+async def test_register_replies_before_what_came_meanwhile(
+    registry: Slow, relay: Relay, socket: Socket, connection: Connection
+) -> None:
+    registry.may_go_on.clear()
+    registering = asyncio.create_task(connection.register("alice"))
+    await registry.is_asked.wait()
+    assert relay.post("alice", message("came meanwhile")) is None
+    await registry.hold("alice", message("held"))
+    assert socket.frames == []
+    registry.may_go_on.set()
+    await registering
+    relay.post("alice", message("after"))
+    assert socket.types() == ["REGISTERED", "held", "came meanwhile", "after"]
+
+
+async def test_register_on_a_closed_connection_leaves_the_client_id_alone(
+    registry: Slow, socket: Socket, connection: Connection
+) -> None:
+    await connection.leave_soon(hold=True)
+    await connection.register("alice")
+    assert connection.client_id is None
+    assert (await registry.status()).registered_clients == 0
+    assert socket.frames == []
+
+
+async def test_register_while_another_is_under_way_is_a_bug(registry: Slow, connection: Connection) -> None:
+    registry.may_go_on.clear()
+    registering = asyncio.create_task(connection.register("alice"))
+    await registry.is_asked.wait()
+    with pytest.raises(KeyError):
+        await connection.register("alice")
+    registry.may_go_on.set()
+    await registering
+    assert connection.client_id == "alice"
+
+
+async def test_close_while_joining_gives_the_client_id_back_with_what_came(
+    registry: Slow, relay: Relay, socket: Socket, connection: Connection
+) -> None:
+    registry.may_go_on.clear()
+    registering = asyncio.create_task(connection.register("alice"))
+    await registry.is_asked.wait()
+    leaving = connection.leave_soon(hold=True, then=DISCONNECTED_BY_OPERATOR)
+    assert connection.is_leaving
+    relay.post("alice", message("came meanwhile"))
+    registry.may_go_on.set()
+    await asyncio.gather(registering, leaving)
+    assert connection.client_id is None
+    assert socket.types() == ["REGISTERED"]
+    assert socket.closes == [DISCONNECTED_BY_OPERATOR]
+    assert (await registry.status()).registered_clients == 0
+    again = Socket()
+    await (await connect(relay, again)).register("alice")
+    assert again.types() == ["REGISTERED", "came meanwhile"]
+
+
+async def test_connection_that_is_superseded_while_it_joins_is_closed(
+    registry: Slow, relay: Relay, socket: Socket, connection: Connection
+) -> None:
+    registry.may_go_on.clear()
+    registering = asyncio.create_task(connection.register("alice"))
+    await registry.is_asked.wait()
+    await registry.evict("alice", connection.owner.connection_id)
+    registry.may_go_on.set()
+    await registering
+    assert (socket.frames, socket.closes) == ([], [SUPERSEDED])
+    assert connection.client_id is None
+    assert relay.switch.groups == {}
+
+
+async def test_message_that_cannot_be_written_waits_with_those_behind_it(
+    relay: Relay, socket: Socket, connection: Connection
+) -> None:
+    await connection.register("alice")
+    socket.is_gone = True
+    for word in ("one", "two"):
+        relay.post("alice", message(word))
+    # The registry is away and back before the close is heard of.
+    connection.park()
+    relay.post("alice", message("three"))
+    connection.unpark()
+    await connection.leave_soon(hold=True)
+    again = Socket()
+    await (await connect(relay, again)).register("alice")
+    assert again.types() == ["REGISTERED", "one", "two", "three"]
+
+
+async def test_connection_that_rejoins_writes_older_messages_first(
+    relay: Relay, socket: Socket, connection: Connection
+) -> None:
+    await connection.register("alice")
+    connection.park()
+    relay.post("alice", message("newer"))
+    connection.park()
+    connection.rejoin(Joined({}, [message("older")]))
+    # A connection that joins while the others rejoin is told with them.
+    connection.rejoin(Joined({}, [message("last")]))
+    assert socket.types() == ["REGISTERED", "older", "newer", "last"]
+
+
+async def test_connection_that_rejoins_while_it_leaves_holds_everything(
+    relay: Relay, socket: Socket, connection: Connection
+) -> None:
+    await connection.register("alice")
+    leaving = connection.leave_soon(hold=True)
+    connection.park()
+    relay.post("alice", message("newer"))
+    connection.rejoin(Joined({}, [message("older")]))
+    await leaving
+    connection.unpark()
+    assert socket.types() == ["REGISTERED"]
+    assert relay.switch.groups.get(group_of("alice")) is None
+    again = Socket()
+    await (await connect(relay, again)).register("alice")
+    assert again.types() == ["REGISTERED", "older", "newer"]

@@ -1,0 +1,25 @@
+from signaling.connections.legs import follow
+from signaling.delivery.events import GONE
+from signaling.protocol.calls import Leg, Role, State
+
+CALL = "call-of-this-test"
+
+
+def test_call_that_rings_is_one_of_a_callee() -> None:
+    legs: dict[str, Leg] = {}
+    follow(legs, CALL, "ringing", "alice")
+    assert legs == {CALL: Leg("alice", Role.CALLEE, State.RINGING)}
+
+
+def test_call_that_is_answered_keeps_its_peer_and_role() -> None:
+    legs = {CALL: Leg("bob", Role.CALLER, State.RINGING)}
+    follow(legs, CALL, "active", "")
+    assert legs == {CALL: Leg("bob", Role.CALLER, State.ACTIVE)}
+
+
+def test_call_that_is_gone_does_not_come_back_by_a_late_answer() -> None:
+    legs = {CALL: Leg("bob", Role.CALLER, State.RINGING)}
+    follow(legs, CALL, GONE, "")
+    follow(legs, CALL, GONE, "")
+    follow(legs, CALL, "active", "")
+    assert legs == {}
