@@ -6,8 +6,8 @@ from django.conf import settings
 from django.core import checks
 
 from signaling.admission.origin_rules import example_of, refused_hosts
+from signaling.protocol.fields import MAX_FRAME_BYTES
 from signaling.protocol.limits import Timeouts
-from signaling.protocol.messages import MAX_FRAME_BYTES
 
 
 class Least(NamedTuple):

@@ -23,6 +23,7 @@ from signaling.protocol.closing import (
     TOO_MANY_REQUESTS,
     Close,
 )
+from signaling.protocol.decoding import decode_envelope, decode_payload, named_in
 from signaling.protocol.errors import (
     InvalidMessageError,
     NotRegisteredError,
@@ -30,7 +31,6 @@ from signaling.protocol.errors import (
     RateLimitedError,
 )
 from signaling.protocol.limits import Allowance
-from signaling.protocol.messages import decode_envelope, decode_payload, named_in
 from signaling.telemetry.counters import TOO_MANY_FROM_ADDRESS, counters
 
 logger = logging.getLogger(__name__)
@@ -152,7 +152,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
         connection = self.connection
         now = self.last_seen = connection.received_at = time.monotonic()
         try:
-            connection.allowance.take_message(now)
+            connection.allowance.consume_message(now)
             if text_data is None or bytes_data is not None:
                 raise InvalidMessageError("Send messages in text frames; this one was binary.")
             envelope = decode_envelope(text_data)

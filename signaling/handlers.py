@@ -11,6 +11,19 @@ from pkd import directory, keys
 from signaling.connections import peer
 from signaling.connections.connection import Connection
 from signaling.protocol.calls import CALL_ID, Action, Leg, Role, State, new_call_id
+from signaling.protocol.client_messages import (
+    CallAccept,
+    CallEnd,
+    CallInitiate,
+    CallReject,
+    ClientMessage,
+    Heartbeat,
+    IceCandidate,
+    PkdLookup,
+    PkdRegister,
+    Register,
+    TurnCredentials,
+)
 from signaling.protocol.errors import (
     CallNotFoundError,
     InvalidMessageError,
@@ -19,28 +32,17 @@ from signaling.protocol.errors import (
     TargetNotFoundError,
     UnavailableError,
 )
-from signaling.protocol.messages import (
-    CallAccept,
+from signaling.protocol.fields import or_unset
+from signaling.protocol.server_messages import (
     CallAccepted,
-    CallEnd,
     CallEnded,
-    CallInitiate,
-    CallReject,
     CallRejected,
-    ClientMessage,
     FreshTurnCredentials,
-    Heartbeat,
     HeartbeatAck,
-    IceCandidate,
     IncomingCall,
     PeerIceCandidate,
-    PkdLookup,
-    PkdRegister,
     PkdResult,
-    Register,
     Registered,
-    TurnCredentials,
-    or_unset,
 )
 from signaling.registry.rules import USED_CALL_ID
 from signaling.telemetry.counters import BY_CLIENT, FOUND, MISSING, UNCHANGED, counters
@@ -132,7 +134,7 @@ async def ice_candidate(connection: Connection, message: IceCandidate) -> None:
     leg = connection.legs.get(message.call_id)
     if leg is None:
         raise CallNotFoundError
-    peer.relay_candidate(connection, leg, PeerIceCandidate(message.call_id, message.candidate))
+    peer.relay(connection, leg, PeerIceCandidate(message.call_id, message.candidate))
 
 
 async def pkd_register(connection: Connection, message: PkdRegister) -> None:
@@ -141,7 +143,7 @@ async def pkd_register(connection: Connection, message: PkdRegister) -> None:
         raise InvalidMessageError(problem)
     if message.client_id != connection.client_id:
         raise NotRegisteredError("You can publish a key only for the clientId that you are registered under.")
-    connection.allowance.take_register(time.monotonic())
+    connection.allowance.consume_register(time.monotonic())
     try:
         kind = await directory.publish(message.client_id, message.public_key)
     except directory.KeyFrozenError:
@@ -156,7 +158,7 @@ async def pkd_register(connection: Connection, message: PkdRegister) -> None:
 
 async def pkd_lookup(connection: Connection, message: PkdLookup) -> None:
     """Look up a client's key, whether it is online or not."""
-    connection.allowance.take_lookup(time.monotonic())
+    connection.allowance.consume_lookup(time.monotonic())
     try:
         public_key = await directory.look_up(message.client_id)
     except directory.DirectoryUnavailableError:

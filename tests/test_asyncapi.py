@@ -10,14 +10,9 @@ import yaml
 from django.conf import settings
 from jsonschema import Draft7Validator
 
-from signaling.protocol.messages import (
-    CLIENT_MESSAGES,
-    SERVER_MESSAGES,
-    ClientMessage,
-    ServerMessage,
-    decode_envelope,
-    decode_payload,
-)
+from signaling.protocol.client_messages import CLIENT_MESSAGES, ClientMessage
+from signaling.protocol.decoding import decode_envelope, decode_payload
+from signaling.protocol.server_messages import SERVER_MESSAGES, ServerMessage
 from tests.conftest import Join, Start
 from tests.support.people import Person
 from tests.support.servers import ROOT

@@ -19,7 +19,7 @@ from securecall_client import (
     Unknown,
 )
 from securecall_client.codec import CLIENT_MESSAGES, SERVER_MESSAGES, decode, encode, name_of
-from signaling.protocol import messages as servers
+from signaling.protocol import client_messages, server_messages
 
 
 def frame(message_type: Any, payload: Any) -> str:
@@ -30,16 +30,16 @@ def fields(message: Any) -> set[str]:
     return {field.encode_name for field in msgspec.structs.fields(message)}
 
 
-@pytest.mark.parametrize("name", servers.CLIENT_MESSAGES)
+@pytest.mark.parametrize("name", client_messages.CLIENT_MESSAGES)
 def test_client_can_send_what_the_server_knows(name: str) -> None:
     (known,) = (message for message, its_name in CLIENT_MESSAGES.items() if its_name == name)
 
-    assert fields(known) >= fields(servers.CLIENT_MESSAGES[name])
+    assert fields(known) >= fields(client_messages.CLIENT_MESSAGES[name])
 
 
-@pytest.mark.parametrize("message", servers.SERVER_MESSAGES)
-def test_client_reads_every_field_that_the_server_sends(message: type[servers.ServerMessage]) -> None:
-    name = servers.SERVER_MESSAGES[message]
+@pytest.mark.parametrize("message", server_messages.SERVER_MESSAGES)
+def test_client_reads_every_field_that_the_server_sends(message: type[server_messages.ServerMessage]) -> None:
+    name = server_messages.SERVER_MESSAGES[message]
 
     assert fields(SERVER_MESSAGES[name]) >= fields(message)
     assert name_of(SERVER_MESSAGES[name]) == name

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pkd.tests.samples import BASE64, KEYS
-from signaling.protocol.messages import MAX_FRAME_BYTES
+from signaling.protocol.fields import MAX_FRAME_BYTES
 from tests.conftest import SHARED, Join
 from tests.support.people import Person, frame
 from tests.support.servers import ROOT, RunningServer, database_template, environment, server

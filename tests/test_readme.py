@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from signaling.protocol import closing
+from signaling.protocol.client_messages import CLIENT_MESSAGES
 from signaling.protocol.errors import ErrorCode
 from signaling.protocol.limits import Limits
-from signaling.protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES
+from signaling.protocol.server_messages import SERVER_MESSAGES
 from tests.support.client import Client
 from tests.support.servers import ROOT, server
 

@@ -17,7 +17,7 @@ from signaling.protocol.calls import Leg
 from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, SUPERSEDED, Close
 from signaling.protocol.errors import ProtocolError, UnavailableError
 from signaling.protocol.limits import Allowance
-from signaling.protocol.messages import CallEnded, Registered, ServerMessage, error_for
+from signaling.protocol.server_messages import CallEnded, Registered, ServerMessage, error_for
 from signaling.registry.contract import Joined, Owner, Registry, SupersededError
 from signaling.telemetry.counters import counters
 from turn.ice import ice_servers

@@ -1,4 +1,4 @@
-"""What a connection relays to the peer of a call: candidates, and changes of the call."""
+"""What a connection relays to the peer of a call: messages that change nothing, and changes of the call."""
 
 import asyncio
 import time
@@ -8,15 +8,15 @@ from signaling.connections.connection import Connection
 from signaling.delivery.events import changing, relayed
 from signaling.protocol.calls import Leg, State
 from signaling.protocol.errors import CallNotFoundError, ProtocolError
-from signaling.protocol.messages import CallAccepted, CallEnded, CallRejected, IncomingCall, PeerIceCandidate
+from signaling.protocol.server_messages import CallAccepted, CallEnded, CallMessage, CallRejected, IncomingCall
 from signaling.telemetry.counters import counters
 
 
-def relay_candidate(connection: Connection, leg: Leg, message: PeerIceCandidate) -> None:
-    """Relay a candidate to the peer, or have it held; refuse it to its sender where neither is possible."""
+def relay(connection: Connection, leg: Leg, message: CallMessage) -> None:
+    """Relay a message that changes no call, or have it held; refuse it to its sender where neither is possible."""
     outcome = connection.relay.post(leg.peer, relayed(message), connection.owner.channel)
     if outcome is not None:
-        outcome.add_done_callback(partial(_report, connection, message.call_id, connection.received_at))
+        outcome.add_done_callback(partial(_report, connection, message, connection.received_at))
     elif counters.hop.budget:
         counters.hop.observe(time.monotonic() - connection.received_at)
 
@@ -38,11 +38,12 @@ async def relay_change(connection: Connection, leg: Leg, message: CallAccepted |
     counters.hop.observe(time.monotonic() - connection.received_at)
 
 
-def _report(connection: Connection, call_id: str, received_at: float, outcome: "asyncio.Future[bool]") -> None:
-    """Count the hop of a candidate that arrived or is held, or refuse it to the client that sent it."""
+def _report(connection: Connection, message: CallMessage, received_at: float, outcome: "asyncio.Future[bool]") -> None:
+    """Count the hop of a message that arrived or is held, or refuse it to the client that sent it."""
     error = outcome.exception()
     if error is None and outcome.result():
         counters.hop.observe(time.monotonic() - received_at)
         return
     refusal = error if isinstance(error, ProtocolError) else CallNotFoundError()
-    connection.refuse(refusal, "ICE_CANDIDATE", call_id)
+    # Such a message has the type of the request that it relays.
+    connection.refuse(refusal, message.type, message.call_id)

@@ -8,7 +8,7 @@ from signaling.connections.returns import Returns
 from signaling.delivery.events import Event, batched, changing, group_of
 from signaling.delivery.layers import LoopLayer
 from signaling.protocol.errors import ProtocolError, RateLimitedError, UnavailableError
-from signaling.protocol.messages import CallEnded
+from signaling.protocol.server_messages import CallEnded
 from signaling.registry.contract import Ended, Registry
 from signaling.telemetry.counters import counters
 

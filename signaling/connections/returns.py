@@ -15,8 +15,8 @@ from msgspec import UNSET, UnsetType
 from signaling.delivery.events import RETURNED, Event
 from signaling.delivery.layers import LoopLayer
 from signaling.protocol.calls import Action, EndReason, Leg, State
+from signaling.protocol.decoding import named_in
 from signaling.protocol.errors import CallNotFoundError, ProtocolError, UnavailableError
-from signaling.protocol.messages import named_in
 from signaling.registry.contract import Ended, Registry
 from signaling.telemetry.counters import counters
 

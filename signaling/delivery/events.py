@@ -7,7 +7,7 @@ the channel to which it is returned. These two, `type`, and the event RETURNED m
 from typing import Any
 
 from signaling.protocol.calls import State
-from signaling.protocol.messages import ServerMessage
+from signaling.protocol.server_messages import ServerMessage
 from signaling.telemetry.counters import counters
 
 Event = dict[str, Any]

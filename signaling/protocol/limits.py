@@ -1,4 +1,4 @@
-"""How much one client may ask for (PROTOCOL.md, "Limits" and "Connection life"). The clock is passed in."""
+"""The limits of a client (PROTOCOL.md, "Limits" and "Connection life"), as it uses them up. The clock is passed in."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Timeouts:
 
 
 class TokenBucket:
-    """A burst that refills at a steady rate; a refusal takes nothing, so who slows down recovers."""
+    """A burst of tokens that refills at a steady rate; a refusal consumes none, so waiting is enough."""
 
     __slots__ = ("_tokens", "_updated_at")
 
@@ -46,8 +46,8 @@ class TokenBucket:
         self._tokens = burst
         self._updated_at = now
 
-    def take(self, now: float, burst: int, per_second: int) -> float:
-        """Take one token; returns 0, or the seconds until there is one."""
+    def consume(self, now: float, burst: int, per_second: int) -> float:
+        """Consume one token; returns 0, or the seconds until there is one."""
         tokens = self._tokens + (now - self._updated_at) * per_second
         tokens = min(tokens, burst)
         self._updated_at = now
@@ -68,7 +68,7 @@ class SlidingWindow:
         self._seconds = seconds
         self._times: deque[float] = deque()
 
-    def take(self, now: float) -> float:
+    def consume(self, now: float) -> float:
         """Count one event; returns 0, or the seconds until there is room for it. A limit of 0 is none."""
         if not self._limit:
             return 0
@@ -81,7 +81,7 @@ class SlidingWindow:
         return 0
 
     def is_empty(self, now: float) -> bool:
-        """Whether nothing counts any more."""
+        """Return whether no event counts any more."""
         return not self._times or self._times[-1] <= now - self._seconds
 
 
@@ -98,37 +98,37 @@ class Allowance:
         self._registers: SlidingWindow | None = None
         self._refusals: SlidingWindow | None = None
 
-    def take_message(self, now: float) -> None:
-        """Take one message; raises `RateLimitedError` when there is none left."""
+    def consume_message(self, now: float) -> None:
+        """Consume one message; raises `RateLimitedError` when there is none left."""
         limits = self._limits
         if not (limits.message_burst and limits.messages_per_second):
             return
-        wait = self._bucket.take(now, limits.message_burst, limits.messages_per_second)
+        wait = self._bucket.consume(now, limits.message_burst, limits.messages_per_second)
         if wait:
             raise RateLimitedError("You send too many messages; slow down.", wait)
 
-    def take_lookup(self, now: float) -> None:
-        """Take one `PKD_LOOKUP`; raises `RateLimitedError` when there is none left."""
+    def consume_lookup(self, now: float) -> None:
+        """Consume one `PKD_LOOKUP`; raises `RateLimitedError` when there is none left."""
         if self._lookups is None:
             self._lookups = SlidingWindow(self._limits.pkd_lookups_per_minute, 60)
-        self._take(self._lookups, now, "You look up too many keys; wait before the next PKD_LOOKUP.")
+        self._consume(self._lookups, now, "You look up too many keys; wait before the next PKD_LOOKUP.")
 
-    def take_register(self, now: float) -> None:
-        """Take one `PKD_REGISTER`; raises `RateLimitedError` when there is none left."""
+    def consume_register(self, now: float) -> None:
+        """Consume one `PKD_REGISTER`; raises `RateLimitedError` when there is none left."""
         if self._registers is None:
             self._registers = SlidingWindow(self._limits.pkd_registers_per_minute, 60)
-        self._take(self._registers, now, "You publish too many keys; wait before the next PKD_REGISTER.")
+        self._consume(self._registers, now, "You publish too many keys; wait before the next PKD_REGISTER.")
 
     def is_exhausted(self, now: float) -> bool:
-        """Count a refused message; True when there were so many that the connection should be closed."""
+        """Count a refused message; returns whether there were so many that the connection should be closed."""
         if not self._limits.refused_messages:
             return False
         if self._refusals is None:
             self._refusals = SlidingWindow(self._limits.refused_messages, REFUSALS_SECONDS)
-        return self._refusals.take(now) > 0
+        return self._refusals.consume(now) > 0
 
     @staticmethod
-    def _take(window: SlidingWindow, now: float, sentence: str) -> None:
-        wait = window.take(now)
+    def _consume(window: SlidingWindow, now: float, sentence: str) -> None:
+        wait = window.consume(now)
         if wait:
             raise RateLimitedError(sentence, wait)

@@ -12,9 +12,10 @@ from typing import TypeAlias
 
 from signaling.protocol import closing
 from signaling.protocol.calls import EndReason
+from signaling.protocol.client_messages import CLIENT_MESSAGES
 from signaling.protocol.closing import Close
 from signaling.protocol.errors import ErrorCode, InvalidMessageError, ProtocolError, UnavailableError
-from signaling.protocol.messages import CLIENT_MESSAGES, SERVER_MESSAGES, ServerMessage
+from signaling.protocol.server_messages import SERVER_MESSAGES, ServerMessage
 
 # What came in place of a message: not JSON, too long, a binary frame, an unknown type.
 INVALID = "invalid"

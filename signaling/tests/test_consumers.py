@@ -13,7 +13,7 @@ from signaling.connections.handover import HANDOVER_SECONDS
 from signaling.delivery.events import Event, changing
 from signaling.protocol.calls import Action, Leg
 from signaling.protocol.errors import UnavailableError
-from signaling.protocol.messages import CallEnded
+from signaling.protocol.server_messages import CallEnded
 from signaling.registry.contract import Owner, Registry, Released
 from signaling.registry.memory import MemoryRegistry
 from signaling.routing import websocket_application as application

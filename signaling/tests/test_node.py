@@ -17,7 +17,7 @@ from signaling.connections.relay import Relay
 from signaling.delivery.events import changing
 from signaling.protocol.calls import Action, State
 from signaling.protocol.errors import RateLimitedError
-from signaling.protocol.messages import CallEnded, IncomingCall
+from signaling.protocol.server_messages import CallEnded, IncomingCall
 from signaling.registry.contract import Owner, Status
 from signaling.registry.redis import RedisRegistry
 from signaling.tests.gate import Gate

@@ -14,7 +14,7 @@ from signaling.cluster.node import Node
 from signaling.cluster.roll_call import RollCall
 from signaling.delivery.events import FORMAT, RETURNED, Event, batched, changing, group_of
 from signaling.protocol.calls import Action, State
-from signaling.protocol.messages import CallEnded
+from signaling.protocol.server_messages import CallEnded
 from signaling.registry.contract import Owner, Status
 from signaling.telemetry.counters import counters
 from signaling.tests.people import ANSWER, OFFER, Person

@@ -22,8 +22,8 @@ def check(data: bytes) -> None:
     """Hold the decoder to what it says: an answer or `InvalidMessageError`, and no frame longer than its bytes."""
     # Where atheris can see into them.
     from serving.frames import whole_text_frame  # noqa: PLC0415
+    from signaling.protocol.decoding import decode_envelope, decode_payload, named_in  # noqa: PLC0415
     from signaling.protocol.errors import InvalidMessageError  # noqa: PLC0415
-    from signaling.protocol.messages import decode_envelope, decode_payload, named_in  # noqa: PLC0415
 
     frame = whole_text_frame(data)
     if frame is not None and frame[1] > len(data):
@@ -63,7 +63,7 @@ def main(arguments: list[str]) -> None:
 
     with atheris.instrument_imports(include=["signaling", "securecall_site"]):
         import serving.daphne_websocket  # noqa: F401, PLC0415
-        import signaling.protocol.messages  # noqa: F401, PLC0415
+        import signaling.protocol.decoding  # noqa: F401, PLC0415
     atheris.Setup(["tools.fuzz.decoder", *arguments], check)
     atheris.Fuzz()
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from signaling.protocol.messages import MAX_FRAME_BYTES
+from signaling.protocol.fields import MAX_FRAME_BYTES
 
 Object = list[tuple[str, Any]]
 

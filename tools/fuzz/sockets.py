@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from signaling.protocol.messages import MAX_FRAME_BYTES
+from signaling.protocol.fields import MAX_FRAME_BYTES
 from tools.fuzz import frames
 from tools.fuzz.handshakes import opening
 from tools.fuzz.messages import Messages

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from signaling.protocol.errors import RateLimitedError
 from signaling.protocol.limits import Allowance, Limits, SlidingWindow, Timeouts, TokenBucket
-from signaling.protocol.messages import error_for
+from signaling.protocol.server_messages import error_for
 
 START = 1_000.0
 OFF = Limits(*[0] * len(Limits.__dataclass_fields__))
@@ -32,22 +32,22 @@ def test_limits_are_those_of_the_protocol() -> None:
 
 def test_messages_come_in_a_burst_then_at_a_rate() -> None:
     allowance = Allowance(Limits(), START)
-    assert takes(allowance.take_message, START, 300) == 240
-    assert takes(allowance.take_message, START + 0.5, 100) == 10
-    assert takes(allowance.take_message, START + 1, 100) == 10
-    assert takes(allowance.take_message, START + 1000, 300) == 240
+    assert takes(allowance.consume_message, START, 300) == 240
+    assert takes(allowance.consume_message, START + 0.5, 100) == 10
+    assert takes(allowance.consume_message, START + 1, 100) == 10
+    assert takes(allowance.consume_message, START + 1000, 300) == 240
 
 
 def test_messages_refused_cost_nothing() -> None:
     allowance = Allowance(Limits(), START)
-    takes(allowance.take_message, START, 10_000)
+    takes(allowance.consume_message, START, 10_000)
     for tenth in range(1, 100):
-        assert takes(allowance.take_message, START + tenth / 10 + 0.001, 3) == 2
+        assert takes(allowance.consume_message, START + tenth / 10 + 0.001, 3) == 2
 
 
 def test_messages_are_unlimited_when_a_limit_is_off() -> None:
     for limits in (OFF, Limits(message_burst=0), Limits(messages_per_second=0)):
-        assert takes(Allowance(limits, START).take_message, START, 10_000) == 10_000
+        assert takes(Allowance(limits, START).consume_message, START, 10_000) == 10_000
 
 
 @given(
@@ -60,7 +60,7 @@ def test_bucket_never_gives_more_than_burst_and_rate(burst: int, per_second: int
     now, taken = START, 0
     for pause in pauses:
         now += pause
-        taken += not bucket.take(now, burst, per_second)
+        taken += not bucket.consume(now, burst, per_second)
         assert taken <= burst + (now - START) * per_second + 1e-6
 
 
@@ -70,7 +70,7 @@ def test_bucket_keeps_its_word(burst: int, per_second: int, pauses: list[float])
     now = START
     for pause in pauses:
         now += pause
-        wait = bucket.take(now, burst, per_second)
+        wait = bucket.consume(now, burst, per_second)
         assert 0 <= wait <= 1 / per_second + 1e-9
         if wait:
             # What is said to a client, in whole milliseconds.
@@ -78,7 +78,7 @@ def test_bucket_keeps_its_word(burst: int, per_second: int, pauses: list[float])
             assert isinstance(said, int)
             # No clock is exact to a microsecond.
             now += said / 1000 + 1e-6
-            assert not bucket.take(now, burst, per_second)
+            assert not bucket.consume(now, burst, per_second)
 
 
 @given(
@@ -92,7 +92,7 @@ def test_window_counts_exactly(limit: int, seconds: float, pauses: list[float]) 
     for pause in pauses:
         now += pause
         recent = [time for time in taken if time > now - seconds]
-        wait = window.take(now)
+        wait = window.consume(now)
         assert bool(wait) == (len(recent) >= limit)
         if wait:
             assert wait == pytest.approx(recent[0] + seconds - now)
@@ -104,11 +104,11 @@ def test_window_counts_exactly(limit: int, seconds: float, pauses: list[float]) 
 
 def test_window_without_a_limit_counts_nothing() -> None:
     window = SlidingWindow(0, 60)
-    assert not any(window.take(START) for _ in range(1000))
+    assert not any(window.consume(START) for _ in range(1000))
     assert window.is_empty(START)
 
 
-@pytest.mark.parametrize(("name", "limit"), [("take_lookup", 60), ("take_register", 10)])
+@pytest.mark.parametrize(("name", "limit"), [("consume_lookup", 60), ("consume_register", 10)])
 def test_directory_requests_are_counted_a_minute(name: str, limit: int) -> None:
     allowance = Allowance(Limits(), START)
     take = getattr(allowance, name)
@@ -123,8 +123,8 @@ def test_directory_requests_are_counted_a_minute(name: str, limit: int) -> None:
 
 def test_directory_requests_are_counted_apart() -> None:
     allowance = Allowance(Limits(), START)
-    assert takes(allowance.take_lookup, START, 100) == 60
-    assert takes(allowance.take_register, START, 100) == 10
+    assert takes(allowance.consume_lookup, START, 100) == 60
+    assert takes(allowance.consume_register, START, 100) == 10
 
 
 def test_refusals_exhaust_within_ten_seconds() -> None:

@@ -1,0 +1,44 @@
+"""The kinds of fields that messages have, and the limits of what a frame may hold (PROTOCOL.md, "Frames").
+
+Session descriptions and candidates are opaque: they are checked to be JSON of the right kind, and kept as the very
+bytes that came.
+"""
+
+from typing import Annotated, TypeVar
+
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from pkd import keys
+from signaling.protocol.calls import CALL_ID
+
+T = TypeVar("T")
+
+MAX_FRAME_BYTES = keys.MAX_FRAME_BYTES
+# How deep the decoder goes depends on Python's version; this does not, and is less.
+MAX_NESTING = 256
+# What a client may name in a request and find again in the ERROR for it.
+MAX_ECHO_CHARACTERS = 64
+
+Reason = Annotated[str, Meta(max_length=64)]
+# What a JSON schema says of these, `decode_payload` and the handlers check, who have a better sentence for it.
+CallId = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{CALL_ID.pattern}\Z"})]
+SessionDescription = Annotated[Raw, Meta(extra_json_schema={"type": "string", "minLength": 1})]
+Candidate = Annotated[Raw, Meta(extra_json_schema={"type": ["string", "object", "null"]})]
+
+# The W3C's RTCIceServer, one URL each; a STUN server needs neither username nor credential.
+IceServer = Annotated[
+    dict[str, str],
+    Meta(
+        extra_json_schema={
+            "properties": {name: {"type": "string"} for name in ("urls", "username", "credential")},
+            "required": ["urls"],
+        }
+    ),
+]
+IceServers = list[IceServer]
+Echo = Annotated[str, Meta(max_length=MAX_ECHO_CHARACTERS)]
+
+
+def or_unset(value: T | UnsetType | None) -> T | UnsetType:
+    """Return the value of an optional field; UNSET for `null`, which many serializers write for an absent one."""
+    return UNSET if value is None else value
