@@ -14,6 +14,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 from django.test import override_settings
+from hypothesis import settings as hypothesis_settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.support.services import (
@@ -28,6 +29,10 @@ from tests.support.services import (
 )
 
 T = TypeVar("T")
+
+# On a busy machine an example may take any time; the tests' own timeout ends what hangs.
+hypothesis_settings.register_profile("any machine", deadline=None)
+hypothesis_settings.load_profile("any machine")
 
 # What securecall_site/settings.py reads. The caller's values are nobody's business here.
 SETTINGS = (
