@@ -13,6 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
 HEAR_SECONDS = 20
@@ -115,7 +116,11 @@ class Liar:
                     await page.send(json.dumps({"type": "ERROR", "payload": error}))
                 else:
                     await server.send(text)
-        await server.close()
+        if page.close_code == CloseCode.ABNORMAL_CLOSURE:
+            # The server sees a lost line, as it was, and no page that leaves.
+            server.transport.abort()
+        else:
+            await server.close()
 
 
 # Of an answer's headers, what a browser has to know; the rest is of the connection.

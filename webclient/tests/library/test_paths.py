@@ -67,6 +67,28 @@ async def test_call_that_is_answered_is_not_negotiated_again(
     assert [it for it in liar.heard("ICE_CANDIDATE") if "description" in (it["candidate"] or "")] == []
 
 
+async def test_call_whose_caller_came_back_while_it_rang_is_not_negotiated_again(
+    open_any_client: OpenAnyClient, liar: Liar, coturn_server: Coturn
+) -> None:
+    async with Line.to(liar.port) as line:
+        alice, bob = await open_any_client("alice", line.port), await open_any_client("bob", liar.port)
+        call_id = await alice.calls(bob)
+
+        def renewed(payload: dict[str, Any]) -> dict[str, Any]:
+            secret = coturn_server.secrets[0]
+            return payload | {"iceServers": [minted_later(server, secret) for server in payload["iceServers"]]}
+
+        liar.lies("REGISTERED", renewed)
+        line.mend()
+        await alice.comes_back()
+        await bob.accepts()
+        for person in (alice, bob):
+            await person.expects("call", state="connected", callId=call_id)
+        for person in (alice, bob):
+            await person.asks_often()
+        assert [it for it in liar.heard("ICE_CANDIDATE") if "description" in (it["candidate"] or "")] == []
+
+
 async def test_offer_that_restarts_ice_is_taken_beside_another_one(
     open_any_client: OpenAnyClient, library_server: RunningServer
 ) -> None:

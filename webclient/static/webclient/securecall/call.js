@@ -232,7 +232,7 @@ export class Call {
       if (this.isOver) return;
       this.#change("connecting");
       this.#after("connect", CONNECT_MS, () => this.#noPath());
-      // For later: a configuration that changes between offer and answer makes Firefox restart ICE at once.
+      // For `#connected`: see `#renew`.
       this.#surroundings.iceServers.use(iceServers);
       await this.rtc.setRemoteDescription({ type: "answer", sdp: sdpAnswer });
       this.#describedBy(sdpAnswer);
@@ -273,7 +273,7 @@ export class Call {
 
   /** Registered, perhaps again. */
   online() {
-    this.#configure();
+    this.#renew();
     const { state } = this.status;
     this.#isElsewhere = true;
     // A server that came back without its memory does not ring there any more. One that knows the call says so.
@@ -367,8 +367,13 @@ export class Call {
     if (delayMs === null) return;
     this.#after("credentials", delayMs, async () => {
       await iceServers.refresh();
-      this.#configure();
+      this.#renew();
     });
+  }
+
+  /** Configure as above; but a change between offer and answer makes Firefox restart ICE at the answer, so wait for that. */
+  #renew() {
+    if (this.rtc?.signalingState !== "have-local-offer") this.#configure();
   }
 
   /** @param {RTCPeerConnection} rtc */
@@ -643,6 +648,7 @@ export class Call {
       // Not the answer to an offer that gave way, or that a newer one replaced.
       if (rtc.signalingState !== "have-local-offer" || id !== this.#offerId) return;
       await rtc.setRemoteDescription({ type, sdp });
+      this.#configure();
       this.#postHeld(rtc);
     } else if (type === "offer" && (rtc.signalingState === "stable" || this.role === "callee")) {
       await this.#surroundings.iceServers.refreshIfOld();
@@ -678,7 +684,8 @@ export class Call {
     for (const name of ["connect", "deadline", "find", "restart"]) this.#clear(name);
     if (this.status.state === "connected") return;
     this.#change("connected", { connectedAt: this.status.connectedAt ?? Date.now() });
-    this.#configure();
+    // The path may be there before the browser is done with the answer.
+    this.#step(async () => this.#configure());
     if (this.#needsNegotiation) this.#negotiate(false);
     this.#needsNegotiation = false;
   }
