@@ -1,8 +1,6 @@
 """The registry of a single process. No method awaits: each is one atomic step."""
 
-from collections import Counter, deque
 from collections.abc import Callable, Collection
-from typing import NamedTuple
 
 from signaling.delivery.events import Event, is_needed, size_of
 from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, TRANSITIONS, Action, EndReason, Leg, Role, State
@@ -13,7 +11,7 @@ from signaling.protocol.errors import (
     TargetNotFoundError,
     UnavailableError,
 )
-from signaling.protocol.limits import Limits, SlidingWindow, Timeouts
+from signaling.protocol.limits import Limits, Timeouts
 from signaling.registry.contract import (
     Claim,
     Ended,
@@ -25,37 +23,8 @@ from signaling.registry.contract import (
     Status,
     SupersededError,
 )
-from signaling.registry.rules import (
-    ARRIVALS_SECONDS,
-    TOO_MANY_CALLS,
-    TOO_MUCH_HELD,
-    USED_CALL_ID,
-)
-
-
-class _Call(NamedTuple):
-    participants: tuple[str, str]
-    opened_at: float
-
-
-class _Client:
-    __slots__ = ("held", "held_bytes", "legs", "owner", "successor")
-
-    def __init__(self) -> None:
-        self.owner: Owner | None = None
-        self.successor: str | None = None
-        self.legs: dict[str, Leg] = {}
-        self.held: deque[Event] | None = None
-        self.held_bytes = 0
-
-    def keep(self, event: Event, *, first: bool = False) -> None:
-        if self.held is None:
-            self.held = deque()
-        if first:
-            self.held.appendleft(event)
-        else:
-            self.held.append(event)
-        self.held_bytes += size_of(event)
+from signaling.registry.memory_records import Addresses, Call, Client
+from signaling.registry.rules import TOO_MANY_CALLS, TOO_MUCH_HELD, USED_CALL_ID
 
 
 class MemoryRegistry:
@@ -65,42 +34,27 @@ class MemoryRegistry:
         self._limits = limits
         self._timeouts = timeouts
         self._clock = clock
-        self._clients: dict[str, _Client] = {}
+        self._clients: dict[str, Client] = {}
         # Both in the order of their deadlines: everything in one waits equally long.
         self._ringing: dict[str, float] = {}
         self._holds: dict[str, float] = {}
         # In the order in which they were opened.
-        self._calls: dict[str, _Call] = {}
-        self._connections: Counter[str] = Counter()
-        self._arrivals: dict[str, SlidingWindow] = {}
-        self._arrivals_swept_at = clock()
+        self._calls: dict[str, Call] = {}
+        self._addresses = Addresses(limits, clock)
 
     async def admit(self, address: str) -> bool:
         """See `Registry.admit`."""
-        limits = self._limits
-        if limits.connections_per_ip and self._connections[address] >= limits.connections_per_ip:
-            return False
-        if limits.new_connections_per_ip_per_minute:
-            window = self._arrivals.get(address)
-            if window is None:
-                window = SlidingWindow(limits.new_connections_per_ip_per_minute, ARRIVALS_SECONDS)
-                self._arrivals[address] = window
-            if window.consume(self._clock()):
-                return False
-        self._connections[address] += 1
-        return True
+        return self._addresses.admit(address)
 
     async def depart(self, address: str) -> None:
         """See `Registry.depart`."""
-        self._connections[address] -= 1
-        if self._connections[address] <= 0:
-            del self._connections[address]
+        self._addresses.depart(address)
 
     async def claim(self, client_id: str, owner: Owner, *, is_first: bool = True) -> Claim:
         """See `Registry.claim`."""
         client = self._clients.get(client_id)
         if client is None:
-            client = self._clients[client_id] = _Client()
+            client = self._clients[client_id] = Client()
         is_next = client.successor == owner.channel
         holder = client.owner if client.owner != owner else None
         if not is_first and not is_next and (client.successor or holder):
@@ -133,7 +87,7 @@ class MemoryRegistry:
         if not hold and client.successor is None:
             return Released(self._remove(client_id, client))
         for event in reversed(strays):
-            client.keep(event, first=True)
+            client.hold(event, is_first=True)
         self._start_hold(client_id, client)
         return Released([], client.successor)
 
@@ -152,7 +106,7 @@ class MemoryRegistry:
         is_full = len(client.held or ()) >= HELD_MESSAGES or client.held_bytes + size_of(event) > HELD_BYTES
         if is_full and not is_needed(event):
             raise RateLimitedError(*TOO_MUCH_HELD)
-        client.keep(event)
+        client.hold(event)
         return True
 
     async def open_call(self, call_id: str, caller: str, callee: str) -> None:
@@ -169,7 +123,7 @@ class MemoryRegistry:
         limit = self._limits.open_calls_per_client
         if limit and sum(leg.role is Role.CALLER for leg in legs.values()) >= limit:
             raise RateLimitedError(*TOO_MANY_CALLS)
-        self._calls[call_id] = _Call((caller, callee), self._clock())
+        self._calls[call_id] = Call((caller, callee), self._clock())
         legs[call_id] = Leg(callee, Role.CALLER, State.RINGING)
         target.legs[call_id] = Leg(caller, Role.CALLEE, State.RINGING)
         self._ringing[call_id] = self._clock() + self._timeouts.ring_seconds
@@ -204,15 +158,13 @@ class MemoryRegistry:
             ended.append(Ended(call_id, EndReason.TIMEOUT, participants))
         for client_id in _due(self._holds, now):
             ended += self._remove(client_id, self._clients[client_id])
-        if now >= self._arrivals_swept_at + ARRIVALS_SECONDS:
-            self._arrivals_swept_at = now
-            self._arrivals = {address: window for address, window in self._arrivals.items() if not window.is_empty(now)}
+        self._addresses.sweep(now)
         return ended
 
     async def status(self) -> Status:
         """See `Registry.status`."""
         return Status(
-            connections=self._connections.total(),
+            connections=self._addresses.total(),
             registered_clients=sum(client.owner is not None for client in self._clients.values()),
             ringing_calls=len(self._ringing),
             active_calls=len(self._calls) - len(self._ringing),
@@ -245,7 +197,7 @@ class MemoryRegistry:
         state = State.RINGING if call_id in self._ringing else State.ACTIVE
         return OpenCall(call_id, caller, callee, state, self._clock() - opened_at)
 
-    def _start_hold(self, client_id: str, client: _Client) -> None:
+    def _start_hold(self, client_id: str, client: Client) -> None:
         if client.legs or client.held or client.successor is not None:
             self._holds[client_id] = self._clock() + self._timeouts.hold_seconds
         else:
@@ -258,7 +210,7 @@ class MemoryRegistry:
                 client.legs.pop(call_id, None)
         self._ringing.pop(call_id, None)
 
-    def _remove(self, client_id: str, client: _Client) -> list[Ended]:
+    def _remove(self, client_id: str, client: Client) -> list[Ended]:
         ended = [Ended(call_id, EndReason.PEER_DISCONNECTED, (leg.peer,)) for call_id, leg in client.legs.items()]
         for call in ended:
             self._end(call.call_id)

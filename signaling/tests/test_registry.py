@@ -52,7 +52,7 @@ from signaling.registry.contract import (
     SupersededError,
 )
 from signaling.registry.memory import MemoryRegistry
-from signaling.registry.redis import LEASE_SECONDS
+from signaling.registry.redis_leases import LEASE_SECONDS
 from signaling.tests.stage import Clock, RedisProcess, change, message, new_prefix, redis_process
 
 CALL = "call-of-this-test"
@@ -98,11 +98,10 @@ def registry(stage: Stage) -> Registry:
 
 def names_in(registry: MemoryRegistry) -> set[str]:
     """Everything that a memory registry still remembers."""
-    return {
-        f"{name}:{key}"
-        for name in ("_clients", "_ringing", "_holds", "_calls", "_connections", "_arrivals")
-        for key in getattr(registry, name)
-    }
+    parts = dict(vars(registry))
+    parts |= vars(parts["_addresses"])
+    names = ("_clients", "_ringing", "_holds", "_calls", "_connections", "_arrivals")
+    return {f"{name}:{key}" for name in names for key in parts[name]}
 
 
 def owner_of(client_id: str, number: int = 1) -> Owner:

@@ -8,7 +8,7 @@ from signaling import operations
 from signaling.cluster import node
 from signaling.cluster.node import Node
 from signaling.cluster.single_process import SingleProcess
-from signaling.registry.redis import LEASE_SECONDS
+from signaling.registry.redis_leases import LEASE_SECONDS
 from signaling.telemetry.counters import HOPS_A_ROUND, Counters, counters
 from signaling.telemetry.readings import MINUTES_A_DAY, Minutes
 from signaling.telemetry.snapshot import Overview, Series, Snapshot, Window

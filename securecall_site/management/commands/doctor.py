@@ -15,7 +15,7 @@ from diagnostics.doctor.confidential import without_secrets
 from diagnostics.doctor.finding import Finding
 from diagnostics.outcome import Outcome
 from signaling.delivery.events import FORMAT
-from signaling.registry.redis import registry_prefix
+from signaling.registry.redis_leases import registry_prefix
 
 SUBJECT_WIDTH = 10
 

@@ -1,0 +1,83 @@
+"""What the registry of a single process keeps of a client, a call and an address."""
+
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from signaling.delivery.events import Event, size_of
+from signaling.protocol.calls import Leg
+from signaling.protocol.limits import Limits, SlidingWindow
+from signaling.registry.contract import Owner
+from signaling.registry.rules import ARRIVALS_SECONDS
+
+
+class Call(NamedTuple):
+    """An open call; its state is in the legs of its participants."""
+
+    participants: tuple[str, str]
+    opened_at: float
+
+
+class Client:
+    """A client ID's owner, calls and held messages; `successor` is the channel of the connection that waits for it."""
+
+    __slots__ = ("held", "held_bytes", "legs", "owner", "successor")
+
+    def __init__(self) -> None:
+        self.owner: Owner | None = None
+        self.successor: str | None = None
+        self.legs: dict[str, Leg] = {}
+        self.held: deque[Event] | None = None
+        self.held_bytes = 0
+
+    def hold(self, event: Event, *, is_first: bool = False) -> None:
+        """Put an event into the held queue: at its end, or at its beginning."""
+        if self.held is None:
+            self.held = deque()
+        if is_first:
+            self.held.appendleft(event)
+        else:
+            self.held.append(event)
+        self.held_bytes += size_of(event)
+
+
+class Addresses:
+    """Counts the open connections of each address, and those of the last minute."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._connections: Counter[str] = Counter()
+        self._arrivals: dict[str, SlidingWindow] = {}
+        self._swept_at = clock()
+
+    def admit(self, address: str) -> bool:
+        """Count a connection from `address`; return False when it has too many, open or new."""
+        limits = self._limits
+        if limits.connections_per_ip and self._connections[address] >= limits.connections_per_ip:
+            return False
+        if limits.new_connections_per_ip_per_minute:
+            window = self._arrivals.get(address)
+            if window is None:
+                window = SlidingWindow(limits.new_connections_per_ip_per_minute, ARRIVALS_SECONDS)
+                self._arrivals[address] = window
+            if window.take(self._clock()):
+                return False
+        self._connections[address] += 1
+        return True
+
+    def depart(self, address: str) -> None:
+        """Count a connection from `address` as closed."""
+        self._connections[address] -= 1
+        if self._connections[address] <= 0:
+            del self._connections[address]
+
+    def sweep(self, now: float) -> None:
+        """Forget the addresses without a new connection in the last minute, once a minute."""
+        if now >= self._swept_at + ARRIVALS_SECONDS:
+            self._swept_at = now
+            self._arrivals = {address: window for address, window in self._arrivals.items() if not window.is_empty(now)}
+
+    def total(self) -> int:
+        """Count the open connections of all addresses."""
+        return self._connections.total()
