@@ -40,11 +40,11 @@ class MemoryRegistry:
         self._holds: dict[str, float] = {}
         # In the order in which they were opened.
         self._calls: dict[str, Call] = {}
-        self._addresses = Addresses(limits, clock)
+        self._addresses = Addresses(clock)
 
     async def admit(self, address: str) -> bool:
         """See `Registry.admit`."""
-        return self._addresses.admit(address)
+        return self._addresses.admit(address, self._limits)
 
     async def depart(self, address: str) -> None:
         """See `Registry.depart`."""

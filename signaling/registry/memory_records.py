@@ -44,16 +44,14 @@ class Client:
 class Addresses:
     """Counts the open connections of each address, and those of the last minute."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
-        self._limits = limits
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._connections: Counter[str] = Counter()
         self._arrivals: dict[str, SlidingWindow] = {}
         self._swept_at = clock()
 
-    def admit(self, address: str) -> bool:
+    def admit(self, address: str, limits: Limits) -> bool:
         """Count a connection from `address`; return False when it has too many, open or new."""
-        limits = self._limits
         if limits.connections_per_ip and self._connections[address] >= limits.connections_per_ip:
             return False
         if limits.new_connections_per_ip_per_minute:
