@@ -52,3 +52,11 @@ async def join() -> AsyncIterator[Callable[..., Awaitable[Person]]]:
     """Connects people; they leave at the end of the test."""
     async with leaving() as connect:
         yield connect
+
+
+@pytest.fixture
+async def on_redis(redis_url: str, prefix: str, settings: Settings) -> AsyncIterator[Node]:
+    """The node of a process on the shared Redis."""
+    use_redis(settings, redis_url, prefix)
+    yield await node.current()
+    await node.stop()

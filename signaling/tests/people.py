@@ -9,13 +9,15 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from channels.testing import WebsocketCommunicator
+from django.utils.module_loading import import_string
 
 from serving.transport import EXTENSION, Event, EventQueue, PlainTransport, Take
-from signaling.routing import websocket_application as application
 
 Connect: TypeAlias = Callable[[], Awaitable["Person"]]
 
 ANSWER_SECONDS = 3
+# By its name, as for an ASGI server: a room's tests connect to the whole application and import nothing above the room.
+application: Any = import_string("signaling.routing.websocket_application")
 OFFER, ANSWER = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\n", "v=0\r\no=- 2 2 IN IP4 192.0.2.2\r\n"
 
 

@@ -11,7 +11,7 @@ from signaling.delivery.layers import LocalChannelLayer, LocalLoopLayer
 from signaling.delivery.redis_layer import RedisChannelLayer
 from signaling.protocol.errors import UnavailableError
 from signaling.tests.gate import Gate
-from signaling.tests.stage import PATIENCE_SECONDS, RedisProcess, new_prefix, redis_process, until
+from signaling.tests.redis_layers import PATIENCE_SECONDS, LayerProcess, layer_process, new_prefix, until
 from tests.support.services import RedisServer
 
 EVENT: Event = {"type": "client.message", "frame": "\u00e9 frame", "changes": ["call", "active", "bob"]}
@@ -22,7 +22,7 @@ async def layer(request: pytest.FixtureRequest, prefix: str) -> AsyncIterator[Lo
     if request.param == "memory":
         yield LocalChannelLayer().here()
         return
-    async with redis_process(request.getfixturevalue("redis_url"), prefix) as process:
+    async with layer_process(request.getfixturevalue("redis_url"), prefix) as process:
         yield process.layer
 
 
@@ -173,14 +173,14 @@ async def part_of(layer: LocalChannelLayer | RedisChannelLayer) -> LocalLoopLaye
 # --- Two processes ---------------------------------------------------------------------------------------
 
 
-async def test_group_send_reaches_the_other_process(process: RedisProcess, other: RedisProcess) -> None:
+async def test_group_send_reaches_the_other_process(process: LayerProcess, other: LayerProcess) -> None:
     alice = await inbox(process.layer, "client.alice")
     assert await other.layer.group_send("client.alice", EVENT) == 1
     assert await alice.has(1) == [EVENT]
 
 
 async def test_group_send_inside_a_process_does_not_ask_redis(own_redis: RedisServer) -> None:
-    async with redis_process(own_redis.url, "inside") as process:
+    async with layer_process(own_redis.url, "inside") as process:
         alice = await inbox(process.layer, "client.alice")
         await asyncio.to_thread(own_redis.stop)
         assert await process.layer.group_send("client.alice", EVENT) == 1
@@ -189,20 +189,20 @@ async def test_group_send_inside_a_process_does_not_ask_redis(own_redis: RedisSe
             await process.layer.group_send("client.bob", EVENT)
 
 
-async def test_group_send_gives_the_members_the_event_as_it_is(process: RedisProcess) -> None:
+async def test_group_send_gives_the_members_the_event_as_it_is(process: LayerProcess) -> None:
     alice = await inbox(process.layer, "client.alice")
     await process.layer.group_send("client.alice", EVENT)
     assert alice.came[0] is EVENT
 
 
-async def test_events_are_plain_data(process: RedisProcess, other: RedisProcess) -> None:
+async def test_events_are_plain_data(process: LayerProcess, other: LayerProcess) -> None:
     await inbox(process.layer, "client.alice")
     for sending in (other.layer.group_send("client.alice", {"type": "x", "frame": object()}),):
         with pytest.raises(TypeError):
             await sending
 
 
-async def test_send_reaches_a_channel_of_the_other_process(process: RedisProcess, other: RedisProcess) -> None:
+async def test_send_reaches_a_channel_of_the_other_process(process: LayerProcess, other: LayerProcess) -> None:
     alice, bob = await inbox(process.layer), await inbox(process.layer)
     sent = dict(EVENT)
     await other.layer.send(alice.channel, sent)
@@ -212,14 +212,14 @@ async def test_send_reaches_a_channel_of_the_other_process(process: RedisProcess
 
 
 async def test_send_to_a_channel_of_a_process_that_is_gone_is_silent(
-    redis_url: str, prefix: str, other: RedisProcess
+    redis_url: str, prefix: str, other: LayerProcess
 ) -> None:
-    async with redis_process(redis_url, prefix) as gone:
+    async with layer_process(redis_url, prefix) as gone:
         channel = await gone.layer.new_channel()
     await other.layer.send(channel, EVENT)
 
 
-async def test_group_add_loses_nothing_afterwards(process: RedisProcess, other: RedisProcess) -> None:
+async def test_group_add_loses_nothing_afterwards(process: LayerProcess, other: LayerProcess) -> None:
     alice = await inbox(process.layer)
     for number in range(1000):
         group = f"client.{number}"
@@ -228,7 +228,7 @@ async def test_group_add_loses_nothing_afterwards(process: RedisProcess, other: 
     assert await alice.has(1000) == [numbered(number) for number in range(1000)]
 
 
-async def test_group_send_keeps_order_and_loses_nothing(process: RedisProcess, other: RedisProcess) -> None:
+async def test_group_send_keeps_order_and_loses_nothing(process: LayerProcess, other: LayerProcess) -> None:
     alice = await inbox(process.layer, "client.alice")
     for start in range(0, 5000, 100):
         sending = [other.layer.group_send("client.alice", numbered(start + number)) for number in range(100)]
@@ -237,7 +237,7 @@ async def test_group_send_keeps_order_and_loses_nothing(process: RedisProcess, o
 
 
 async def test_group_discard_delivers_what_was_on_its_way(
-    process: RedisProcess, other: RedisProcess, redis_url: str
+    process: LayerProcess, other: LayerProcess, redis_url: str
 ) -> None:
     alice = await inbox(process.layer, "client.alice")
     leaving = asyncio.create_task(process.layer.group_discard("client.alice", alice.channel))
@@ -251,7 +251,7 @@ async def test_group_discard_delivers_what_was_on_its_way(
     assert await other.layer.group_send("client.alice", EVENT) == 0
 
 
-async def test_group_moves_to_the_other_process(process: RedisProcess, other: RedisProcess) -> None:
+async def test_group_moves_to_the_other_process(process: LayerProcess, other: LayerProcess) -> None:
     before = await inbox(process.layer, "client.alice")
     await process.layer.group_discard("client.alice", before.channel)
     after = await inbox(other.layer, "client.alice")
@@ -261,7 +261,7 @@ async def test_group_moves_to_the_other_process(process: RedisProcess, other: Re
 
 
 async def test_groups_are_joined_again_after_redis_restarted(own_redis: RedisServer) -> None:
-    async with redis_process(own_redis.url, "again") as process, redis_process(own_redis.url, "again") as other:
+    async with layer_process(own_redis.url, "again") as process, layer_process(own_redis.url, "again") as other:
         alice = await inbox(process.layer)
         for number in range(1200):
             await process.layer.group_add(f"client.{number}", alice.channel)
@@ -283,8 +283,8 @@ async def test_groups_are_joined_again_after_redis_restarted(own_redis: RedisSer
 async def test_group_left_while_the_groups_are_joined_again_stays_left(own_redis: RedisServer) -> None:
     async with (
         Gate(own_redis.port).listening() as gate,
-        redis_process(gate.url, "leaving") as process,
-        redis_process(own_redis.url, "leaving") as other,
+        layer_process(gate.url, "leaving") as process,
+        layer_process(own_redis.url, "leaving") as other,
     ):
         alice = await inbox(process.layer)
         groups = [f"client.{number}" for number in range(1200)]
@@ -302,7 +302,7 @@ async def test_group_left_while_the_groups_are_joined_again_stays_left(own_redis
         assert await other.layer.group_send(groups[-1], EVENT) == 0
 
 
-async def test_group_add_that_is_cancelled_leaves_no_member_behind(process: RedisProcess, other: RedisProcess) -> None:
+async def test_group_add_that_is_cancelled_leaves_no_member_behind(process: LayerProcess, other: LayerProcess) -> None:
     alice = await inbox(process.layer)
     adding = asyncio.create_task(process.layer.group_add("client.alice", alice.channel))
     await asyncio.sleep(0)
@@ -313,7 +313,7 @@ async def test_group_add_that_is_cancelled_leaves_no_member_behind(process: Redi
     assert await other.layer.group_send("client.alice", EVENT) == 0
 
 
-async def test_event_that_is_not_ours_does_not_break_the_link(process: RedisProcess, other: RedisProcess) -> None:
+async def test_event_that_is_not_ours_does_not_break_the_link(process: LayerProcess, other: LayerProcess) -> None:
     alice = await inbox(process.layer, "client.alice")
     number = await process.link.call("CLIENT", "ID")
     assert await other.link.call("PUBLISH", process.layer.redis_name("client.alice"), b"\xc1 not packed") == 1
@@ -335,14 +335,14 @@ async def stock(redis_url: str, prefix: str) -> AsyncIterator[RedisPubSubChannel
     await layer.flush()
 
 
-async def test_stock_layer_reaches_our_groups(process: RedisProcess, stock: RedisPubSubChannelLayer) -> None:
+async def test_stock_layer_reaches_our_groups(process: LayerProcess, stock: RedisPubSubChannelLayer) -> None:
     alice = await inbox(process.layer, "client.alice")
     await stock.group_send("client.alice", EVENT)
     assert await alice.has(1) == [EVENT]
 
 
 async def test_our_layer_reaches_groups_of_the_stock_layer(
-    process: RedisProcess, stock: RedisPubSubChannelLayer
+    process: LayerProcess, stock: RedisPubSubChannelLayer
 ) -> None:
     channel = await stock.new_channel()
     await stock.group_add("client.alice", channel)
@@ -353,14 +353,14 @@ async def test_our_layer_reaches_groups_of_the_stock_layer(
         assert await stock.receive(channel) == EVENT | {"format": FORMAT}
 
 
-async def test_layer_of_another_prefix_reaches_nobody(process: RedisProcess, redis_url: str) -> None:
+async def test_layer_of_another_prefix_reaches_nobody(process: LayerProcess, redis_url: str) -> None:
     await inbox(process.layer, "client.alice")
-    async with redis_process(redis_url, new_prefix()) as stranger:
+    async with layer_process(redis_url, new_prefix()) as stranger:
         assert await stranger.layer.group_send("client.alice", EVENT) == 0
 
 
 async def test_layers_leave_no_tasks(redis_url: str, prefix: str, tasks_left: Callable[[], set[str]]) -> None:
-    async with redis_process(redis_url, prefix) as process:
+    async with layer_process(redis_url, prefix) as process:
         await inbox(process.layer, "client.alice")
         channel = await process.layer.new_channel()
         await cancelled_receive(process.layer, channel)

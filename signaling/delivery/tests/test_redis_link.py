@@ -12,7 +12,7 @@ import redis
 from signaling.delivery.redis_link import RedisLink
 from signaling.delivery.redis_protocol import REPLY_TIMEOUT_SECONDS
 from signaling.protocol.errors import UnavailableError
-from signaling.tests.stage import PATIENCE_SECONDS, until
+from signaling.tests.redis_layers import PATIENCE_SECONDS, until
 from tests.support.services import RedisServer
 
 Came = list[tuple[str, bytes]]

@@ -1,8 +1,9 @@
+"""Redis goes and comes back."""
+
 import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -10,7 +11,6 @@ import pytest
 from msgspec import Raw
 from pytest_django import Settings
 
-from signaling import operations
 from signaling.cluster import node
 from signaling.cluster.node import Node
 from signaling.connections.relay import Relay
@@ -46,120 +46,6 @@ async def on_own_redis(gate: Gate, settings: Settings) -> AsyncIterator[Node]:
 
 async def pair(join: Join) -> tuple[Person, Person]:
     return await (await join()).register("alice"), await (await join()).register("bob")
-
-
-# --- Deadlines -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("here")
-async def test_connection_that_does_not_register_is_closed(join: Join, settings: Settings) -> None:
-    settings.TIMEOUTS = replace(settings.TIMEOUTS, registration_seconds=0.3)
-    alice = await join()
-    await alice.expects_nothing()
-    bob = await (await join()).register("bob")
-    await alice.expects_close(4408)
-    await bob.expects_nothing()
-
-
-@pytest.mark.usefixtures("here")
-async def test_connection_that_falls_silent_is_closed_and_held(join: Join, settings: Settings) -> None:
-    alice, bob = await pair(join)
-    call_id = await call(alice, bob)
-    settings.TIMEOUTS = replace(settings.TIMEOUTS, heartbeat_seconds=0.6)
-    # Whoever came before the setting keeps its first deadline; these two come after it.
-    alice, bob = await pair(join)
-    loop = asyncio.get_running_loop()
-    closed = asyncio.ensure_future(bob.socket.receive_output(ANSWER_SECONDS))
-    began = loop.time()
-    while not closed.done():
-        await alice.expects_nothing()
-        await asyncio.sleep(0.05)
-    assert (await closed)["code"] == 4408
-    assert loop.time() - began > 0.5
-    await bob.leaves(1000)
-    await alice.send("ICE_CANDIDATE", callId=call_id, candidate="while away")
-    again = await (await join()).register("bob")
-    await again.expects("ICE_CANDIDATE", candidate="while away")
-
-
-@pytest.mark.usefixtures("here")
-async def test_ping_frames_count_as_life(join: Join, settings: Settings) -> None:
-    settings.TIMEOUTS = replace(settings.TIMEOUTS, heartbeat_seconds=0.6)
-    alice, bob = await pair(join)
-    closed = asyncio.ensure_future(bob.socket.receive_output(ANSWER_SECONDS))
-    while not closed.done():
-        await alice.socket.send_input({"type": "websocket.ping"})
-        await asyncio.sleep(0.05)
-    assert (await closed)["code"] == 4408
-    await alice.expects_nothing()
-
-
-async def test_call_that_nobody_answers_times_out(here: Node, join: Join, settings: Settings) -> None:
-    vars(here.registry)["_timeouts"] = replace(settings.TIMEOUTS, ring_seconds=0.1)
-    alice, bob = await pair(join)
-    call_id = await call(alice, bob, is_answered=False)
-    for person in (alice, bob):
-        await person.expects("CALL_ENDED", callId=call_id, reason="timeout")
-    await bob.send("CALL_ACCEPT", callId=call_id, sdpAnswer="v=0")
-    await bob.expects("ERROR", code="CALL_NOT_FOUND")
-
-
-async def test_call_of_a_client_that_stays_away_ends(here: Node, join: Join, settings: Settings) -> None:
-    vars(here.registry)["_timeouts"] = replace(settings.TIMEOUTS, hold_seconds=0.1)
-    alice, bob = await pair(join)
-    call_id = await call(alice, bob)
-    await bob.is_cut_off()
-    await alice.expects("CALL_ENDED", callId=call_id, reason="peer_disconnected")
-
-
-# --- The node ----------------------------------------------------------------------------------------------
-
-
-async def test_status_counts_everything(here: Node, join: Join) -> None:
-    alice, bob = await pair(join)
-    await join()
-    await call(alice, bob)
-    await call(alice, bob, is_answered=False)
-    await here.cluster.renew_lease()
-    assert await operations.status() == {
-        "connections": 3,
-        "registeredClients": 2,
-        "openCalls": {"ringing": 1, "active": 1},
-    }
-
-
-async def test_node_is_one_for_an_event_loop(here: Node) -> None:
-    assert await asyncio.gather(*(node.current() for _ in range(10))) == [here] * 10
-
-
-@pytest.mark.usefixtures("here")
-async def test_stop_leaves_no_tasks(tasks_left: Callable[[], set[str]], join: Join) -> None:
-    alice, bob = await pair(join)
-    await call(alice, bob)
-    await alice.leaves()
-    await bob.leaves()
-    await node.stop()
-    await node.stop()
-    assert tasks_left() == set()
-
-
-async def test_stop_lets_other_processes_take_over_at_once(
-    redis_url: str, prefix: str, settings: Settings, join: Join
-) -> None:
-    use_redis(settings, redis_url, prefix)
-    async with redis_process(redis_url, prefix) as other:
-        # Clocks do not agree: this one is a little ahead of the other's.
-        now = node.unix_clock()
-        await node.current(lambda: now() + 1)
-        alice, bob = await pair(join)
-        await call(alice, bob)
-        await node.stop()
-        assert await other.registry.sweep() == []
-        assert await other.registry.status() == Status(0, 0, 0, 1)
-        assert await other.registry.hold("alice", message("while away"))
-
-
-# --- Redis goes and comes back -------------------------------------------------------------------------------
 
 
 async def restart(redis: RedisServer, here: Node) -> None:

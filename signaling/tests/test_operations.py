@@ -1,3 +1,5 @@
+"""The door of operators' pages."""
+
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -7,20 +9,11 @@ from pytest_django import Settings
 from signaling import operations
 from signaling.cluster import node
 from signaling.cluster.node import Node
-from signaling.cluster.roll_call import RollCall
 from signaling.tests.people import Person, call
 from signaling.tests.stage import RedisProcess, redis_process, use_redis
 from tests.support.services import RedisServer
 
 Join = Callable[..., Awaitable[Person]]
-
-
-@pytest.fixture
-async def on_redis(redis_url: str, prefix: str, settings: Settings) -> AsyncIterator[Node]:
-    """The node of a process on the shared Redis."""
-    use_redis(settings, redis_url, prefix)
-    yield await node.current()
-    await node.stop()
 
 
 @pytest.fixture
@@ -85,17 +78,6 @@ async def test_disconnecting_who_is_not_connected_does_nothing(join: Join) -> No
     await alice.expects_nothing()
 
 
-async def test_other_process_is_asked(on_redis: Node, elsewhere: RedisProcess, join: Join) -> None:
-    alice = await (await join()).register("alice")
-    roll_call = RollCall(elsewhere.layer, set())
-    processes = await elsewhere.registry.processes()
-    assert processes == {on_redis.layer.process: 1, elsewhere.layer.process: 0}
-    found = await roll_call.find(processes, "ali", 10)
-    assert [(client.client_id, client.process) for client in found.clients] == [("alice", on_redis.layer.process)]
-    assert (await roll_call.disconnect(processes, "alice")).was_connected
-    await alice.expects_close(4503)
-
-
 async def test_process_that_does_not_answer_is_named(elsewhere: RedisProcess, on_redis: Node, join: Join) -> None:
     await (await join()).register("alice")
     began = asyncio.get_running_loop().time()
@@ -141,3 +123,37 @@ async def test_call_ended_by_an_operator_is_told_to_who_is_away(join: Join) -> N
     await alice.expects("CALL_ENDED", callId=call_id, reason="operator")
     again = await (await join()).register("bob")
     await again.expects("CALL_ENDED", callId=call_id, reason="operator")
+
+
+async def pair(join: Join) -> tuple[Person, Person]:
+    return await (await join()).register("alice"), await (await join()).register("bob")
+
+
+async def test_status_counts_everything(here: Node, join: Join) -> None:
+    alice, bob = await pair(join)
+    await join()
+    await call(alice, bob)
+    await call(alice, bob, is_answered=False)
+    await here.cluster.renew_lease()
+    assert await operations.status() == {
+        "connections": 3,
+        "registeredClients": 2,
+        "openCalls": {"ringing": 1, "active": 1},
+    }
+
+
+async def test_overview_of_one_process_is_its_own(here: Node, join: Join) -> None:
+    await join()
+    overview = await operations.snapshots()
+    assert [one.process for one in overview.processes] == [here.layer.process]
+    assert overview.total.connections == 1
+
+
+async def test_overview_without_redis_is_this_process_and_says_so(own_redis: RedisServer, settings: Settings) -> None:
+    use_redis(settings, own_redis.url, "snapshots")
+    await node.current()
+    own_redis.stop()
+    overview = await operations.snapshots()
+    assert [one.redis_is_up for one in overview.processes] == [False]
+    assert overview.total.redis_is_up is False
+    await node.stop()

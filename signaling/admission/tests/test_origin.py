@@ -4,7 +4,6 @@ import pytest
 from channels.testing import WebsocketCommunicator
 
 from signaling.admission.origin import AllowedOrigins, refuse
-from signaling.routing import websocket_application
 
 ALLOWED = ["https://app.example.com", "http://localhost:*"]
 SERVED = ["served.example", ".wild.example", "localhost", "*"]
@@ -180,13 +179,6 @@ async def test_each_kind_of_refusal_is_logged(caplog: pytest.LogCaptureFixture) 
         assert not await passes_through(application, origin)
 
     assert len(caplog.records) == 5
-
-
-@pytest.mark.parametrize("path", ["/", "/signals", "/signal//", "/signal/x", "/admin/", "//signal"])
-async def test_unknown_path_is_refused(path: str) -> None:
-    communicator = WebsocketCommunicator(websocket_application, path)
-    assert await communicator.connect() == (False, 1000)
-    await communicator.wait()
 
 
 async def test_refuse_closes_before_accepting() -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from signaling.telemetry.counters import Counters
 from signaling.telemetry.readings import MINUTES_A_DAY, Minutes
-from signaling.tests.stage import Clock
+from signaling.tests.clock import Clock
 
 
 @pytest.fixture

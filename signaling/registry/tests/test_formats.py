@@ -1,28 +1,15 @@
-"""The format number of what is in Redis, and of the processes that are there."""
+"""The format number of the records in Redis, and of the processes that are there."""
 
 import itertools
-from collections.abc import AsyncIterator
 
 import pytest
-from pytest_django import Settings
 
-from signaling.cluster import node
-from signaling.cluster.node import Node
 from signaling.delivery.events import FORMAT
 from signaling.protocol.errors import UnavailableError
 from signaling.registry.contract import Owner
-from signaling.telemetry.counters import counters
-from signaling.tests.stage import RedisProcess, redis_process, until, use_redis
+from signaling.tests.stage import RedisProcess
 
 numbers = itertools.count(1)
-
-
-@pytest.fixture
-async def on_redis(redis_url: str, prefix: str, settings: Settings) -> AsyncIterator[Node]:
-    """The node of a process on the shared Redis."""
-    use_redis(settings, redis_url, prefix)
-    yield await node.current()
-    await node.stop()
 
 
 async def test_records_of_another_format_are_left_alone(
@@ -69,22 +56,3 @@ async def test_lease_says_which_format_the_process_knows(process: RedisProcess, 
     await process.registry.sweep()
     left = await process.link.call("HKEYS", f"{process.layer.prefix}-registry:formats")
     assert set(left) == {b"gone", process.layer.process.encode()}
-
-
-@pytest.mark.usefixtures("on_redis")
-async def test_process_of_another_format_is_logged_once(
-    redis_url: str, prefix: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    async with redis_process(redis_url, prefix) as elsewhere:
-        await elsewhere.link.call("HSET", f"{prefix}-registry:formats", elsewhere.layer.process, 7)
-        # A process that connects anew renews its lease.
-        for _ in range(2):
-            await connect_anew(elsewhere)
-    assert caplog.text.count("Processes of another version are on this Redis: format 7") == 1
-
-
-async def connect_anew(elsewhere: RedisProcess) -> None:
-    """Break the other process' connection to Redis, and wait until all that follows a connect is done."""
-    connects = counters.redis_connects
-    await elsewhere.cut_others()
-    await until(lambda: counters.redis_connects > connects)

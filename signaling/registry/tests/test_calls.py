@@ -1,0 +1,166 @@
+"""Calls: open_call and advance."""
+
+import asyncio
+import itertools
+
+import pytest
+
+from signaling.protocol.calls import (
+    TRANSITIONS,
+    Action,
+    Leg,
+    Role,
+    State,
+)
+from signaling.protocol.errors import (
+    CallNotFoundError,
+    InvalidMessageError,
+    RateLimitedError,
+    TargetNotFoundError,
+    UnavailableError,
+)
+from signaling.registry.contract import (
+    Registry,
+)
+from signaling.registry.tests.both import (
+    CALL,
+    LIMITS,
+    Stage,
+    call,
+    legs_of,
+    online,
+)
+
+
+async def test_open_call_gives_both_a_leg(registry: Registry) -> None:
+    alice, bob = await call(registry)
+    assert await legs_of(registry, alice, "alice") == {CALL: Leg("bob", Role.CALLER, State.RINGING)}
+    assert await legs_of(registry, bob, "bob") == {CALL: Leg("alice", Role.CALLEE, State.RINGING)}
+
+
+async def test_open_call_to_nobody_finds_no_target(stage: Stage) -> None:
+    await online(stage.registry, "alice")
+    with pytest.raises(TargetNotFoundError):
+        await stage.registry.open_call(CALL, "alice", "nobody")
+    assert (await stage.registry.status()).ringing_calls == 0
+
+
+async def test_open_call_to_a_held_client_finds_no_target(registry: Registry) -> None:
+    _, bob = await call(registry)
+    await registry.release("bob", bob, [], hold=True)
+    with pytest.raises(TargetNotFoundError):
+        await registry.open_call("another-call-of-it", "alice", "bob")
+
+
+async def test_open_call_with_a_used_id_is_invalid(registry: Registry) -> None:
+    await call(registry)
+    await online(registry, "carol")
+    for caller, callee in (("alice", "bob"), ("carol", "bob"), ("bob", "alice")):
+        with pytest.raises(InvalidMessageError):
+            await registry.open_call(CALL, caller, callee)
+
+
+async def test_open_call_may_use_the_id_of_an_ended_call(registry: Registry) -> None:
+    await call(registry)
+    await registry.advance(CALL, "alice", Action.CLOSE)
+    await registry.open_call(CALL, "bob", "alice")
+
+
+async def test_open_call_beyond_the_limit_is_refused(registry: Registry) -> None:
+    await online(registry, "alice")
+    await online(registry, "bob")
+    for number in range(LIMITS.open_calls_per_client):
+        await registry.open_call(f"{CALL}-{number}", "alice", "bob")
+    await registry.advance(f"{CALL}-0", "bob", Action.ANSWER)
+    with pytest.raises(RateLimitedError):
+        await registry.open_call(CALL, "alice", "bob")
+    await registry.open_call(CALL, "bob", "alice")
+    await registry.advance(f"{CALL}-1", "bob", Action.REJECT)
+    await registry.open_call(f"{CALL}-more", "alice", "bob")
+
+
+async def test_open_call_with_one_id_at_once_succeeds_once(registry: Registry) -> None:
+    names = [f"client-{number}" for number in range(20)]
+    for name in (*names, "bob"):
+        await online(registry, name)
+    outcomes = await asyncio.gather(*(registry.open_call(CALL, name, "bob") for name in names), return_exceptions=True)
+    assert outcomes.count(None) == 1
+    assert sum(isinstance(outcome, InvalidMessageError) for outcome in outcomes) == 19
+    assert (await registry.status()).ringing_calls == 1
+
+
+EVERYTHING = list(itertools.product(Action, State, Role))
+
+
+@pytest.mark.parametrize(("action", "state", "role"), EVERYTHING)
+async def test_advance_follows_the_table(registry: Registry, action: Action, state: State, role: Role) -> None:
+    owners = dict(zip(("alice", "bob"), await call(registry, state), strict=True))
+    client_id, peer = ("alice", "bob") if role is Role.CALLER else ("bob", "alice")
+    before = {name: await legs_of(registry, owner, name) for name, owner in owners.items()}
+    if (state, role) not in TRANSITIONS[action]:
+        with pytest.raises(CallNotFoundError):
+            await registry.advance(CALL, client_id, action)
+        assert {name: await legs_of(registry, owner, name) for name, owner in owners.items()} == before
+        return
+    following = TRANSITIONS[action][state, role]
+    leg = await registry.advance(CALL, client_id, action)
+    assert leg == Leg(peer, role, following or state)
+    for name, owner in owners.items():
+        legs = await legs_of(registry, owner, name)
+        assert legs == ({} if following is None else {CALL: before[name][CALL]._replace(state=following)})
+
+
+@pytest.mark.parametrize("action", list(Action))
+async def test_advance_by_an_outsider_finds_no_call(registry: Registry, action: Action) -> None:
+    await call(registry)
+    await online(registry, "carol")
+    for client_id in ("carol", "nobody"):
+        with pytest.raises(CallNotFoundError):
+            await registry.advance(CALL, client_id, action)
+    with pytest.raises(CallNotFoundError):
+        await registry.advance("a-call-that-never-was", "alice", action)
+    await registry.advance(CALL, "bob", Action.ANSWER)
+
+
+async def test_advance_by_twenty_answers_at_once_has_one_winner(registry: Registry) -> None:
+    await call(registry)
+    outcomes = await asyncio.gather(
+        *(registry.advance(CALL, "bob", Action.ANSWER) for _ in range(20)), return_exceptions=True
+    )
+    assert outcomes.count(Leg("alice", Role.CALLEE, State.ACTIVE)) == 1
+    assert sum(isinstance(outcome, CallNotFoundError) for outcome in outcomes) == 19
+
+
+async def test_advance_never_brings_an_ended_call_back(stage: Stage) -> None:
+    registry = stage.registry
+    alice, bob = await call(registry)
+    for _ in range(10):
+        outcomes = await asyncio.gather(
+            registry.advance(CALL, "bob", Action.ANSWER),
+            registry.advance(CALL, "alice", Action.CLOSE),
+            registry.advance(CALL, "bob", Action.REJECT),
+            registry.advance(CALL, "bob", Action.ANSWER),
+            registry.advance(CALL, "bob", Action.CLOSE),
+            return_exceptions=True,
+        )
+        ends = [outcome for outcome in outcomes[1:] if isinstance(outcome, Leg) and outcome.state]
+        assert len([*ends]) == 1
+        for action, client_id in itertools.product(Action, ("alice", "bob")):
+            with pytest.raises(CallNotFoundError):
+                await registry.advance(CALL, client_id, action)
+        assert await legs_of(registry, alice, "alice") == await legs_of(registry, bob, "bob") == {}
+        assert (await registry.status()).active_calls == (await registry.status()).ringing_calls == 0
+        await registry.open_call(CALL, "alice", "bob")
+
+
+async def test_open_call_by_a_client_that_is_gone_is_refused(registry: Registry) -> None:
+    await online(registry, "bob")
+    with pytest.raises(UnavailableError):
+        await registry.open_call(CALL, "alice", "bob")
+
+
+async def test_open_call_by_a_client_that_is_held_is_refused(registry: Registry) -> None:
+    alice, _ = await call(registry)
+    await registry.release("alice", alice, [], hold=True)
+    with pytest.raises(UnavailableError):
+        await registry.open_call("another-call-of-it", "alice", "bob")
