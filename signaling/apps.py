@@ -1,14 +1,14 @@
-"""Django's handle on this app."""
+"""The configuration of this app."""
 
 from django.apps import AppConfig
 
 
 class SignalingConfig(AppConfig):
-    """Registers the app with Django."""
+    """The signaling server as a Django app."""
 
     name = "signaling"
     verbose_name = "Signaling"
 
     def ready(self) -> None:
-        """Import the checks, which registers them."""
+        """Import the system checks, which registers them."""
         from signaling import checks  # noqa: F401, PLC0415  # settings must be complete

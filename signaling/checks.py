@@ -1,4 +1,4 @@
-"""System checks of what clients meet: timeouts and limits that close them, and pages whose origin is refused."""
+"""System checks of settings that clients feel: timeouts and limits that close them, and origins that are refused."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from signaling.protocol.limits import Timeouts
 
 
 class Least(NamedTuple):
-    """How long a setting must last, and what happens to clients where it does not."""
+    """The least value of a setting in seconds, and the consequence of a lower one for clients."""
 
     variable: str
     is_now: float
@@ -21,7 +21,7 @@ class Least(NamedTuple):
 
 @checks.register
 def check_timeouts(**_: Any) -> list[checks.CheckMessage]:
-    """Clients of the reference know its times, and not the settings."""
+    """Warn of timeouts that are too short for clients, which know the protocol's times and not the settings."""
     timeouts: Timeouts = settings.TIMEOUTS
     least = (
         Least(
@@ -68,7 +68,7 @@ def check_timeouts(**_: Any) -> list[checks.CheckMessage]:
 
 @checks.register
 def check_queue(**_: Any) -> list[checks.CheckMessage]:
-    """A queue must take the longest message that a client may be sent."""
+    """Warn of a send queue that cannot hold the longest message."""
     limit = settings.LIMITS.outbound_queue_bytes
     if limit == 0 or limit > MAX_FRAME_BYTES:
         return []
@@ -84,7 +84,7 @@ def check_queue(**_: Any) -> list[checks.CheckMessage]:
 
 @checks.register
 def check_hosts(**_: Any) -> list[checks.CheckMessage]:
-    """A page under a host of ours may connect there, unless a proxy changes the Host header, and nowhere else."""
+    """Warn of hosts whose pages may connect to their own host and port alone, and not through every proxy."""
     schemes = {"http", "https"} if settings.DEBUG else {"https"}
     return [
         checks.Warning(

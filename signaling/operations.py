@@ -1,4 +1,4 @@
-"""The only door for operators' pages: what runs, who is online, which calls are open, and acting on them."""
+"""The only door for operators' pages: status, snapshots, clients online, disconnect, open calls, end a call."""
 
 from collections.abc import Collection
 from typing import Any
@@ -37,7 +37,7 @@ async def status() -> dict[str, Any]:
 
 
 async def gauges() -> Gauges:
-    """Count what this process has now."""
+    """Count the connections, clients and calls of this process."""
     return (await node.current()).gauges()
 
 
@@ -47,7 +47,7 @@ async def count_groups() -> int:
 
 
 async def snapshots() -> Overview:
-    """Describe every process, for the dashboard: this one first, and the sum of all as `total`."""
+    """Return every process' snapshot, for the dashboard: this one's first, and the sum of all as `total`."""
     return await (await node.current()).overview()
 
 

@@ -1,1 +1,1 @@
-"""Who may connect: origins, addresses and their pseudonyms."""
+"""The rules for opening handshakes: origins, client addresses and their pseudonyms."""

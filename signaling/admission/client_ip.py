@@ -1,4 +1,4 @@
-"""Which address a connection counts for (PROTOCOL.md, "Limits")."""
+"""The address that a connection counts for, as a pseudonym (PROTOCOL.md, "Limits")."""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -9,21 +9,21 @@ from django.http import HttpRequest
 
 from signaling.admission.pseudonym import pseudonym
 
-# Who has one IPv6 address has all of its /64.
+# A customer of an Internet provider has all addresses of a /64.
 IPV6_PREFIX = 64
 
 
 def address_of(scope: dict[str, Any]) -> str:
-    """Return the pseudonym of the client's address; of an IPv6 address, of its /64.
+    """Return the pseudonym of the client's address, or of its /64 for an IPv6 address.
 
-    `X-Real-IP` is believed only from a trusted proxy: anybody can send one.
+    `X-Real-IP` is read only from a trusted proxy, as any client can send one.
     """
     claims = (value.decode("latin-1") for name, value in scope["headers"] if name == b"x-real-ip")
     return _pseudonym((scope.get("client") or ("",))[0], claims)
 
 
 def address_of_request(request: HttpRequest) -> str:
-    """Do what `address_of` does, for an HTTP request."""
+    """Return the pseudonym of the address of an HTTP request's client, as `address_of` does."""
     return _pseudonym(request.META.get("REMOTE_ADDR", ""), [request.META.get("HTTP_X_REAL_IP", "")])
 
 

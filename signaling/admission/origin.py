@@ -1,4 +1,4 @@
-"""Which pages and apps may connect: browsers and native shells name their origin, other native apps send none."""
+"""The origin check of opening handshakes: browsers and native shells send an origin, other native apps none."""
 
 import logging
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from signaling.telemetry.counters import ORIGIN_NOT_ALLOWED, counters
 
 logger = logging.getLogger(__name__)
 
-# What a stranger sent is not repeated: each sentence says how to allow the kind that was refused.
+# No sentence repeats what a client sent: each says how to allow origins of this kind.
 NO_ORIGIN = (
     "Refused a connection whose Origin header is empty or no origin: its client should send the origin of its page, "
     "or no such header."
@@ -52,7 +52,7 @@ class AllowedOrigins:
         self._logged: set[str] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Pass an opening handshake on, or refuse it."""
+        """Pass an opening handshake on to the application, or refuse it."""
         named = _values(scope, b"origin")
         if not named or (len(named) == 1 and self._allows(named[0], _values(scope, b"host"))):
             await self._application(scope, receive, send)

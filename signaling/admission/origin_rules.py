@@ -1,14 +1,14 @@
-"""What an origin is, and which ones ALLOWED_ORIGINS and ALLOWED_HOSTS mean (RFC 6454). Pure: no framework, no I/O."""
+"""Origins, and the rules of ALLOWED_ORIGINS and ALLOWED_HOSTS (RFC 6454). Pure: no framework, no I/O."""
 
 import re
 from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import NamedTuple
 
-# Some native libraries send the WebSocket's own scheme.
+# Some native libraries send the scheme of the WebSocket.
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 LAST_PORT = 65535
-# Schemes of native shells have hosts that no DNS would take (app://-), or none (file://).
+# Origins of native shells have hosts that are no DNS names (app://-), or none (file://).
 _AUTHORITY = r"(?P<host>[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
 AUTHORITY = re.compile(_AUTHORITY, re.IGNORECASE | re.ASCII)
 ORIGIN = re.compile(rf"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:{_AUTHORITY})?", re.IGNORECASE | re.ASCII)
@@ -24,16 +24,16 @@ class Origin(NamedTuple):
 
     @property
     def is_web(self) -> bool:
-        """Whether its scheme is one of the web's, and not an app's or an extension's own."""
+        """Return whether the scheme is one of the web's, and not an app's or an extension's own."""
         return self.scheme in DEFAULT_PORTS
 
 
-# What a browser sends in place of an origin that it keeps to itself (RFC 6454, section 7.3).
+# A browser sends "null" in place of an origin that it does not tell (RFC 6454, section 7.3).
 NULL = Origin("", "", 0)
 
 
 def parse_origin(text: str) -> Origin | None:
-    """Read an Origin header's value; returns None where it is no origin."""
+    """Read the value of an Origin header; return None when it is no origin."""
     if text.lower() == "null":
         return NULL
     match = ORIGIN.fullmatch(text)
@@ -47,9 +47,9 @@ def parse_origin(text: str) -> Origin | None:
 
 
 def parse_rule(text: str) -> Origin | None:
-    """Read an entry of ALLOWED_ORIGINS, an origin whose port may be `*` for any; returns None where it is none."""
+    """Read an entry of ALLOWED_ORIGINS, an origin whose port may be `*` for any; return None when it is none."""
     allows_any_port = text.endswith(":*")
-    # Any port will do to see whether one may stand there.
+    # Any port shows whether the origin may have one.
     origin = parse_origin(f"{text[:-1]}1" if allows_any_port else text)
     if origin is None or (origin.is_web and not (origin.host.startswith("[") or DNS_NAME.fullmatch(origin.host))):
         return None
@@ -57,9 +57,9 @@ def parse_rule(text: str) -> Origin | None:
 
 
 def has_authority(origin: Origin, host_header: str) -> bool:
-    """Whether a page's host and port are those of a request's Host header, which leaves out the default port.
+    """Return whether a page's host and port are those of a Host header, which leaves out the default port.
 
-    `capacitor://localhost` has no port: it is somebody's app, and not a page of a server on localhost.
+    `capacitor://localhost` has no port: it is an app's, and not a page of a server on localhost.
     """
     match = AUTHORITY.fullmatch(host_header)
     if not origin.is_web or match is None or (authority := _read(match)) is None:
@@ -69,12 +69,12 @@ def has_authority(origin: Origin, host_header: str) -> bool:
 
 
 def page_hosts(hosts: Iterable[str]) -> list[str]:
-    """Return the entries of ALLOWED_HOSTS that people open pages under: names, as addresses are for probes."""
+    """Return the entries of ALLOWED_HOSTS that pages are opened under: names, as addresses are for health checks."""
     return [host for host in map(str.lower, hosts) if host not in {"*", "localhost"} and not _is_address(host)]
 
 
 def refused_hosts(hosts: Iterable[str], allowed: Iterable[str], schemes: Iterable[str]) -> list[str]:
-    """Return the entries of ALLOWED_HOSTS whose pages, opened by one of `schemes`, have no origin in `allowed`."""
+    """Return the entries of ALLOWED_HOSTS whose pages, under one of `schemes`, have no origin in `allowed`."""
     if "*" in allowed:
         return []
     rules = [rule for rule in map(parse_rule, allowed) if rule is not None and rule.scheme in schemes]
@@ -82,12 +82,12 @@ def refused_hosts(hosts: Iterable[str], allowed: Iterable[str], schemes: Iterabl
 
 
 def includes(entry: str, host: str) -> bool:
-    """Whether an entry of ALLOWED_HOSTS includes a host; one with a leading dot includes subdomains."""
+    """Return whether an entry of ALLOWED_HOSTS includes a host; one with a leading dot includes subdomains."""
     return host == entry.removeprefix(".") or (entry.startswith(".") and host.endswith(entry))
 
 
 def example_of(entry: str) -> str:
-    """Write the origin of a page under an entry of ALLOWED_HOSTS."""
+    """Return the origin of a page under an entry of ALLOWED_HOSTS, as an example."""
     return f"https://app{entry}" if entry.startswith(".") else f"https://{entry}"
 
 

@@ -1,4 +1,4 @@
-"""Names for clients and addresses that a log or a key may hold: they cannot be turned back."""
+"""Pseudonyms of clients and addresses, for logs and keys: the name cannot be read from one."""
 
 import functools
 import hashlib
@@ -12,5 +12,5 @@ def _key() -> bytes:
 
 
 def pseudonym(name: str) -> str:
-    """Return a short keyed hash: the same for the same name, for as long as the secret key stays."""
+    """Return a short keyed hash of a name: the same one for as long as SECRET_KEY stays."""
     return hashlib.blake2b(name.encode(), key=_key(), digest_size=6).hexdigest()

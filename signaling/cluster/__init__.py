@@ -1,1 +1,1 @@
-"""One process among the others: its rounds, its snapshot, and roll calls."""
+"""One process among the others: its rounds, its snapshot, roll calls, and what follows a connect to Redis."""

@@ -1,8 +1,8 @@
 """One process among the others: its registry, its connections, and its rounds.
 
 Each event loop has one node, which starts with the first connection. Every quarter of a second the node makes a
-round: it closes connections that are overdue; every second it sweeps the registry and takes owed steps; every ten
-seconds it renews its lease.
+round: it closes connections that are overdue; every second it sweeps the registry and carries out owed steps;
+every ten seconds it renews its lease.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from signaling.cluster.members import Member, Members
 from signaling.cluster.roll_call import RollCall
 from signaling.connections.timeouts import Deadlines
 from signaling.protocol.errors import UnavailableError
-from signaling.telemetry.counters import HOPS_A_ROUND, counters
+from signaling.telemetry.counters import HOPS_PER_ROUND, counters
 from signaling.telemetry.readings import Minutes
 from signaling.telemetry.snapshot import Gauges, Overview, Snapshot
 
@@ -121,7 +121,7 @@ class Node:
             began = time.monotonic()
             await asyncio.sleep(TICK_SECONDS)
             now = time.monotonic()
-            counters.event_loop_lag.budget, counters.hop.budget = 1, HOPS_A_ROUND
+            counters.event_loop_lag.budget, counters.hop.budget = 1, HOPS_PER_ROUND
             counters.event_loop_lag.observe(max(now - began - TICK_SECONDS, 0))
             self._deadlines.close_overdue(now, settings.TIMEOUTS)
             try:

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from signaling.connections.connection import Connection
 from signaling.protocol.calls import Role, State
-from signaling.telemetry.readings import MINUTES_A_DAY, Minutes
+from signaling.telemetry.readings import MINUTES_PER_DAY, Minutes
 from signaling.telemetry.snapshot import Gauges, Snapshot
 
 
@@ -44,7 +44,7 @@ def describe(
         taken_at=time.time(),
         totals=minutes.totals(),
         hour=minutes.window(60),
-        day=minutes.window(MINUTES_A_DAY),
+        day=minutes.window(MINUTES_PER_DAY),
         minutes=hour,
         quarters=day,
     )

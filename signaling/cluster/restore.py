@@ -46,7 +46,7 @@ class Restore:
         2. Subscribe to this process' own channel and to its groups.
         3. Prepare the registry: load its scripts, set its clock, and see whether Redis lost its data.
         4. Renew the lease, so that other processes do not hold these clients.
-        5. Take the steps that are owed, such as the release of a client ID whose connection ended meanwhile.
+        5. Carry out the steps that are owed, such as the release of a client ID whose connection ended meanwhile.
         6. Recount the connections of each address.
         7. Restore each registered connection; it goes on with the calls and messages that the registry has for it,
            or is closed, if a newer connection has its client ID.
@@ -63,7 +63,7 @@ class Restore:
         self._unpark()
 
     async def restore_if_due(self) -> None:
-        """Take steps 1 and 5 to 7 of `reconnected`, if they are due, on a link that stayed up."""
+        """Do steps 1 and 5 to 7 of `reconnected` again, on a link that stayed up, if they are due."""
         if not self.is_due:
             return
         self._park()

@@ -1,4 +1,8 @@
-"""Who is connected, in all processes. Each knows when it heard from a client, and nobody else, so each is asked."""
+"""Roll calls: a process asks all processes for their clients, or to disconnect one.
+
+Only a client's own process knows when it last sent something, so Redis cannot answer. A question and its answer are
+events of the channel layer: each process has a channel for questions, and each question a channel for its answers.
+"""
 
 import asyncio
 import heapq
@@ -21,7 +25,7 @@ FIND, DISCONNECT_CLIENT, ANSWER = "presence.find", "presence.disconnect", "prese
 
 
 class Connected(Protocol):
-    """What is asked about a connection."""
+    """A consumer, as far as a roll call reads it."""
 
     connection: Connection
     connected_at: float
@@ -29,7 +33,7 @@ class Connected(Protocol):
 
 
 class Presence(NamedTuple):
-    """A registered client: since when it is connected, and when it last sent something, in seconds ago."""
+    """A registered client: for how long it has been connected, and silent."""
 
     client_id: str
     connected_seconds: float
@@ -40,7 +44,7 @@ class Presence(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The first clients by ID, how many there are in all, and which processes did not answer, with their clients."""
+    """The first clients by ID, the number of all, and the number of clients of each process that did not answer."""
 
     clients: list[Presence]
     total: int
@@ -49,24 +53,23 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """Whether a connection of the client is being closed, and which processes did not answer, with their clients."""
+    """The outcome of a disconnect, and the number of clients of each process that did not answer."""
 
     was_connected: bool
     silent: dict[str, int]
 
 
 class RollCall:
-    """Asks processes about their clients, and answers for this one.
+    """Asks processes about their clients, and answers for this process, whose connections are `members`.
 
-    A question and its answer are events of the channel layer: each process has a channel for questions, and
-    each question one for its answers. `processes` is a count of registered clients by process.
+    `processes` is always the number of registered clients by process.
     """
 
     def __init__(self, layer: LoopLayer, members: Collection[Connected]) -> None:
         self._layer = layer
         self._members = members
         self._answering: set[asyncio.Task[None]] = set()
-        layer.attach(_channel_of(layer.process), self._hear)
+        layer.attach(_channel_of(layer.process), self._answer_question)
 
     async def find(self, processes: Mapping[str, int], text: str, most: int) -> Found:
         """Find the clients whose ID contains `text` in any case: the first `most` by ID, and their number."""
@@ -87,7 +90,7 @@ class RollCall:
         answers: dict[str, Event] = {}
         is_complete = asyncio.Event()
 
-        def hear(answer: Event) -> None:
+        def note(answer: Event) -> None:
             if answer["type"] != ANSWER:
                 note_unknown(answer)
                 return
@@ -96,22 +99,22 @@ class RollCall:
                 is_complete.set()
 
         channel = await self._layer.new_channel()
-        self._layer.attach(channel, hear)
+        self._layer.attach(channel, note)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 for process in processes:
                     await self._layer.send(_channel_of(process), {**question, "reply_to": channel})
                 await is_complete.wait()
         except (TimeoutError, UnavailableError):
-            # Who has not answered by now is named.
+            # The caller names the processes that have not answered by now.
             pass
         finally:
             self._layer.detach(channel)
         return answers
 
-    def _hear(self, question: Event) -> None:
+    def _answer_question(self, question: Event) -> None:
         if question["type"] not in {FIND, DISCONNECT_CLIENT}:
-            # Whoever asked names this process as one that does not answer.
+            # The process that asked lists this one as silent.
             note_unknown(question)
             return
         answer = self._answer(question)
@@ -123,7 +126,7 @@ class RollCall:
         try:
             await self._layer.send(channel, {"type": ANSWER, "process": self._layer.process, **answer})
         except UnavailableError:
-            # Nobody can be told; who asked waits no longer than a second.
+            # The process that asked waits no longer than a second.
             return
 
     def _answer(self, question: Event) -> Event:

@@ -1,1 +1,1 @@
-"""How events reach another connection: channel layers, and the connection to Redis."""
+"""The delivery of events to other connections: channel layers, and the connection to Redis."""

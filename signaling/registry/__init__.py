@@ -1,1 +1,1 @@
-"""Who is online, which calls exist and what is held: a contract, kept in memory or in Redis."""
+"""The clients that are online, the open calls and the held messages: a contract, kept in memory or in Redis."""

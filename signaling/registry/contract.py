@@ -1,8 +1,11 @@
-"""Who is online, which calls exist, and what waits for whom: the contract that both registries keep.
+"""The contract of a registry: the clients that are online, the open calls, and the messages held for clients.
 
-A client ID belongs to at most one connection. A connection *claims* the ID, joins its group and then
-*joins* the registry, which hands over what was held; it *releases* the ID when it goes. Between a claim
-and a join, and after a release that holds, what is relayed to the client waits here, in order.
+How it works: a client ID belongs to at most one connection. A connection *claims* the ID, joins its group and then
+*joins* the registry, which hands over the held messages; it *releases* the ID when it goes. Between a claim and a
+join, and after a release that holds, messages for the client wait in its held queue, in order.
+
+While another connection has the ID, a claim makes the caller its *successor*; the holder is told to release the ID,
+and tells the successor when it has. A newer successor displaces the one before.
 """
 
 from collections.abc import Collection
@@ -21,7 +24,7 @@ class Owner(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """Which connection still has the client ID (None: it is ours now), and the channel of who waited before."""
+    """A claim's outcome: the connection that still has the ID (None: the caller has it), and the displaced channel."""
 
     holder: str | None
     displaced: str | None
@@ -33,7 +36,7 @@ class SupersededError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What a client comes back to: its open calls, and the events that waited for it."""
+    """A join's outcome: the client's open calls, and its held events, oldest first."""
 
     legs: dict[str, Leg]
     held: list[Event]
@@ -41,7 +44,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A call that the registry ended, why, and the clients that must hear of it."""
+    """A call that the registry ended, the reason, and the clients that have to be told."""
 
     call_id: str
     reason: str
@@ -50,7 +53,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What a release left behind: the calls it ended, and the channel of whoever waits for the ID."""
+    """A release's outcome: the calls that it ended, and the successor's channel."""
 
     ended: list[Ended] = field(default_factory=list)
     successor: str | None = None
@@ -58,7 +61,7 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class OpenCall:
-    """A call as an operator sees it."""
+    """An open call, for operators."""
 
     call_id: str
     caller: str
@@ -69,7 +72,7 @@ class OpenCall:
 
 @dataclass(frozen=True, slots=True)
 class OpenCalls:
-    """The newest calls first, and how many there are in all."""
+    """Calls, newest first, and the number of all."""
 
     calls: list[OpenCall]
     total: int
@@ -77,7 +80,7 @@ class OpenCalls:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How much there is of everything."""
+    """The numbers of connections, clients and calls."""
 
     connections: int
     registered_clients: int
@@ -86,58 +89,58 @@ class Status:
 
 
 class Registry(Protocol):
-    """Every method is one atomic step; each may raise `UnavailableError`."""
+    """The steps on clients and calls; each is atomic, and may raise `UnavailableError`."""
 
     async def admit(self, address: str) -> bool:
-        """Count a connection from `address`; False when it has too many, open or new."""
+        """Count a connection from `address`; return False when it has too many, open or new."""
 
     async def depart(self, address: str) -> None:
         """Count a connection from `address` as closed."""
 
     async def claim(self, client_id: str, owner: Owner, *, is_first: bool = True) -> Claim:
-        """Take a client ID, or wait for it in the place of whoever waited before; the newest wins.
+        """Claim a client ID for `owner`, or make `owner` the successor of the connection that has it.
 
-        Whoever has it tells `owner.channel` when it lets go. Raises `SupersededError` for another try
-        (not `is_first`) when a newer connection waits for it or has it.
+        A first try displaces the successor before; another try (not `is_first`) raises `SupersededError` when a newer
+        connection has the ID or is its successor.
         """
 
     async def join(self, client_id: str, owner: Owner) -> Joined | None:
-        """Be reachable from here on and take over what was held; None when the ID is ours no more."""
+        """Make `owner` reachable and hand over the held events; return None when it has the ID no more."""
 
     async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: bool) -> Released | None:
-        """Let go of a client ID; None when it was ours no more.
+        """Release a client ID; return None when `owner` had it no more.
 
-        With `hold`, or when a successor waits, its calls go on and `strays`, which reached this
-        connection too late, wait before everything else. Without, its calls end.
+        With `hold`, or when there is a successor, the calls go on, and `strays`, events that reached this connection
+        too late, go to the beginning of the held queue. Without, the calls end.
         """
 
     async def evict(self, client_id: str, connection_id: str) -> None:
-        """Release a client ID for a connection that does not answer any more."""
+        """Release a client ID, with hold, for a connection that does not answer any more."""
 
     async def hold(self, client_id: str, event: Event) -> bool:
-        """Keep an event that nobody received; False when the client is gone.
+        """Put an event into a client's held queue; return False when the client is gone.
 
-        Raises `RateLimitedError` when as much waits for the client as may (PROTOCOL.md, "Calls").
+        Raises `RateLimitedError` when the queue is full (PROTOCOL.md, "Calls").
         """
 
     async def open_call(self, call_id: str, caller: str, callee: str) -> None:
         """Open a ringing call.
 
-        Raises `UnavailableError` while the caller itself moves, `TargetNotFoundError`, `InvalidMessageError`
-        for a used call ID, `RateLimitedError` for too many open calls of the caller.
+        Raises `UnavailableError` while the caller moves to another connection, `TargetNotFoundError`,
+        `InvalidMessageError` for a used call ID, `RateLimitedError` for too many open calls of the caller.
         """
 
     async def advance(self, call_id: str, client_id: str, action: Action) -> Leg:
-        """Do `action` to a call; returns the client's leg as it is now (before the end, if it ended).
+        """Apply a client's action to a call; return the client's leg after it, or, if the call ended, before.
 
         Raises `CallNotFoundError` for everything that `TRANSITIONS` does not allow.
         """
 
     async def sweep(self) -> list[Ended]:
-        """End the calls that rang out and those of clients that did not come back; each is returned once."""
+        """End the calls that rang for too long, and those of clients that did not come back; return each once."""
 
     async def status(self) -> Status:
-        """Count what there is."""
+        """Count connections, clients and calls."""
 
     async def who_is_online(self, client_ids: Collection[str]) -> set[str]:
         """Return those of `client_ids` that a connection has."""
@@ -146,4 +149,4 @@ class Registry(Protocol):
         """Return the newest `most` calls: those of the client `name`, the call `name`, or with "" all."""
 
     async def end_call(self, call_id: str, reason: EndReason) -> Ended:
-        """End a call, whatever its state; raises `CallNotFoundError`."""
+        """End a call, ringing or active; raises `CallNotFoundError`."""

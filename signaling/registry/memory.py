@@ -35,10 +35,10 @@ class MemoryRegistry:
         self._timeouts = timeouts
         self._clock = clock
         self._clients: dict[str, Client] = {}
-        # Both in the order of their deadlines: everything in one waits equally long.
+        # Both in the order of their deadlines, as all entries of one wait equally long.
         self._ringing: dict[str, float] = {}
         self._holds: dict[str, float] = {}
-        # In the order in which they were opened.
+        # By call ID, oldest first.
         self._calls: dict[str, Call] = {}
         self._addresses = Addresses(clock)
 
@@ -205,9 +205,8 @@ class MemoryRegistry:
 
     def _end(self, call_id: str) -> None:
         for participant in self._calls.pop(call_id).participants:
-            client = self._clients.get(participant)
-            if client is not None:
-                client.legs.pop(call_id, None)
+            # A client is removed after its calls, so both are there.
+            self._clients[participant].legs.pop(call_id, None)
         self._ringing.pop(call_id, None)
 
     def _remove(self, client_id: str, client: Client) -> list[Ended]:

@@ -24,7 +24,7 @@ class RedisLeases:
     By default the clock follows, from the last connect on, this process' monotonic clock, and starts from the time of
     the processes that are there, the first of all from Redis' own: a wall clock that is set anew ends no calls.
 
-    `has_lost_everything` says that Redis lost its data since this process was restored; who restores it clears it.
+    `has_lost_everything` says that Redis lost its data since this process was restored; `Restore` clears it.
     """
 
     def __init__(self, layer: RedisLoopLayer, clock: Callable[[], float] | None) -> None:

@@ -1,6 +1,6 @@
-"""What both registries say and weigh alike."""
+"""Limits and sentences of both registries."""
 
-# New connections of one address are counted over this long (PROTOCOL.md, "Limits").
+# The window in which new connections of one address are counted (PROTOCOL.md, "Limits").
 ARRIVALS_SECONDS = 60
 
 USED_CALL_ID = "This callId is used already; choose another, or leave it out."

@@ -1,1 +1,1 @@
-"""What this process counts, and how it is read."""
+"""The counts of this process, and their readings for the dashboard and `/metrics`."""

@@ -1,4 +1,4 @@
-"""What this process has counted since it started: plain integers under labels that are known beforehand.
+"""Counters of this process since its start: plain integers under labels that are known beforehand.
 
 The event loop alone increments them, so there are no locks; threads may read. No label ever names a client,
 a call or an address. What a count means to an operator stands in `operators/metrics.py`.
@@ -17,21 +17,21 @@ from signaling.protocol.closing import Close
 from signaling.protocol.errors import ErrorCode, InvalidMessageError, ProtocolError, UnavailableError
 from signaling.protocol.server_messages import SERVER_MESSAGES, ServerMessage
 
-# What came in place of a message: not JSON, too long, a binary frame, an unknown type.
+# A frame that is no message: not JSON, too long, binary, of an unknown type.
 INVALID = "invalid"
 # A call that one of its clients ended, whatever it gave as a reason.
 BY_CLIENT = "client"
 OTHER = "other"
-# A key that was published again, and what a lookup found.
+# The outcomes of publishing a key again, and of a lookup.
 UNCHANGED, FOUND, MISSING = "unchanged", "found", "missing"
 
-# Why a connection was refused.
+# The reasons for refusing a connection.
 TOO_MANY_FROM_ADDRESS = "address_limit"
 ORIGIN_NOT_ALLOWED = "origin"
 UNKNOWN_PATH = "path"
 STOPPING = "stopping"
 
-# What the close codes that come from clients and servers say (RFC 6455, section 7.4.1).
+# The meanings of close codes that clients and servers send (RFC 6455, section 7.4.1).
 _STANDARD_CLOSES = {
     1000: "normal closure",
     1001: "going away",
@@ -44,18 +44,18 @@ _STANDARD_CLOSES = {
 }
 _OUR_CLOSES = [close for close in vars(closing).values() if isinstance(close, Close)]
 
-# How many hops are timed between two rounds of the node: at most 64 a second. Timing each would cost a busy
-# server a twentieth of what it needs for a message.
-HOPS_A_ROUND = 16
+# Hops that are timed between two rounds of the node: at most 64 a second. Timing each would cost a busy server a
+# twentieth of what it needs for a message.
+HOPS_PER_ROUND = 16
 
 Counts = dict[str, int]
 
 
 class Histogram:
-    """How often a duration fell between two bounds, in seconds, and the sum of all.
+    """Counts of durations between bounds, in seconds, and the sum of all.
 
-    A `budget` says how many more will be counted until somebody sets it again: what is too many to be
-    worth its cost is a sample then, and what is few is complete.
+    `budget` is the number of durations that will still be counted, until the node's next round sets it again: many
+    durations are sampled, few are counted completely.
     """
 
     __slots__ = ("bounds", "budget", "counts", "sum_seconds")
@@ -63,7 +63,7 @@ class Histogram:
     def __init__(self, *bounds: float, budget: int) -> None:
         self.budget = budget
         self.bounds = bounds
-        # The last one counts what is longer than every bound.
+        # The last one counts durations beyond every bound.
         self.counts = [0] * (len(bounds) + 1)
         self.sum_seconds = 0.0
 
@@ -80,7 +80,7 @@ Family: TypeAlias = int | Counts | dict[type[ServerMessage], int] | Histogram
 
 
 class Counters:
-    """One field for each family of counts: an integer, or one for each label."""
+    """A field for each family of counts: an integer, or an integer for each label."""
 
     def __init__(self) -> None:
         self.connections_opened = 0
@@ -106,10 +106,10 @@ class Counters:
         self.key_lookups: Counts = dict.fromkeys([FOUND, MISSING], 0)
         self.turn_credentials_minted = 0
         self.redis_connects = 0
-        # Between processes of different versions: what came and was not known here, and the other way round.
+        # Events of other versions' processes that were unknown here, and events of this one that were unknown there.
         self.events_unknown = 0
         self.events_returned = 0
-        # From a frame's receipt to its write to the peer, or to Redis' word that it has it.
+        # From a frame's receipt to its write to the peer, or to Redis' reply.
         self.hop = Histogram(
             0.00005,
             0.0001,
@@ -125,17 +125,17 @@ class Counters:
             0.25,
             0.5,
             1.0,
-            budget=HOPS_A_ROUND,
+            budget=HOPS_PER_ROUND,
         )
         self.event_loop_lag = Histogram(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, budget=1)
 
     def count_minted(self, ice_servers: list[dict[str, str]]) -> list[dict[str, str]]:
-        """Count the credential of these entries, if there is one, and return them."""
+        """Count the credential of ICE servers, if they have one, and return them."""
         self.turn_credentials_minted += any("credential" in server for server in ice_servers)
         return ice_servers
 
     def count_error(self, error: ProtocolError, request: object) -> None:
-        """Count an `ERROR` to a client; `request` is the type that the refused frame named, if it did."""
+        """Count an `ERROR` to a client; `request` is the type that the refused frame had, if any."""
         self.errors_sent[error.code.value] += 1
         if isinstance(error, UnavailableError):
             self.requests_unavailable += 1
@@ -143,12 +143,12 @@ class Counters:
             self.messages_received[INVALID] += 1
 
     def count_close(self, close: Close | int) -> None:
-        """Count the end of a connection: by our close, or with the code that its client sent."""
+        """Count the end of a connection, under the server's close, or under the code that the client sent."""
         label = _closed(close)
         self.connections_closed[label if label in self.connections_closed else OTHER] += 1
 
     def read(self) -> "array[int]":
-        """Read every count at this moment, in the order of `LABELS`."""
+        """Return every count, in the order of `LABELS`."""
         return array("Q", itertools.chain.from_iterable(map(_counts_in, vars(self).values())))
 
 
@@ -176,5 +176,5 @@ def _counts_in(family: Family) -> Iterable[int]:
 
 counters = Counters()
 
-# The family and the label of each count that `read` gives.
+# The family and the label of each count that `read` returns.
 LABELS = [(name, label) for name, family in vars(counters).items() for label in _labels_of(family)]

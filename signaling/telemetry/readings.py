@@ -1,4 +1,4 @@
-"""What was counted in the last hour and the last day: one reading of the counters a minute, for a day."""
+"""Readings of the counters: one a minute, for a day, so that the last hour and the last day can be told."""
 
 import itertools
 from array import array
@@ -10,9 +10,9 @@ from operator import itemgetter
 from signaling.telemetry.counters import LABELS, Counters
 from signaling.telemetry.snapshot import Series, Window
 
-MINUTES_A_DAY = 24 * 60
-MINUTES_A_QUARTER = 15
-# What the dashboard draws; each is the sum over its labels.
+MINUTES_PER_DAY = 24 * 60
+MINUTES_PER_QUARTER = 15
+# The families in the dashboard's charts; each is the sum over its labels.
 DRAWN = (
     "connections_opened",
     "connections_refused",
@@ -33,23 +33,23 @@ class Minutes:
         self._counters = counters
         self._clock = clock
         self.started_at = clock()
-        # A first reading as if it began with the minute: what was counted before is not in any window.
-        self._readings = deque([(self._minute(), counters.read())], maxlen=MINUTES_A_DAY + 1)
+        # The first reading counts as of the minute's beginning: counts before it are in no window.
+        self._readings = deque([(self._minute(), counters.read())], maxlen=MINUTES_PER_DAY + 1)
         self._series: tuple[Series, Series] | None = None
 
     def note(self) -> None:
-        """Read the counters if a minute has begun since the last time."""
+        """Read the counters, if a minute has begun since the last reading."""
         minute = self._minute()
         if minute > self._readings[-1][0]:
             self._readings.append((minute, self._counters.read()))
             self._series = None
 
     def totals(self) -> dict[str, dict[str, int]]:
-        """Every count since the process started."""
+        """Return every count since the process started."""
         return _by_family(self._counters.read())
 
     def window(self, minutes: int) -> Window:
-        """What was counted in the last `minutes`, and in the part of this one that has passed."""
+        """Return the counts of the last `minutes` whole minutes and of the minute that has begun."""
         begin = self._minute() - minutes
         before = self._at(begin)
         counted = array("Q", map(int.__sub__, self._counters.read(), before))
@@ -57,9 +57,9 @@ class Minutes:
         return Window(seconds, _by_family(counted))
 
     def series(self) -> tuple[Series, Series]:
-        """The last 60 minutes one by one, and the last 24 hours by quarters of an hour; only complete ones."""
+        """Return the last 60 minutes, and the last 24 hours in quarters of an hour; only complete ones."""
         if self._series is None:
-            self._series = self._drawn(1, 60), self._drawn(MINUTES_A_QUARTER, MINUTES_A_DAY // MINUTES_A_QUARTER)
+            self._series = self._drawn(1, 60), self._drawn(MINUTES_PER_QUARTER, MINUTES_PER_DAY // MINUTES_PER_QUARTER)
         return self._series
 
     def _minute(self) -> int:
@@ -87,7 +87,7 @@ def _by_family(reading: "array[int]") -> dict[str, dict[str, int]]:
     return families
 
 
-# Where a family's counts begin and end in a reading.
+# The begin and the end of a family's counts in a reading.
 _PLACES = {
     name: (
         min(place for place, (family, _) in enumerate(LABELS) if family == name),

@@ -1,4 +1,4 @@
-"""What a process tells the others about itself, for the dashboard: counts and the time, never who or from where."""
+"""The snapshot that a process publishes for the dashboard: counts and times, never a client or an address."""
 
 import itertools
 from collections.abc import Iterable
@@ -10,24 +10,24 @@ Families = dict[str, dict[str, int]]
 
 
 class Window(msgspec.Struct, frozen=True):
-    """What was counted over the last `seconds`, by family and label as in `counters.py`; "" is no label."""
+    """Counts over the last `seconds`, by family and label as in `counters.py`; "" is no label."""
 
     seconds: float
     counts: Families
 
     def count(self, family: str, label: str | None = None) -> int:
-        """How often it happened; under every label, or one."""
+        """Return a family's count: of one label, or of all."""
         counts = self.counts.get(family, {})
         return sum(counts.values()) if label is None else counts.get(label, 0)
 
     def per_second(self, family: str, label: str | None = None) -> float:
-        """How often a second it happened on average."""
+        """Return a family's average count per second: of one label, or of all."""
         return self.count(family, label) / max(self.seconds, 1)
 
     def quantile(self, q: float, histogram: str = "hop") -> float | None:
-        """The duration in seconds that the fraction `q` did not exceed, within its bucket; None if there was none.
+        """Return the quantile `q` of a histogram, in seconds, or None when it counted nothing.
 
-        As Prometheus' `histogram_quantile`: linear within a bucket, and the last bound for what is longer.
+        As Prometheus' `histogram_quantile`: linear within a bucket, and the last bound for durations beyond it.
         """
         buckets = self.counts.get(histogram, {})
         rank = q * sum(buckets.values())
@@ -41,7 +41,7 @@ class Window(msgspec.Struct, frozen=True):
 
     @classmethod
     def sum(cls, windows: Iterable["Window"]) -> "Window":
-        """The counts of all, over the longest."""
+        """Add windows up; the sum lasts as long as the longest."""
         listed = list(windows)
         return cls(max(window.seconds for window in listed), _sum(window.counts for window in listed))
 
@@ -55,7 +55,7 @@ class Series(msgspec.Struct, frozen=True):
 
     @classmethod
     def sum(cls, series: Iterable["Series"]) -> "Series":
-        """The sum of all, step by step, up to the newest."""
+        """Add series up, step by step, up to the end of the newest."""
         listed = list(series)
         end = max(one.end for one in listed)
         points: dict[str, list[int]] = {}
@@ -69,7 +69,7 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class Gauges(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is now; `redis_is_up` is None without Redis."""
+    """The connections, clients and calls of a process now; `redis_is_up` is None without Redis."""
 
     redis_is_up: bool | None
     connections: int
@@ -93,12 +93,12 @@ class Snapshot(Gauges, frozen=True, kw_only=True):
     quarters: Series
 
     def encode(self) -> bytes:
-        """JSON."""
+        """Return the snapshot as JSON."""
         return msgspec.json.encode(self)
 
     @classmethod
     def decode(cls, text: bytes) -> Self | None:
-        """Read JSON; None for what a process of another version wrote, if it does not fit."""
+        """Read a snapshot from JSON; return None when another version wrote it and it does not fit."""
         try:
             return msgspec.json.decode(text, type=cls)
         except msgspec.MsgspecError:
@@ -106,13 +106,13 @@ class Snapshot(Gauges, frozen=True, kw_only=True):
 
 
 class Overview(msgspec.Struct, frozen=True):
-    """Every process that lives, this one first, and all of them together."""
+    """The snapshots of all processes that live, this one's first, and their sum."""
 
     processes: list[Snapshot]
 
     @property
     def total(self) -> Snapshot:
-        """The sum; its `process` and `host` are empty, its times those of the first start and of now."""
+        """Return the sum; its `process` and `host` are empty, it starts with the first process and is as of now."""
         own, snapshots = self.processes[0], self.processes
         return Snapshot(
             process="",

@@ -1,7 +1,7 @@
 """Snapshots of processes that a test makes up."""
 
 from signaling.telemetry.counters import Counters
-from signaling.telemetry.readings import MINUTES_A_DAY, Minutes
+from signaling.telemetry.readings import MINUTES_PER_DAY, Minutes
 from signaling.telemetry.snapshot import Snapshot
 from signaling.tests.clock import Clock
 
@@ -23,7 +23,7 @@ def snapshot(process: str, clock: Clock, counters: Counters) -> Snapshot:
         calls_active=4,
         totals=minutes.totals(),
         hour=minutes.window(60),
-        day=minutes.window(MINUTES_A_DAY),
+        day=minutes.window(MINUTES_PER_DAY),
         minutes=series,
         quarters=quarters,
     )

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from signaling.cluster.node import Node
 from signaling.cluster.single_process import SingleProcess
-from signaling.telemetry.counters import HOPS_A_ROUND, Counters, counters
+from signaling.telemetry.counters import HOPS_PER_ROUND, Counters, counters
 from signaling.tests.people import OFFER, Person, call
 from signaling.tests.snapshots import snapshot
 from signaling.tests.stage import Clock, redis_process
@@ -15,7 +15,7 @@ Join = Callable[..., Awaitable[Person]]
 
 async def test_snapshot_counts_this_process(here: Node, join: Join) -> None:
     # As a round of the node does: who came before may have used it up.
-    counters.hop.budget = HOPS_A_ROUND
+    counters.hop.budget = HOPS_PER_ROUND
     before = here.snapshot()
     alice, bob = await (await join()).register("alice"), await (await join()).register("bob")
     await join()

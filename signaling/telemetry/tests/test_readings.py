@@ -1,7 +1,7 @@
 import pytest
 
 from signaling.telemetry.counters import Counters
-from signaling.telemetry.readings import MINUTES_A_DAY, Minutes
+from signaling.telemetry.readings import MINUTES_PER_DAY, Minutes
 from signaling.tests.clock import Clock
 
 
@@ -39,9 +39,9 @@ def test_window_forgets_what_is_older(minutes: Minutes, clock: Clock, counters: 
     pass_minutes(minutes, clock, 60, counters, messages=1)
     assert minutes.window(60).count("messages_received", "HEARTBEAT") == 60
     assert minutes.window(60).seconds == pytest.approx(3630)
-    assert minutes.window(MINUTES_A_DAY).count("messages_received") == 3060
-    pass_minutes(minutes, clock, MINUTES_A_DAY, counters)
-    assert minutes.window(MINUTES_A_DAY).count("messages_received") == 0
+    assert minutes.window(MINUTES_PER_DAY).count("messages_received") == 3060
+    pass_minutes(minutes, clock, MINUTES_PER_DAY, counters)
+    assert minutes.window(MINUTES_PER_DAY).count("messages_received") == 0
     assert minutes.totals()["messages_received"]["HEARTBEAT"] == 3060
 
 
@@ -58,6 +58,6 @@ def test_series_have_a_point_for_each_complete_step(minutes: Minutes, clock: Clo
 
 
 def test_memory_is_that_of_a_day(minutes: Minutes, clock: Clock, counters: Counters) -> None:
-    pass_minutes(minutes, clock, 3 * MINUTES_A_DAY, counters, messages=1)
-    assert minutes.window(MINUTES_A_DAY).count("messages_received") == MINUTES_A_DAY
-    assert minutes.window(3 * MINUTES_A_DAY).count("messages_received") == MINUTES_A_DAY
+    pass_minutes(minutes, clock, 3 * MINUTES_PER_DAY, counters, messages=1)
+    assert minutes.window(MINUTES_PER_DAY).count("messages_received") == MINUTES_PER_DAY
+    assert minutes.window(3 * MINUTES_PER_DAY).count("messages_received") == MINUTES_PER_DAY
