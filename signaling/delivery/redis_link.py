@@ -54,6 +54,9 @@ class RedisLink:
         self._protocol: RedisProtocol | None = None
         self._ready = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._backoff_seconds = MIN_BACKOFF_SECONDS
+        # The first failure is logged, and then the next connect.
+        self._is_told_away = False
 
     @property
     def is_up(self) -> bool:
@@ -101,30 +104,15 @@ class RedisLink:
         await protocol.change_subscriptions(command, channels)
 
     async def _keep_connected(self, listener: Listener, first_attempt: asyncio.Future[None]) -> None:
-        backoff = MIN_BACKOFF_SECONDS
-        was_up = True
         while True:
             try:
-                async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-                    self._protocol = await self._connect()
-                await self._prepare(listener)
-                self._ready.set()
-                counters.redis_connects += 1
-                if not was_up:
-                    logger.warning("Redis is back")
-                was_up, backoff = True, MIN_BACKOFF_SECONDS
-                resolve(first_attempt)
-                await self._protocol.closed
+                await self._serve(listener, first_attempt)
             except (OSError, UnavailableError, hiredis.HiredisError, TimeoutError) as error:
-                if was_up:
-                    # An error that Redis replied is about the settings; one of a socket may hold an address.
-                    reason = str(error) if isinstance(error, hiredis.ReplyError) else type(error).__name__
-                    logger.warning("Redis is away (%s); only clients of one process reach each other", reason)
-                was_up = False
+                self._log_away(error)
             except Exception:
                 # A bug in the listener must not leave the process without Redis for ever.
                 logger.exception("What follows a connect to Redis failed; it is tried again")
-                was_up = False
+                self._is_told_away = True
             finally:
                 self._ready.clear()
                 if self._protocol is not None:
@@ -132,8 +120,28 @@ class RedisLink:
                     self._protocol = None
                 listener.disconnected()
                 resolve(first_attempt)
-            await asyncio.sleep(backoff)
-            backoff = min(backoff * 2, MAX_BACKOFF_SECONDS)
+            await asyncio.sleep(self._backoff_seconds)
+            self._backoff_seconds = min(self._backoff_seconds * 2, MAX_BACKOFF_SECONDS)
+
+    async def _serve(self, listener: Listener, first_attempt: asyncio.Future[None]) -> None:
+        """Connect, let the listener prepare, and let commands through until the connection ends."""
+        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+            self._protocol = await self._connect()
+        await self._prepare(listener)
+        self._ready.set()
+        counters.redis_connects += 1
+        if self._is_told_away:
+            logger.warning("Redis is back")
+        self._is_told_away, self._backoff_seconds = False, MIN_BACKOFF_SECONDS
+        resolve(first_attempt)
+        await self._protocol.closed
+
+    def _log_away(self, error: Exception) -> None:
+        if not self._is_told_away:
+            # An error that Redis replied is about the settings; one of a socket may hold an address.
+            reason = str(error) if isinstance(error, hiredis.ReplyError) else type(error).__name__
+            logger.warning("Redis is away (%s); only clients of one process reach each other", reason)
+        self._is_told_away = True
 
     async def _prepare(self, listener: Listener) -> None:
         # Not set earlier: tasks that the connection's reader starts must be refused like all others.

@@ -1,4 +1,7 @@
-"""The registry of a single process. No method awaits: each is one atomic step."""
+"""The registry of a single process. No method awaits: each is one atomic step.
+
+It is one class of more than 200 lines, as every step is on the same clients and calls.
+"""
 
 from collections.abc import Callable, Collection
 
