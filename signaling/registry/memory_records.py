@@ -59,7 +59,7 @@ class Addresses:
             if window is None:
                 window = SlidingWindow(limits.new_connections_per_ip_per_minute, ARRIVALS_SECONDS)
                 self._arrivals[address] = window
-            if window.take(self._clock()):
+            if window.consume(self._clock()):
                 return False
         self._connections[address] += 1
         return True
