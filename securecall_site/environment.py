@@ -140,6 +140,14 @@ def turn_urls(name: str, default: str) -> tuple[str, ...]:
     return _server_urls(name, words(name) or [default], {"turn", "turns"}, "TURN URIs", example)
 
 
+def dotted_path(name: str, default: str) -> str:
+    """Read the dotted path of a class; an empty one stands for the default."""
+    value = text(name) or default
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", value):
+        raise ConfigurationError(name, f"must be the dotted path of a class, such as {default}")
+    return value
+
+
 def url(name: str, schemes: frozenset[str], path: str) -> str:
     """A URL with one of `schemes`, a host, and a path that matches `path`; or an empty string."""
     value = text(name)

@@ -9,7 +9,7 @@ from pathlib import Path
 from securecall_site import environment as env
 from securecall_site.configuration import api, browser, database, logs, site
 from signaling.protocol.limits import Limits, Timeouts
-from turn.credentials import LEAST_TTL_SECONDS, MOST_TTL_SECONDS, TurnSettings
+from turn.credentials import DEFAULT_PROVIDER, LEAST_TTL_SECONDS, MOST_TTL_SECONDS, TurnSettings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
@@ -65,6 +65,7 @@ TURN = TurnSettings(
     urls=env.turn_urls("TURN_URLS", "turn:a.relay.metered.ca:443?transport=tcp"),
     stun_urls=env.stun_urls("STUN_URLS"),
     ttl_seconds=env.number("TURN_TTL_SECONDS", 3600, minimum=LEAST_TTL_SECONDS, maximum=MOST_TTL_SECONDS),
+    provider=env.dotted_path("TURN_PROVIDER", DEFAULT_PROVIDER),
 )
 
 # --- What follows from it --------------------------------------------------------------------------

@@ -7,7 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 
-from turn.credentials import LAST_EXPIRY, TurnSettings
+from turn import provider
+from turn.credentials import DEFAULT_PROVIDER, LAST_EXPIRY, TurnSettings
 from turn.urls import Objection, ServerUrl, fatal, unused
 
 
@@ -31,6 +32,23 @@ def _objections(objection: Callable[[ServerUrl], Objection | None]) -> Iterator[
         # Many URIs of one port are one fault.
         found = dict.fromkeys(objection(ServerUrl.parse(url)) for url in urls)
         yield from ((variable, one) for one in found if one is not None)
+
+
+@checks.register
+def check_provider(**_: Any) -> list[checks.CheckMessage]:
+    """Report a TURN_PROVIDER that cannot be loaded."""
+    turn: TurnSettings = settings.TURN
+    try:
+        provider.load(turn.provider)
+    except ImportError as error:
+        return [
+            checks.Error(
+                f"TURN_PROVIDER names no class that can be imported: {error}.",
+                hint=f"Write the dotted path of one, such as {DEFAULT_PROVIDER}, or leave TURN_PROVIDER out.",
+                id="turn.E002",
+            )
+        ]
+    return []
 
 
 @checks.register

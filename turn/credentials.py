@@ -1,10 +1,11 @@
-"""Minting: time-limited TURN credentials from a shared secret (draft-uberti-behave-turn-rest-00)."""
+"""Mint time-limited TURN credentials from a shared secret (draft-uberti-behave-turn-rest-00)."""
 
 import base64
 import hmac
 from dataclasses import dataclass
 from functools import cache
 
+DEFAULT_PROVIDER = "turn.shared_secret.SharedSecret"
 LEAST_TTL_SECONDS = 60
 # Longer lived ones are as good as a password; and browsers' timers, which end at 24.8 days, have no use for them.
 MOST_TTL_SECONDS = 30 * 24 * 60 * 60
@@ -14,17 +15,18 @@ LAST_EXPIRY = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
-    """What the environment says about relays; durations in seconds."""
+    """The settings of TURN and STUN servers; durations in seconds."""
 
     secrets: tuple[str, ...] = ()
     urls: tuple[str, ...] = ()
     stun_urls: tuple[str, ...] = ()
     ttl_seconds: int = 3600
+    provider: str = DEFAULT_PROVIDER
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a TURN server asks for: a username with its expiry and the password that proves it."""
+    """A username with its expiry, and the password that proves it to the TURN server."""
 
     username: str
     password: str
@@ -49,5 +51,5 @@ def expiry_after(now: float, ttl_seconds: int) -> int:
 
 @cache
 def _keyed(secret: str) -> hmac.HMAC:
-    """Take a secret in, once: OpenSSL spends more on finding the digest than on using it."""
+    """Return an HMAC keyed with the secret, made once: OpenSSL spends more on finding the digest than on using it."""
     return hmac.new(secret.encode(), digestmod="sha1")

@@ -97,6 +97,8 @@ BAD = [
     ("TURN_URLS", "turn:turn.example.com,stun:stun.example.com"),
     ("TURN_TTL_SECONDS", "59"),
     ("TURN_TTL_SECONDS", "2592001"),
+    ("TURN_PROVIDER", "SharedSecret"),
+    ("TURN_PROVIDER", "turn/shared_secret.py"),
     ("TURN_URLS", "turn:256.1.1.1"),
     ("STUN_URLS", "stun:[:::]"),
     ("ADMIN_REQUIRE_2FA", "sometimes"),

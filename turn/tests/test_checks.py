@@ -4,7 +4,7 @@ import pytest
 from django.core.checks import ERROR, WARNING, run_checks
 from pytest_django import Settings
 
-from turn.credentials import TurnSettings
+from turn.credentials import DEFAULT_PROVIDER, TurnSettings
 
 
 def found() -> list[tuple[int, str, str]]:
@@ -49,3 +49,14 @@ def test_checks_warn_of_what_a_browser_leaves_out(settings: Settings) -> None:
         (WARNING, "TURN_URLS has port 853"),
         (WARNING, "TURN_URLS has a turns: URI with an address in place of a name"),
     ]
+
+
+@pytest.mark.parametrize("path", ["", "turn", "turn.no_such.Provider", "turn.shared_secret.NoSuch"])
+def test_checks_refuse_a_provider_that_cannot_be_loaded(settings: Settings, path: str) -> None:
+    settings.TURN = replace(settings.TURN, provider=path)
+
+    [(level, message, hint)] = found()
+
+    assert level == ERROR
+    assert message.startswith("TURN_PROVIDER names no class that can be imported: ")
+    assert DEFAULT_PROVIDER in hint

@@ -1,0 +1,32 @@
+"""The seam between the server and the TURN service that it has: TURN_PROVIDER names a class with this method.
+
+A new provider is one file beside `shared_secret.py`, with such a class. Its key stands in TURN_SECRET, so that doctor,
+the checks and the dashboard know whether there is one, and its servers in TURN_URLS.
+"""
+
+from functools import cache
+from typing import Protocol
+
+from django.utils.module_loading import import_string
+
+from turn.credentials import TurnSettings
+
+IceServer = dict[str, str]
+
+
+class TurnProvider(Protocol):
+    """Gives clients TURN servers with their credentials."""
+
+    def ice_servers(self, turn: TurnSettings, client_id: str, expires_at: int) -> list[IceServer]:
+        """Return the client's entries for `new RTCPeerConnection({iceServers})`, one URL each.
+
+        They are good until `expires_at` (unix seconds) at least. The event loop calls this at each REGISTER and call,
+        only while there is a secret: a provider that has to ask a network does so before, and keeps the answer.
+        """
+
+
+@cache
+def load(path: str) -> TurnProvider:
+    """Import the class at the dotted path and make its only instance; raises `ImportError`."""
+    provider: TurnProvider = import_string(path)()
+    return provider
