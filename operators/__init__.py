@@ -1,1 +1,1 @@
-"""What staff see: sign-in, the console, the API and metrics."""
+"""The pages and interfaces for staff: sign-in, the console, the API and metrics."""

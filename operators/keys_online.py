@@ -1,6 +1,6 @@
-"""The directory's admin with a column more: whether each key's client is connected now.
+"""Add a column to the directory's admin: whether each key's client is connected now.
 
-The directory knows nothing of connections. Its page is registered here in its place, with what the signaling side says.
+The directory knows nothing of connections. Its page is registered here in its place, with what the registry says.
 """
 
 from collections.abc import Iterable
@@ -31,10 +31,10 @@ def mark_online(keys: Iterable[PublicKey]) -> None:
 
 
 class KeyList(ChangeList):
-    """The list of keys, each of the page shown marked."""
+    """Lists keys, and marks those of the page shown."""
 
     def get_results(self, request: HttpRequest) -> None:
-        """Ask once the page is known."""
+        """Find the keys of the page, then mark them."""
         super().get_results(request)
         # Iterating fills the query set's cache, from which the page is written.
         mark_online(self.result_list)
@@ -56,7 +56,7 @@ class OnlineKeyAdmin(PublicKeyAdmin):
         return KeyList
 
     def get_object(self, *args: Any, **options: Any) -> PublicKey | None:
-        """Find one key, and ask whether its client is online."""
+        """Find one key, and mark it."""
         key = super().get_object(*args, **options)
         if key is not None:
             mark_online([key])
@@ -64,7 +64,7 @@ class OnlineKeyAdmin(PublicKeyAdmin):
 
     @admin.display(description="online now", boolean=True)
     def online_now(self, key: PublicKey) -> bool | None:
-        """Return whether the client is connected, to whichever process."""
+        """Return whether the client is connected to any process; None is unknown."""
         return key.is_online
 
 

@@ -1,4 +1,4 @@
-"""`GET /metrics`: what this process counts, for Prometheus to scrape with the METRICS_TOKEN.
+"""Serve `GET /metrics`: this process' counters, for Prometheus to scrape with the METRICS_TOKEN.
 
 Each process answers for itself; Prometheus adds them up. No label names a client, a call or an address.
 """
@@ -75,21 +75,21 @@ process_collectors: list[Collector] = [ProcessCollector(registry=None), Platform
 
 
 class Vitals(NamedTuple):
-    """What grows for as long as a process lives if something is never let go of."""
+    """Counts that grow for as long as a process lives if it leaks."""
 
     tasks: int
     groups: int
 
 
 class Figures(Collector):
-    """What the signaling server counts, as metrics."""
+    """Collects the signaling server's counters as metrics."""
 
     def __init__(self, gauges: Gauges, vitals: Vitals) -> None:
         self._gauges = gauges
         self._vitals = vitals
 
     def collect(self) -> Iterator[Metric]:
-        """Read the counters."""
+        """Yield each family of metrics, read now."""
         yield InfoMetricFamily("securecall_build", "The version that runs.", {"version": settings.VERSION})
         yield from self._now()
         families: dict[str, dict[str, int]] = {}
@@ -124,7 +124,7 @@ class Figures(Collector):
 
 
 async def metrics(request: HttpRequest) -> HttpResponse:
-    """Answer a scrape; without the token there is no such page."""
+    """Answer a scrape; 404 without the token."""
     if not _is_allowed(request.headers.get("Authorization", "")):
         raise Http404
     return await _scrape(request)
@@ -143,7 +143,7 @@ async def _scrape(request: HttpRequest) -> HttpResponse:
 
 
 def render(gauges: Gauges, vitals: Vitals, *, is_openmetrics: bool) -> tuple[bytes, str]:
-    """Return the metrics and their content type: OpenMetrics, or Prometheus' older text, which everybody reads."""
+    """Return the metrics and their content type: OpenMetrics, or Prometheus' older text, which every scraper reads."""
     registry = CollectorRegistry()
     GCCollector(registry)
     for collector in (*process_collectors, Figures(gauges, vitals)):

@@ -1,10 +1,10 @@
-"""Django's handle on this app."""
+"""The AppConfig of this app."""
 
 from django.apps import AppConfig
 
 
 class PublicKeyDirectoryConfig(AppConfig):
-    """Registers the app with Django."""
+    """Configures the app."""
 
     name = "pkd"
     verbose_name = "Public key directory"

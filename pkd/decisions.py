@@ -1,4 +1,4 @@
-"""What operators decide about a client's key: to revoke or freeze it, or to lift either; each is kept with its reason.
+"""Operators' decisions about a client's key: to revoke or freeze it, or to lift either; each is kept with its reason.
 
 Frozen and revoked are independent: a frozen key can be revoked. Then looking it up finds nothing, and no
 other key can take its place until an operator unfreezes the client ID.
@@ -26,7 +26,7 @@ class NothingToDoError(Exception):
 
 @dataclass(frozen=True)
 class Decision:
-    """A row of the table below: what an operator may decide and what that does to a key.
+    """A row of the table below: a decision that an operator may make, and the field of the key that it sets.
 
     `obstacle` says why a key is not concerned, "" if it is. `sets` the time in `field`, or clears it.
     """
@@ -36,8 +36,8 @@ class Decision:
     sets: bool
     obstacle: Callable[[PublicKey], str]
 
-    def take(self, key: PublicKey, operator: str, reason: str) -> None:
-        """Decide about `key` as the operator saw it.
+    def decide(self, key: PublicKey, operator: str, reason: str) -> None:
+        """Decide about `key`, as the operator saw it, in a transaction of its own.
 
         Raises `NothingToDoError`, `KeyReplacedError` where the client has published another key since `key`
         was read, and `ValueError` without a reason of up to 500 characters.
@@ -52,7 +52,7 @@ class Decision:
             self.record(current, operator, reason)
 
     def record(self, key: PublicKey, operator: str, reason: str) -> None:
-        """Do it to a locked key and put it into the history."""
+        """Set or clear the field of a locked key, and add the change to its history."""
         changes_what_is_found = self.field == "revoked_at"
         change = KeyChange(key=key, kind=self.kind, who=operator, reason=reason)
         if self.kind != KeyChange.Kind.LIFTED:
@@ -86,7 +86,7 @@ UNFREEZE = Decision(
 
 
 def reserve(client_id: str, operator: str, reason: str) -> PublicKey:
-    """Freeze a client ID for which nobody has published a key yet: nobody can until it is unfrozen.
+    """Freeze a client ID that has no key yet: no key can be published for it until it is unfrozen.
 
     Raises `NothingToDoError` for an ID that the directory knows, and `ValueError` for what is no client ID and
     without a reason of up to 500 characters.

@@ -42,7 +42,7 @@ class DirectoryUnavailableError(Exception):
 
 
 async def publish(client_id: str, public_key: str) -> KeyChange.Kind | None:
-    """Make `public_key` the client's current key; returns after the commit what it was, None where nothing changed.
+    """Make `public_key` the client's current key; return the kind of change after the commit, None for none.
 
     Raises `KeyFrozenError`, `KeyRevokedError`, `DirectoryUnavailableError`, `keys.BadKeyError` for what is no key,
     or `ValueError` for what is no client ID.
@@ -62,7 +62,7 @@ async def look_up(client_id: str) -> str | None:
 
 
 def store(client_id: str, public_key: str, deadline: float = math.inf) -> KeyChange.Kind | None:
-    """Do what `publish` does, in the calling thread; returns what it was, None where nothing changed.
+    """Do what `publish` does, in the calling thread; return the kind of change, None where nothing changed.
 
     Raises `DirectoryUnavailableError` after the `deadline` (monotonic, in seconds), and has changed nothing.
     """
@@ -90,7 +90,7 @@ def current_key(client_id: str) -> str | None:
 
 
 def is_revoked(key: PublicKey, fingerprint: str) -> bool:
-    """Whether this client's key with `fingerprint`, its current one or an earlier one, is revoked now."""
+    """Return whether this client's key with `fingerprint`, its current one or an earlier one, is revoked now."""
     fate = key.history.filter(
         Q(kind=KeyChange.Kind.REVOKED, old_fingerprint=fingerprint)
         | Q(kind=KeyChange.Kind.LIFTED, new_fingerprint=fingerprint)
@@ -99,7 +99,7 @@ def is_revoked(key: PublicKey, fingerprint: str) -> bool:
 
 
 def replace(public_key: str, change: KeyChange) -> None:
-    """Make `public_key` the current key of the locked row `change.key`; `change` says how, and is kept."""
+    """Make `public_key` the current key of the locked row `change.key`; `change` is added to its history."""
     key = change.key
     change.old_fingerprint, change.new_fingerprint = key.fingerprint, fingerprint(public_key)
     key.public_key, key.fingerprint, key.revoked_at = public_key, change.new_fingerprint, None
@@ -113,7 +113,7 @@ def replace(public_key: str, change: KeyChange) -> None:
 
 
 def record(change: KeyChange) -> None:
-    """Save the change and the key it happened to, which counts it."""
+    """Save the change, and its key with one change more."""
     change.save()
     change.key.last_change = change.at
     change.key.changes += 1
@@ -121,7 +121,7 @@ def record(change: KeyChange) -> None:
 
 
 def fingerprint(public_key: str) -> str:
-    """SHA-256 of the UTF-8 key, in hex."""
+    """Return the SHA-256 of the UTF-8 key, in hex."""
     return hashlib.sha256(public_key.encode()).hexdigest()
 
 
@@ -137,7 +137,7 @@ def _store(client_id: str, public_key: str) -> KeyChange.Kind | None:
         return KeyChange.Kind.PUBLISHED
     if key.fingerprint == new and not key.is_revoked:
         return None
-    # First: whoever published a revoked key of a frozen ID must not be told to publish a new one.
+    # First: the client of a frozen ID, whose key is revoked, must not be told to publish a new one.
     if key.is_frozen:
         raise KeyFrozenError
     if is_revoked(key, new):
@@ -171,7 +171,7 @@ MISTAKES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 @asynccontextmanager
 async def _unavailable_when_the_database_is() -> AsyncIterator[None]:
     try:
-        # A database that hangs would keep everybody waiting for as long as it does.
+        # A database that hangs would keep clients waiting for as long as it does.
         async with asyncio.timeout(PATIENCE_SECONDS):
             yield
     except MISTAKES:

@@ -1,4 +1,4 @@
-"""What a migration needs to give permissions to the groups of operators.
+"""Give permissions to the groups of operators, in a migration.
 
 Django creates permissions only after all migrations have run, so a migration that looks for one on a fresh
 database finds none. These are created here, as Django would, which then leaves them as they are.

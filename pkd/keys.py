@@ -17,7 +17,7 @@ DEFAULT_MAX_BYTES = 16_384
 # Of a frame (PROTOCOL.md, "Frames"): also of the answer that a key comes in.
 MAX_FRAME_BYTES = 65_536
 
-# What a JSON schema can say of it; `problem` checks it, who has a sentence for each rule.
+# As far as a JSON schema can say it; `problem` checks the rules, with a sentence for each.
 PublicKey = Annotated[
     str, Meta(extra_json_schema={"minLength": 1, "maxLength": DEFAULT_MAX_BYTES, "pattern": r"^[^\x00]+\Z"})
 ]
@@ -40,7 +40,7 @@ class BadKeyError(ValueError):
 
 
 def problem(public_key: Any, max_bytes: int = 0) -> str:
-    """Name the rule that `public_key` breaks, in a sentence; "" for a key. A limit of 0 is none.
+    """Return a sentence that names the rule that `public_key` breaks; "" for a key. A limit of 0 is none.
 
     `UNSET` stands for a missing key. Beyond the rules the text is opaque: line ends and blanks belong to it.
     """

@@ -12,13 +12,13 @@ NEWEST_CHANGES_SHOWN = 500
 
 
 class HistoryIsAppendOnlyError(Exception):
-    """A row of the history was about to be changed or deleted."""
+    """A change or deletion of a row of the history was refused."""
 
 
 class PublicKey(models.Model):
-    """What a client published last; the key is opaque and kept unchanged.
+    """A client's current key; it is opaque and stored unchanged.
 
-    Key and fingerprint are empty for a client ID that was reserved before anybody published a key for it:
+    Key and fingerprint are empty for a client ID that was reserved before a key was published for it:
     one row a client ID, so that one lock decides between a client and an operator.
     """
 
@@ -38,7 +38,7 @@ class PublicKey(models.Model):
 
     class Meta:
         ordering = ["-last_change", "client_id"]
-        # Nobody edits the directory by hand, so no permission pretends to allow it.
+        # The directory is not edited by hand, so no permission pretends to allow it.
         default_permissions = ("view",)
         permissions = [
             ("revoke_publickey", "Can revoke a public key"),
@@ -52,40 +52,40 @@ class PublicKey(models.Model):
 
     @property
     def is_revoked(self) -> bool:
-        """Whether an operator revoked this key; looking it up finds nothing."""
+        """Return whether an operator revoked this key; looking it up finds nothing."""
         return self.revoked_at is not None
 
     @property
     def is_frozen(self) -> bool:
-        """Whether an operator froze this client ID; its client can publish no other key."""
+        """Return whether an operator froze this client ID; its client can publish no other key."""
         return self.frozen_at is not None
 
 
 class AppendOnlyQuerySet(models.QuerySet["KeyChange"]):
-    """Reads and inserts; Django's other ways to write all end in one of these."""
+    """Allows reads and inserts; Django's other ways to write all end in one of these methods."""
 
     def update(self, **_values: Any) -> Never:
-        """Refuse."""
+        """Raise `HistoryIsAppendOnlyError`."""
         raise HistoryIsAppendOnlyError
 
     def delete(self) -> Never:
-        """Refuse."""
+        """Raise `HistoryIsAppendOnlyError`."""
         raise HistoryIsAppendOnlyError
 
     def bulk_create(
         self, objs: Iterable["KeyChange"], *args: Any, update_conflicts: bool = False, **options: Any
     ) -> list["KeyChange"]:
-        """Insert, but never as an upsert."""
+        """Insert the rows; refuse an upsert."""
         if update_conflicts:
             raise HistoryIsAppendOnlyError
         return super().bulk_create(objs, *args, **options)
 
 
 class KeyChange(models.Model):
-    """One change of a client's key: who, when, from which fingerprint to which."""
+    """One change of a client's key: by whom, when, from which fingerprint to which."""
 
     class Kind(models.TextChoices):
-        """What happened to the key.
+        """The kind of a change.
 
         A change that leaves the key as it is has the same fingerprint before and after.
         """
@@ -132,5 +132,5 @@ class KeyChange(models.Model):
         super().save(*args, **(options | {"force_insert": True}))
 
     def delete(self, *_args: Any, **_options: Any) -> Never:
-        """Refuse."""
+        """Raise `HistoryIsAppendOnlyError`."""
         raise HistoryIsAppendOnlyError

@@ -1,4 +1,4 @@
-"""How people look for a key."""
+"""Search for keys by client ID or fingerprint."""
 
 import re
 

@@ -206,7 +206,7 @@ def frozen(database: Path, client_id: str) -> None:
     decide = (
         "import django; django.setup();"
         "from pkd.models import PublicKey; from pkd.decisions import FREEZE;"
-        f"FREEZE.take(PublicKey.objects.get(client_id='{client_id}'), 'olga', 'vip')"
+        f"FREEZE.decide(PublicKey.objects.get(client_id='{client_id}'), 'olga', 'vip')"
     )
     env = environment(database, {"DJANGO_SETTINGS_MODULE": "securecall_site.settings"})
     subprocess.run([sys.executable, "-c", decide], cwd=ROOT, env=env, check=True)

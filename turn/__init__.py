@@ -1,1 +1,1 @@
-"""TURN credentials: minted for a client, valid for a limited time."""
+"""TURN credentials: minted for a client, good for a limited time."""

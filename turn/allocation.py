@@ -1,4 +1,4 @@
-"""A real allocation on a TURN server, made and given back: what clients would get, and how fast (RFC 8656)."""
+"""Try a TURN server as a client would: make an allocation, time it, and give it back (RFC 8656)."""
 
 import asyncio
 import socket
@@ -29,23 +29,23 @@ REFUSALS = {
 
 
 class AllocationError(Exception):
-    """There is no relay to be had at this URL; the text is a sentence that says what to look at."""
+    """The allocation failed; the text is a sentence that says what to look at."""
 
 
 class UnsupportedTransportError(AllocationError):
-    """The URL's transport is none that can be tried from here; a browser may know it."""
+    """The URL's transport cannot be tried from here, though a browser may know it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """A relay address that was had: how long it took, and a sentence if peers may not reach it."""
+    """A successful allocation: how long it took, and a sentence if peers may not reach its relay address."""
 
     milliseconds: float
     warning: str = ""
 
 
 class _Receiver(asyncio.DatagramProtocol):
-    """Nobody sends anything; what counts is when the allocation has been given back."""
+    """Sets an event once the allocation has been given back; no data comes."""
 
     def __init__(self) -> None:
         self.gone = asyncio.Event()
@@ -55,7 +55,7 @@ class _Receiver(asyncio.DatagramProtocol):
 
 
 async def allocate(url: str, credential: Credential, seconds: float) -> Allocation:
-    """Allocate a relay address and give it back.
+    """Allocate a relay address at `url`, and give it back.
 
     Raises `AllocationError` when there is none after `seconds`. A TLS certificate is checked against the
     system's authorities, or those in SSL_CERT_FILE.
@@ -104,7 +104,7 @@ def _parse(url: str) -> ServerUrl:
 
 
 def reach(server: ServerUrl, addresses: set[str], relayed: str) -> str:
-    """Warn of a public server that relays from a private address, as one behind NAT does unless it is told."""
+    """Return a warning if a public server relays from a private address, as one behind NAT does unless it is told."""
     is_public = any(ip_address(address.partition("%")[0]).is_global for address in addresses)
     if not is_public or ip_address(relayed).is_global:
         return ""

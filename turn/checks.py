@@ -1,4 +1,4 @@
-"""System checks: TURN settings that are well-formed and end or spoil calls all the same."""
+"""System checks for TURN settings that are well-formed and end or spoil calls all the same."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from turn.urls import Objection, ServerUrl, fatal, unused
 
 @checks.register
 def check_urls(**_: Any) -> list[checks.CheckMessage]:
-    """Clients get these as they are, ready for `new RTCPeerConnection` (PROTOCOL.md, "TURN credentials")."""
+    """Report STUN and TURN URIs that browsers refuse or ignore; clients get them as they are."""
     errors = [
         checks.Error(f"{variable} has {found.sentence}", hint=found.advice, id="turn.E001")
         for variable, found in _objections(fatal)
@@ -53,7 +53,7 @@ def check_provider(**_: Any) -> list[checks.CheckMessage]:
 
 @checks.register
 def check_expiry(**_: Any) -> list[checks.CheckMessage]:
-    """Credentials live shorter and shorter towards the last second that TURN servers know."""
+    """Report that credentials expire early, as TURN servers know no time after LAST_EXPIRY."""
     turn: TurnSettings = settings.TURN
     if not turn.secrets or time.time() + turn.ttl_seconds <= LAST_EXPIRY:
         return []

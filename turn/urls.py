@@ -1,4 +1,4 @@
-"""STUN and TURN URIs (RFC 7064, RFC 7065), and which of them browsers do not use. Pure."""
+"""Parse STUN and TURN URIs (RFC 7064, RFC 7065), and find those that browsers do not use. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ ANOTHER_PORT = "Let the server listen on 443, 80, 3478 or 5349, and name that po
 
 @dataclass(frozen=True, slots=True)
 class ServerUrl:
-    """Where and how a STUN or TURN server is reached."""
+    """The address and the transport of a STUN or TURN server."""
 
     scheme: str  # stun, stuns, turn or turns
     host: str
@@ -45,7 +45,7 @@ class ServerUrl:
 
     @classmethod
     def parse(cls, text: str) -> "ServerUrl":
-        """Read a URI with the defaults of its scheme; raises `ValueError` for anything else."""
+        """Parse a URI, with the defaults of its scheme; raise `ValueError` for anything else."""
         match = URL.fullmatch(text)
         if match is None or (match["transport"] and match["scheme"].startswith("stun")):
             raise ValueError(text)
@@ -65,35 +65,35 @@ class ServerUrl:
 
     @property
     def is_turn(self) -> bool:
-        """Whether it relays."""
+        """Return whether this is a TURN server."""
         return self.scheme.startswith("turn")
 
     @property
     def is_tls(self) -> bool:
-        """Whether TLS, or DTLS over UDP, is spoken."""
+        """Return whether the server speaks TLS, or DTLS over UDP."""
         return self.scheme.endswith("s")
 
     @property
     def has_address(self) -> bool:
-        """Whether its host is an IP address, and no name."""
+        """Return whether the host is an IP address, and no name."""
         return ":" in self.host or bool(NUMERIC.fullmatch(self.host))
 
     @property
     def way(self) -> str:
-        """The transport as people say it."""
+        """Return the transport's usual name: TLS, UDP or TCP."""
         return "TLS" if self.is_tls else self.transport.upper()
 
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """What a browser has against a URI, as the end of a sentence that begins with where it stands, and what to do."""
+    """The end of a sentence that begins "TURN_URLS has", and advice: why a browser does not use a URI."""
 
     sentence: str
     advice: str
 
 
 def fatal(url: ServerUrl) -> Objection | None:
-    """Say why `new RTCPeerConnection` throws in Firefox, however many good servers stand beside this one."""
+    """Return why `new RTCPeerConnection` throws in Firefox at this URI, whatever else it gets; None if it does not."""
     if url.scheme == "stuns":
         return Objection(
             "a stuns: URI, which ends every call of Firefox: it throws at one, and Chromium sends plain STUN there.",
@@ -109,7 +109,7 @@ def fatal(url: ServerUrl) -> Objection | None:
 
 
 def unused(url: ServerUrl) -> Objection | None:
-    """Say which browser takes this one and never uses it; of what is fatal there is no more to say."""
+    """Return which browser accepts this URI and never uses it; None if every one uses it, or it is fatal."""
     if fatal(url):
         return None
     if url.port == DNS_PORT or (url.is_turn and url.port < FIRST_USER_PORT and url.port not in TURN_PORTS):

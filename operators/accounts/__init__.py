@@ -1,1 +1,1 @@
-"""Operators' accounts: how they are made, how people sign in, and who is turned away for a while."""
+"""Operators' accounts: making them, signing in with them, and locking out addresses that fail to."""

@@ -1,11 +1,11 @@
-"""Django's handles on this app and on the admin."""
+"""The AppConfigs of this app and of the admin."""
 
 from django.apps import AppConfig
 from django.contrib.admin import apps
 
 
 class AccountsConfig(AppConfig):
-    """Registers the app with Django."""
+    """Configures the app; its label stays `accounts`."""
 
     name = "operators.accounts"
 

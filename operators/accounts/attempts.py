@@ -1,6 +1,6 @@
-"""How failed sign-ins are counted: by django-axes, in the database, under pseudonyms.
+"""Count failed sign-ins with django-axes, in the database, under pseudonyms.
 
-In the database, because replicas must agree, and because operators sign in when Redis is the thing that is broken.
+The database, because replicas must agree, and because operators sign in when Redis is what is broken.
 django-axes would keep addresses, usernames (people type passwords there), user agents and whole requests.
 """
 
@@ -19,12 +19,12 @@ from signaling.admission.pseudonym import pseudonym
 
 
 class SignInAttempts(AxesDatabaseHandler):  # type: ignore[misc]  # django-axes ships no types
-    """Keeps the count and the pseudonyms that it is kept for, and nothing else of the request."""
+    """Stores the count and the pseudonyms that it is kept for, and nothing else of the request."""
 
     def user_login_failed(
         self, sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any
     ) -> None:
-        """Count this failure; the request is marked where it was one too many."""
+        """Count this failure, and mark the request if it was one too many."""
         if request is None:
             return
         bare: Any = copy.copy(request)
@@ -38,19 +38,19 @@ class SignInAttempts(AxesDatabaseHandler):  # type: ignore[misc]  # django-axes 
 def pseudonymous_address(request: HttpRequest) -> str:
     """Return the address's pseudonym in the form that its column takes.
 
-    100::/64 (RFC 6666) belongs to nobody, so this is never an address that anyone has.
+    100::/64 (RFC 6666) is a discard prefix, so this is the address of no client.
     """
     name = address_of_request(request)
     return f"100::{name[0:4]}:{name[4:8]}:{name[8:12]}"
 
 
 def pseudonymous_username(request: HttpRequest, credentials: dict[str, Any] | None) -> str:
-    """Return a pseudonym of what was given as the username, which may not be one."""
+    """Return a pseudonym of the text typed as the username."""
     return pseudonym(str((credentials or request.POST).get("username", "")))
 
 
 def in_the_log(username: str, _address: str, _agent: str, _path: str, request: HttpRequest) -> str:
-    """Name who failed to sign in; `username` is the pseudonym already."""
+    """Describe a failed sign-in for the log; `username` is the pseudonym already."""
     return f"account {username} from {address_of_request(request)}"
 
 

@@ -1,4 +1,4 @@
-"""Signing in with a password and a code."""
+"""The sign-in form with a password and a code."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ MAX_CODE_CHARACTERS = 32
 
 
 class SecondFactorForm(AdminAuthenticationForm):
-    """Username, password and code, judged together: an error does not tell which of them was right."""
+    """Checks username, password and code together: an error does not tell which of them was right."""
 
     error_messages = {  # noqa: RUF012  # Django's own convention for forms
         **AdminAuthenticationForm.error_messages,
@@ -37,12 +37,12 @@ class SecondFactorForm(AdminAuthenticationForm):
     )
 
     def clean_code(self) -> str:
-        """Take it without the spaces and hyphens that make it readable."""
+        """Return the code without the spaces and hyphens that make it readable."""
         code: str = self.cleaned_data["code"]
         return code.replace(" ", "").replace("-", "").lower()
 
     def clean(self) -> dict[str, Any]:
-        """Check the password, then the code; without a code the password is not even looked at."""
+        """Check the password, then the code; without a code do not check the password."""
         if "code" not in self.cleaned_data:
             return self.cleaned_data
         super().clean()

@@ -18,7 +18,7 @@ TOTP_DIGITS = 6
 
 @dataclass(frozen=True)
 class Enrolment:
-    """What its owner needs, shown once: the `otpauth://` URI for the app, and the backup codes."""
+    """A new second factor, shown to its owner once: the `otpauth://` URI for the app, and the backup codes."""
 
     uri: str
     backup_codes: tuple[str, ...]
@@ -35,7 +35,7 @@ class Enrolment:
 
 
 def enrol(user: User) -> Enrolment:
-    """Give the account a new second factor; the one before it, and its backup codes, work no longer."""
+    """Replace the account's second factor and its backup codes, and return the new ones."""
     with transaction.atomic():
         TOTPDevice.objects.filter(user=user).delete()
         StaticDevice.objects.filter(user=user).delete()
@@ -47,12 +47,12 @@ def enrol(user: User) -> Enrolment:
 
 
 def is_enrolled(user: User) -> bool:
-    """Whether the account has any second factor."""
+    """Return whether the account has a second factor."""
     return bool(django_otp.user_has_device(user))
 
 
 def verify(user: User, code: str) -> Any:
-    """Return the device that takes the code, or None; of two uses of a code at once only one counts.
+    """Return the device that accepts the code, or None; of two uses of a code at once only one counts.
 
     A code of six digits is the app's, everything else a backup code, so that a mistake with one does not slow
     the other down: each device waits twice as long after every failure.
@@ -63,5 +63,5 @@ def verify(user: User, code: str) -> Any:
 
 
 def suffices(user: Any) -> bool:
-    """Whether the request's user proved all that the settings ask for; django-otp's middleware knows."""
+    """Return whether the user proved all that the settings ask for, as django-otp's middleware found."""
     return not settings.ADMIN_REQUIRE_2FA or bool(user.is_verified())

@@ -1,4 +1,4 @@
-"""The admin site: Django's, with a second factor at its door where the settings ask for one."""
+"""Django's admin site, with a second factor at sign-in where the settings ask for one."""
 
 from typing import Any
 
@@ -11,16 +11,16 @@ from operators.accounts.forms import SecondFactorForm
 
 
 class AdminSite(admin.AdminSite):
-    """Lets in who has signed in with everything that is asked for."""
+    """Admits users who signed in with everything that the settings ask for."""
 
     site_header = site_title = "SecureCall"
 
     def has_permission(self, request: HttpRequest) -> bool:
-        """Also turn away sessions from before a second factor was asked for."""
+        """Return whether the user is staff and the session, perhaps older than the setting, has its second factor."""
         return super().has_permission(request) and second_factor.suffices(request.user)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Ask for a code too, where one is needed."""
+        """Show the sign-in page, with a field for the code where the settings ask for one."""
         asks = settings.ADMIN_REQUIRE_2FA
         self.login_form = SecondFactorForm if asks else None
         self.login_template = "accounts/login.html" if asks else None

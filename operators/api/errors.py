@@ -1,4 +1,4 @@
-"""What the operators' API answers when it cannot do what was asked: always `{"detail": "a sentence"}`."""
+"""The error answers of the operators' API: always `{"detail": "a sentence"}`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +27,7 @@ class NotAvailableError(APIException):
 
 
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Turn an exception into a response; None for a bug, which is logged and answered with 500."""
+    """Turn an exception into a response, or None for a bug, which is logged and answered with 500."""
     if isinstance(error, UnavailableError | OperationalError | InterfaceError):
         error = NotAvailableError()
     response = views.exception_handler(error, context)
@@ -37,7 +37,7 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def _sentences(detail: Any, name: str = "") -> Iterator[str]:
-    """Name the field that each message is about."""
+    """Yield each message as a sentence that names its field."""
     if isinstance(detail, dict):
         for field, about in detail.items():
             yield from _sentences(about, "" if field == api_settings.NON_FIELD_ERRORS_KEY else str(field))

@@ -1,4 +1,4 @@
-"""Serializers that speak the wire's camelCase, and fields that take exactly what they say."""
+"""Serializers with the wire's camelCase names, and fields that accept one spelling of a value."""
 
 import re
 from typing import Any, get_args
@@ -20,7 +20,7 @@ class CamelSerializer(serializers.Serializer[Any]):
     """Declared in snake_case, like the models; spoken in camelCase, like everything else here."""
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """Rename the fields, which go on to read what they were named after."""
+        """Return the fields under their camelCase names; each reads the attribute that it was named after."""
         fields: dict[str, serializers.Field[Any, Any, Any, Any]] = {}
         for name, field in super().get_fields().items():
             spoken = re.sub("_(.)", lambda match: match[1].upper(), name)
@@ -32,47 +32,47 @@ class CamelSerializer(serializers.Serializer[Any]):
 
 @extend_schema_field({"type": "string", "pattern": CLIENT_ID_PATTERN})
 class ClientIdField(serializers.Field[str, Any, str, Any]):
-    """The protocol's own rule; a CharField would trim and convert."""
+    """Accepts a client ID by the protocol's own rule; a CharField would trim and convert."""
 
     default_error_messages = dict.fromkeys(
         ("invalid", "required", "null"), "Give 1 to 64 letters, digits, hyphens or underscores."
     )
 
     def to_internal_value(self, data: Any) -> str:
-        """Take nothing but a client ID."""
+        """Return the client ID; fail for anything else."""
         try:
             return msgspec.convert(data, ClientId)
         except msgspec.ValidationError:
             self.fail("invalid")
 
     def to_representation(self, value: str) -> str:
-        """Give it as it is."""
+        """Return it unchanged."""
         return value
 
 
 class NullableField(serializers.CharField):
-    """What a column keeps as an empty string because there is none."""
+    """Writes null for the empty string that a column stores for no value."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(read_only=True, allow_null=True, **options)
 
     def to_representation(self, value: str) -> Any:
-        """Give null for it."""
+        """Return None for an empty string."""
         return value or None
 
 
 class NumberParameter(serializers.IntegerField):
-    """Digits alone: int() would also take `1_0`, ` 7 ` and digits of every script."""
+    """Accepts ASCII digits alone: int() would also read `1_0`, ` 7 ` and digits of every script."""
 
     def to_internal_value(self, data: Any) -> int:
-        """Refuse what is not ASCII digits."""
+        """Return the number; fail for anything but ASCII digits."""
         if not isinstance(data, str) or not LONGEST_NUMBER.fullmatch(data):
             self.fail("invalid")
         return super().to_internal_value(data)
 
 
 class FlagParameter(serializers.BooleanField):
-    """`true` or `false`, and none of the many spellings that a form may have."""
+    """Accepts `true` or `false`, and none of the many spellings that a form may have."""
 
     TRUE_VALUES = {"true"}  # noqa: RUF012  # as DRF has it
     FALSE_VALUES = {"false"}  # noqa: RUF012
@@ -84,7 +84,7 @@ class ParametersSerializer(CamelSerializer):
     """Parameters in a URL, each given once; a name that is none of them is no filter that lets everything pass."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """Check the names first."""
+        """Check the names, then convert the values."""
         for name in data:
             if name not in self.fields:
                 # Not the name itself: what is sent is not sent back.

@@ -1,4 +1,4 @@
-"""The directory: every key, one key, and how it came to be."""
+"""The directory's paths: every key, one key, and its history."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ MAX_SEARCH_CHARACTERS = 128
 
 
 class KeySerializer(CamelSerializer):
-    """A key without its text. A reserved client ID has no fingerprint: nobody has published a key for it yet."""
+    """A key without its text. A reserved client ID has no fingerprint: no key was published for it yet."""
 
     client_id = ClientIdField()
     fingerprint = NullableField(help_text="SHA-256 of the UTF-8 key, in hex.")
@@ -61,7 +61,7 @@ class KeyWithHistorySerializer(KeySerializer):
 
     @extend_schema_field(ChangeSerializer(many=True))
     def get_history(self, key: PublicKey) -> Any:
-        """Give the newest part."""
+        """Return the newest changes."""
         return ChangeSerializer(key.history.all()[:NEWEST_CHANGES_SHOWN], many=True).data
 
 
@@ -112,7 +112,7 @@ class Keys(ListAPIView[PublicKey]):
         return super().get(request, *args, **options)
 
     def get_queryset(self) -> QuerySet[PublicKey]:
-        """Keep what the parameters ask for."""
+        """Return the keys that match the parameters."""
         asked = _checked(KeyParameters, self.request)
         keys = PublicKey.objects.order_by("client_id")
         if "search" in asked:
@@ -154,7 +154,7 @@ class History(ListAPIView[KeyChange]):
         return super().get(request, *args, **options)
 
     def get_queryset(self) -> QuerySet[KeyChange]:
-        """Find the client's; 404 for one that never published."""
+        """Return the client's changes; 404 for one that never published."""
         _checked(PageParameters, self.request)
         return get_object_or_404(PublicKey, client_id=self.kwargs["client_id"]).history.all()
 

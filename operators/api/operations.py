@@ -1,4 +1,4 @@
-"""What runs now, and a credential to test a relay with."""
+"""The paths that say what runs now, and mint a credential to test a TURN server with."""
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
@@ -32,7 +32,7 @@ class StatusSerializer(CamelSerializer):
 
 
 class Status(APIView):
-    """Who is connected, which calls are open, which version runs."""
+    """The counts of connections and open calls, and the version that runs."""
 
     @extend_schema(operation_id="getStatus", responses=answers(StatusSerializer))
     def get(self, _request: Request) -> Response:

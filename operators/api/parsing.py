@@ -1,4 +1,4 @@
-"""How bodies are read."""
+"""The parser of request bodies."""
 
 from collections.abc import Mapping
 from typing import IO, Any
@@ -11,21 +11,21 @@ MAX_BODY_BYTES = 65_536
 
 
 class TooLargeError(APIException):
-    """The body is larger than anything that this API takes."""
+    """The body is larger than any that this API accepts."""
 
     status_code = 413
     default_detail = f"Send a body of up to {MAX_BODY_BYTES:,} bytes."
 
 
 class JSONParser(BaseParser):
-    """JSON by the decoder that the protocol uses: no NaN, no bad Unicode, no depth that breaks it, and bounded."""
+    """Decodes JSON with the protocol's decoder: no NaN, no bad Unicode, no depth that breaks it, and bounded."""
 
     media_type = "application/json"
 
     def parse(
         self, stream: IO[bytes], _media_type: str | None = None, _context: Mapping[str, Any] | None = None
     ) -> Any:
-        """Decode; raises `ParseError` or `TooLargeError`."""
+        """Decode the body; raise `ParseError` or `TooLargeError`."""
         body = stream.read(MAX_BODY_BYTES + 1)
         if len(body) > MAX_BODY_BYTES:
             raise TooLargeError

@@ -9,16 +9,16 @@ from operators.api.operations import Status, TurnCredentials
 
 
 class ClientIdInPath:
-    """A client ID in a URL; anything else is no such page."""
+    """Matches a client ID in a URL; anything else is 404."""
 
     regex = CLIENT_ID_PATTERN.removeprefix("^").removesuffix("$")
 
     def to_python(self, value: str) -> str:
-        """Take it as it is."""
+        """Return it unchanged."""
         return value
 
     def to_url(self, value: str) -> str:
-        """Put it as it is."""
+        """Return it unchanged."""
         return value
 
 

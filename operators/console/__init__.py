@@ -1,1 +1,1 @@
-"""The operators' console: what the server does, who is connected, which calls are open."""
+"""The operators' console: a dashboard, the connected clients and the open calls."""

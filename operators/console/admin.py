@@ -1,4 +1,4 @@
-"""The pages that show who is connected and which calls are open, and act on one of them.
+"""The pages that list the connected clients and the open calls, and disconnect or end one of them.
 
 Nothing here has a table: the pages ask the processes and the registry each time they are opened.
 """
@@ -30,7 +30,7 @@ REDIS_IS_AWAY = "Redis is away: the calls cannot be listed or ended now. Try aga
 
 
 class LiveAdmin(ReadOnly, ReasonPages):
-    """A list of what there is now, and one thing to do to a row of it."""
+    """Lists what there is now, and offers one act on a row of it."""
 
     # The permission to act, its path and what the page for it says.
     act_permission: str
@@ -39,11 +39,11 @@ class LiveAdmin(ReadOnly, ReasonPages):
     explanation: str
 
     def has_act_permission(self, request: HttpRequest) -> bool:
-        """Who may act must also be allowed to see what he acts on."""
+        """Return whether this operator may act on a row, and see it."""
         return self.has_view_permission(request) and request.user.has_perm(self.act_permission)
 
     def get_urls(self) -> list[URLPattern]:
-        """Only these: the pages that Django would add ask a table."""
+        """Return the URLs of these pages alone: those that Django would add query a table."""
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         wrap = self.admin_site.admin_view
         return [
@@ -54,7 +54,7 @@ class LiveAdmin(ReadOnly, ReasonPages):
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        """Show what there is, or what was searched for."""
+        """List what there is, or what was searched for."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         text = request.GET.get("q", "").strip()
@@ -72,7 +72,7 @@ class LiveAdmin(ReadOnly, ReasonPages):
         return TemplateResponse(request, f"console/{self.opts.model_name}_list.html", context)
 
     def show_one(self, _request: HttpRequest, object_id: str) -> HttpResponseRedirect:
-        """Lead to the list, where it still stands if it is still there."""
+        """Redirect to the list, searched for the object, where the log of the admin links to the object."""
         return self.to_list(unquote(object_id))
 
     def act_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -95,22 +95,22 @@ class LiveAdmin(ReadOnly, ReasonPages):
         )
 
     def to_list(self, text: str = "") -> HttpResponseRedirect:
-        """Lead to the list."""
+        """Redirect to the list, searched for `text`."""
         query = f"?{urlencode({'q': text})}" if text else ""
         return redirect(reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist") + query)
 
     def rows(self, text: str) -> dict[str, Any]:
-        """Return what the list's template shows."""
+        """Return the rows for the list's template."""
         raise NotImplementedError
 
     def act(self, request: HttpRequest, name: str, reason: str) -> list[tuple[int, str]]:
-        """Act on the object with this ID; returns what to tell the operator."""
+        """Act on the object with this ID; return the level and text of each message for the operator."""
         raise NotImplementedError
 
 
 @admin.register(Presence)
 class PresenceAdmin(LiveAdmin):
-    """Who is connected, and disconnecting a client."""
+    """Lists connected clients, and disconnects one."""
 
     act_permission = "console.disconnect_client"
     verb = "Disconnect"
@@ -121,7 +121,7 @@ class PresenceAdmin(LiveAdmin):
     )
 
     def rows(self, text: str) -> dict[str, Any]:
-        """Ask every process."""
+        """Ask every process for its clients."""
         found: Found = async_to_sync(operations.find_clients)(text, MOST_ROWS)
         return {"clients": found.clients, "total": found.total, "silent": found.silent}
 
@@ -139,7 +139,7 @@ class PresenceAdmin(LiveAdmin):
 
 @admin.register(Call)
 class CallAdmin(LiveAdmin):
-    """Which calls are open, and ending one."""
+    """Lists open calls, and ends one."""
 
     act_permission = "console.end_call"
     verb = "End"
@@ -150,7 +150,7 @@ class CallAdmin(LiveAdmin):
     )
 
     def rows(self, text: str) -> dict[str, Any]:
-        """Ask the registry."""
+        """Ask the registry for the open calls."""
         try:
             found: OpenCalls = async_to_sync(operations.open_calls)(text, MOST_ROWS)
         except UnavailableError:

@@ -1,10 +1,10 @@
-"""Django's handle on this app."""
+"""The AppConfig of this app."""
 
 from django.apps import AppConfig
 
 
 class ConsoleConfig(AppConfig):
-    """Registers the app with Django."""
+    """Configures the app; its label stays `console`."""
 
     name = "operators.console"
     verbose_name = "Live"

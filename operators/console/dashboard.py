@@ -1,4 +1,4 @@
-"""What the dashboard shows: the processes' snapshots, put into words, tiles, bars and tables."""
+"""Turn the processes' snapshots into the dashboard's words, tiles, bars and tables."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ REFUSALS = {
 
 @dataclass(frozen=True)
 class Alarm:
-    """What is wrong, and what it means or what to do about it."""
+    """A fault, and a sentence that says what it means or what to do about it."""
 
     name: str
     sentence: str
@@ -63,7 +63,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A family by label; only what happened."""
+    """A family of counters by label; labels that were never counted are left out."""
 
     title: str
     heading: str
@@ -71,7 +71,7 @@ class Table:
 
 
 def describe(overview: Overview, *, has_turn_secret: bool) -> dict[str, Any]:
-    """Return the template's context."""
+    """Turn the snapshots into the template's context."""
     total = overview.total
     return {
         "alarms": list(_alarms(total, has_turn_secret=has_turn_secret)),

@@ -1,4 +1,4 @@
-"""What permissions and the admin's log refer to. Presence and calls are never stored: there is no table."""
+"""The models of permissions and of the admin's log. Presence and calls are never stored: there is no table."""
 
 from django.db import models
 

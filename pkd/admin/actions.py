@@ -1,4 +1,4 @@
-"""The admin actions that decide about keys: each asks for a reason on a page and says what became of each key."""
+"""The admin actions that decide about keys: each asks for a reason on a page, then reports the outcome for each key."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -24,7 +24,7 @@ CONFIRMATION_PAGE = "admin/pkd/publickey/decision.html"
 
 @dataclass(frozen=True)
 class Offer:
-    """A row of the table below: the permission, the name and the words of the action that takes a decision."""
+    """A row of the table below: the permission, the name and the words of the action for a decision."""
 
     decision: Decision
     permission: str
@@ -81,7 +81,7 @@ AdminAction = Callable[["DecisionActions", HttpRequest, QuerySet[PublicKey]], Te
 
 
 def _action(offer: Offer) -> AdminAction:
-    """Make the action, as Django calls one, of an offer."""
+    """Make the admin action of an offer."""
 
     def decide_selected(
         pages: "DecisionActions", request: HttpRequest, queryset: QuerySet[PublicKey]
@@ -110,7 +110,7 @@ class DecisionActions(ReasonPages):
     def decide_selected(
         self, request: HttpRequest, queryset: QuerySet[PublicKey], offer: Offer
     ) -> TemplateResponse | None:
-        """Ask for a reason first, then decide about each selected key; None leads back to the list."""
+        """Ask for a reason, then decide about each selected key and return None, which leads back to the list."""
         obstacle = offer.decision.obstacle
         keys = list(queryset[: MAX_KEYS_AT_ONCE + 1])
         if len(keys) > MAX_KEYS_AT_ONCE:
@@ -146,7 +146,7 @@ class DecisionActions(ReasonPages):
                 continue
             try:
                 with transaction.atomic():
-                    offer.decision.take(key, request.user.get_username(), reason)
+                    offer.decision.decide(key, request.user.get_username(), reason)
                     entry = f"{offer.done} the key {directory.grouped(key.fingerprint) or '(none yet)'}: {reason}"
                     self.log_change(request, key, entry)
             except NothingToDoError as error:

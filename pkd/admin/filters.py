@@ -1,4 +1,4 @@
-"""What the list of keys can be narrowed down to."""
+"""The filters of the list of keys."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,22 +13,22 @@ from pkd.models import PublicKey
 
 
 class ChoiceFilter(admin.SimpleListFilter):
-    """A filter whose choices each stand for a condition; nonsense in the address keeps everything."""
+    """A filter whose choices each stand for a condition; an unknown choice in the URL keeps every key."""
 
     choices_by_value: ClassVar[Mapping[str, tuple[str, Q]]]
 
     def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
-        """Offer each choice."""
+        """Return each choice and its label."""
         return [(value, label) for value, (label, _) in self.choices_by_value.items()]
 
     def queryset(self, _request: HttpRequest, keys: QuerySet[PublicKey]) -> QuerySet[PublicKey]:
-        """Keep the ones asked for."""
+        """Keep the keys that meet the choice's condition."""
         choice = self.choices_by_value.get(self.value() or "")
         return keys.filter(choice[1]) if choice else keys
 
 
 class RevokedFilter(ChoiceFilter):
-    """Revoked keys or current ones."""
+    """Keeps revoked keys, or the others."""
 
     title = "revoked"
     parameter_name = "revoked"
@@ -36,7 +36,7 @@ class RevokedFilter(ChoiceFilter):
 
 
 class FrozenFilter(ChoiceFilter):
-    """Client IDs whose key cannot change, or can."""
+    """Keeps frozen client IDs, those of them without a key, or the others."""
 
     title = "frozen"
     parameter_name = "frozen"
@@ -48,7 +48,7 @@ class FrozenFilter(ChoiceFilter):
 
 
 class ChangesFilter(ChoiceFilter):
-    """How often a key changed; a first publication is not a change."""
+    """Keeps keys by how often they changed; a first publication is not a change."""
 
     title = "changes"
     parameter_name = "changed_times"
@@ -60,18 +60,18 @@ class ChangesFilter(ChoiceFilter):
 
 
 class ChangedFilter(admin.SimpleListFilter):
-    """Keys that changed lately; a first publication is not a change."""
+    """Keeps keys that changed in the last days; a first publication is not a change."""
 
     title = "changed in the last"
     parameter_name = "changed_days"
     days = (1, 7, 30, 90)
 
     def lookups(self, _request: HttpRequest, _model_admin: Any) -> list[tuple[str, str]]:
-        """Offer each number of days."""
+        """Return each number of days and its label."""
         return [(str(days), f"{days} days" if days > 1 else "24 hours") for days in self.days]
 
     def queryset(self, _request: HttpRequest, keys: QuerySet[PublicKey]) -> QuerySet[PublicKey]:
-        """Keep those of the last days asked for."""
+        """Keep the keys that changed in the chosen number of days."""
         value = self.value() or ""
         if value not in map(str, self.days):
             return keys

@@ -31,17 +31,17 @@ SHORT_FINGERPRINT_CHARACTERS = 16
 
 
 class NewestChanges(InlineFormSet):
-    """The newest part of a history."""
+    """Limits a history to its newest changes."""
 
     def get_queryset(self) -> QuerySet[KeyChange]:
-        """Slice once, so that the rows come from this query set's cache."""
+        """Return the newest changes, sliced once, so that the rows come from this query set's cache."""
         if not hasattr(self, "_newest"):
             self._newest = super().get_queryset()[:NEWEST_CHANGES_SHOWN]
         return self._newest
 
 
 class KeyChangeInline(ReadOnly, TabularInline):
-    """A key's history, for whoever may see the key."""
+    """Shows a key's history to those who may see the key."""
 
     model = KeyChange
     formset = NewestChanges
@@ -49,28 +49,28 @@ class KeyChangeInline(ReadOnly, TabularInline):
     readonly_fields = ["when", "kind", "who", "old", "new", "reason"]
 
     def has_view_permission(self, request: HttpRequest, _obj: Any = None) -> bool:
-        """Show the history with the key; it has no permission of its own."""
+        """Return whether this operator may view keys; the history has no permission of its own."""
         return request.user.has_perm("pkd.view_publickey")
 
     @admin.display(description="when (UTC)")
     def when(self, change: KeyChange) -> str:
-        """Give the time to the second: a client may change its key twice a minute."""
+        """Return the time to the second: a client may change its key twice a minute."""
         return f"{change.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description="old fingerprint")
     def old(self, change: KeyChange) -> str:
-        """Give the fingerprint before the change."""
+        """Return the fingerprint before the change."""
         return directory.grouped(change.old_fingerprint) or "-"
 
     @admin.display(description="new fingerprint")
     def new(self, change: KeyChange) -> str:
-        """Give the fingerprint after the change; none after a revocation."""
+        """Return the fingerprint after the change; none after a revocation."""
         return directory.grouped(change.new_fingerprint) or "-"
 
 
 @admin.register(PublicKey)
 class PublicKeyAdmin(ReadOnly, ReservationPage, FilePages, DecisionActions):
-    """The list of keys, one key with its history, and what operators may do with them."""
+    """Shows the list of keys and a key with its history; the pages and actions that it inherits decide about keys."""
 
     list_display = [
         "client_id",
@@ -99,12 +99,12 @@ class PublicKeyAdmin(ReadOnly, ReservationPage, FilePages, DecisionActions):
     inlines = [KeyChangeInline]
 
     class Media:
-        """What the pages need of their own."""
+        """The pages' own style sheet."""
 
         css = {"all": ["pkd/keys.css"]}
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Offer above the list what this operator may do."""
+        """Show the list, with links to the pages that this operator may use."""
         offered = {
             "may_reserve": self.has_reserve_permission(request),
             "may_export": self.has_export_permission(request),
@@ -115,17 +115,17 @@ class PublicKeyAdmin(ReadOnly, ReservationPage, FilePages, DecisionActions):
     def get_search_results(
         self, _request: HttpRequest, queryset: QuerySet[PublicKey], search_term: str
     ) -> tuple[QuerySet[PublicKey], bool]:
-        """Find by a part of the client ID, or by a fingerprint's beginning as people copy it."""
+        """Return the keys with this part of the client ID, or this beginning of the fingerprint."""
         return matching(queryset, search_term), False
 
     @admin.display(description="fingerprint", ordering="fingerprint")
     def short_fingerprint(self, key: PublicKey) -> str:
-        """Give the first four groups; none of a reserved client ID."""
+        """Return the first four groups; none of a reserved client ID."""
         return directory.grouped(key.fingerprint[:SHORT_FINGERPRINT_CHARACTERS]) or "-"
 
     @admin.display(description="fingerprint")
     def grouped_fingerprint(self, key: PublicKey) -> str:
-        """Give the whole fingerprint in groups; none of a reserved client ID."""
+        """Return the whole fingerprint in groups; none of a reserved client ID."""
         return directory.grouped(key.fingerprint) or "-"
 
     @admin.display(description="fingerprint as QR code")
@@ -139,7 +139,7 @@ class PublicKeyAdmin(ReadOnly, ReservationPage, FilePages, DecisionActions):
 
     @admin.display(description="public key")
     def whole_key(self, key: PublicKey) -> str:
-        """Give the key with its own line ends; the style breaks long lines, and what is copied is unchanged."""
+        """Return the key with its own line ends; the style sheet breaks long lines, and a copy of it is unchanged."""
         if not key.public_key:
             return "-"
         # HTML takes a line end for LF, and drops the one that a <pre> begins with (HTML, 13.2.3.5 and 13.2.6.4.7).

@@ -60,7 +60,7 @@ class _Problems:
 
 @dataclass
 class Imported:
-    """How many clients were new, were replaced or revoked or frozen, or were as the file says already."""
+    """The counts of clients that were new, were replaced or revoked or frozen, or were as the file says already."""
 
     new: int = 0
     changed: int = 0

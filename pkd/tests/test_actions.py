@@ -151,7 +151,7 @@ def test_reserved_id_is_unfrozen_like_any_other(admin_pages: Client) -> None:
 def test_action_needs_its_own_permission(action: str) -> None:
     needed = "freeze_publickey" if "freeze" in action else "revoke_publickey"
     others = {"freeze_publickey", "revoke_publickey", "export_publickey", "import_publickey"} - {needed}
-    REVOKE.take(PublicKey.objects.get(client_id="alice"), "otto", "stolen")
+    REVOKE.decide(PublicKey.objects.get(client_id="alice"), "otto", "stolen")
     browser = Client()
     browser.force_login(operator("oscar", "view_publickey", *others))
     assert action not in browser.get(LIST).text

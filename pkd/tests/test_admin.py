@@ -119,14 +119,14 @@ def test_filter_by_date_keeps_that_period(admin_pages: Client, field: str) -> No
 
 
 def test_filter_tells_revoked_keys_from_current_ones(admin_pages: Client) -> None:
-    REVOKE.take(PublicKey.objects.get(client_id="bob"), "olga", "stolen")
+    REVOKE.decide(PublicKey.objects.get(client_id="bob"), "olga", "stolen")
     assert listed(admin_pages, revoked="yes") == {"bob"}
     assert listed(admin_pages, revoked="no") == {"alice"}
     assert listed(admin_pages, revoked="<nonsense>") == {"alice", "bob"}
 
 
 def test_filter_finds_frozen_and_reserved_ids(admin_pages: Client) -> None:
-    FREEZE.take(PublicKey.objects.get(client_id="bob"), "olga", "vip")
+    FREEZE.decide(PublicKey.objects.get(client_id="bob"), "olga", "vip")
     reserve("admin", "olga", "nobody is admin")
     assert listed(admin_pages, frozen="yes") == {"bob", "admin"}
     assert listed(admin_pages, frozen="no") == {"alice"}
@@ -152,7 +152,7 @@ def test_filter_finds_keys_that_changed_more_than_once(admin_pages: Client) -> N
 
 def test_page_shows_the_whole_key_and_its_history(admin_pages: Client) -> None:
     key = PublicKey.objects.get(client_id="bob")
-    REVOKE.take(key, "otto", "phone stolen")
+    REVOKE.decide(key, "otto", "phone stolen")
     text = read(admin_pages, page_of("bob"))
     first, second = (directory.grouped(directory.fingerprint(text)) for text in ("bob's key", "bob's other key"))
     assert "Public key: bob's other key" in text

@@ -33,7 +33,7 @@ def history_of_alice() -> list[tuple[str, str, str, str, str]]:
 
 def decide(*decisions: Decision) -> None:
     for decision in decisions:
-        decision.take(alice(), "olga", "for a reason")
+        decision.decide(alice(), "olga", "for a reason")
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def key() -> None:
 
 
 def test_revoked_key_is_not_looked_up() -> None:
-    REVOKE.take(alice(), "olga", " phone stolen ")
+    REVOKE.decide(alice(), "olga", " phone stolen ")
     assert directory.current_key("alice") is None
     assert history_of_alice()[1:] == [("revoked", "olga", FIRST, "", "phone stolen")]
     assert (alice().changes, alice().last_change) == (1, alice().revoked_at)
@@ -77,7 +77,7 @@ def test_revocation_binds_its_client_alone() -> None:
 
 def test_lifted_revocation_gives_the_key_back() -> None:
     decide(REVOKE)
-    LIFT.take(alice(), "otto", "the phone was found")
+    LIFT.decide(alice(), "otto", "the phone was found")
     assert directory.current_key("alice") == "first"
     assert history_of_alice()[2:] == [("lifted", "otto", "", FIRST, "the phone was found")]
     assert (alice().changes, alice().revoked_at) == (2, None)
@@ -113,7 +113,7 @@ def test_lifting_gives_back_no_other_key() -> None:
 
 
 def test_frozen_id_keeps_its_key() -> None:
-    FREEZE.take(alice(), "olga", "board member")
+    FREEZE.decide(alice(), "olga", "board member")
     with pytest.raises(KeyFrozenError):
         directory.store("alice", "second")
     directory.store("alice", "first")
@@ -129,7 +129,7 @@ def test_freezing_is_no_change_of_the_key() -> None:
 
 def test_unfrozen_id_takes_another_key() -> None:
     decide(FREEZE)
-    UNFREEZE.take(alice(), "otto", "new phone")
+    UNFREEZE.decide(alice(), "otto", "new phone")
     directory.store("alice", "second")
     assert directory.current_key("alice") == "second"
     assert history_of_alice()[2:] == [
@@ -172,7 +172,7 @@ def test_reserved_id_has_no_key_and_takes_none() -> None:
 
 def test_reserved_id_that_is_unfrozen_publishes_its_first_key() -> None:
     reserved = reserve("admin", "olga", "for later")
-    UNFREEZE.take(reserved, "olga", "here they are")
+    UNFREEZE.decide(reserved, "olga", "here they are")
     assert directory.current_key("admin") is None
     directory.store("admin", "first")
     directory.store("admin", "second")
@@ -201,7 +201,7 @@ def test_what_is_no_client_id_is_not_reserved(client_id: str) -> None:
 def test_reserved_id_has_no_key_to_revoke() -> None:
     key = reserve("admin", "olga", "for later")
     with pytest.raises(NothingToDoError, match="no key published"):
-        REVOKE.take(key, "olga", "stolen")
+        REVOKE.decide(key, "olga", "stolen")
 
 
 # --- Each of them ---------------------------------------------------------------------------------------
@@ -219,10 +219,10 @@ def prepare(decision: Decision) -> None:
 def test_deciding_twice_is_refused_and_recorded_once(decision: Decision) -> None:
     prepare(decision)
     seen_by_both = alice(), alice()
-    decision.take(seen_by_both[0], "olga", "stolen")
+    decision.decide(seen_by_both[0], "olga", "stolen")
     rows = history_of_alice()
     with pytest.raises(NothingToDoError):
-        decision.take(seen_by_both[1], "otto", "stolen")
+        decision.decide(seen_by_both[1], "otto", "stolen")
     assert history_of_alice() == rows
 
 
@@ -233,7 +233,7 @@ def test_deciding_about_a_key_replaced_meanwhile_is_refused(decision: Decision) 
     directory.store("alice", "second")
     rows = history_of_alice()
     with pytest.raises(KeyReplacedError):
-        decision.take(seen, "olga", "stolen")
+        decision.decide(seen, "olga", "stolen")
     assert history_of_alice() == rows
 
 
@@ -243,5 +243,5 @@ def test_deciding_takes_a_reason(decision: Decision, reason: str) -> None:
     prepare(decision)
     rows = history_of_alice()
     with pytest.raises(ValueError):  # noqa: PT011  the form has the sentence
-        decision.take(alice(), "olga", reason)
+        decision.decide(alice(), "olga", reason)
     assert history_of_alice() == rows

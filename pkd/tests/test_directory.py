@@ -96,7 +96,7 @@ def test_earlier_key_may_come_back() -> None:
 @in_threads
 async def test_revoked_key_is_refused() -> None:
     await publish("alice", "first")
-    await database_sync_to_async(REVOKE.take)(await PublicKey.objects.aget(), "olga", "stolen")
+    await database_sync_to_async(REVOKE.decide)(await PublicKey.objects.aget(), "olga", "stolen")
     with pytest.raises(KeyRevokedError):
         await publish("alice", "first")
     assert await look_up("alice") is None
@@ -106,7 +106,7 @@ async def test_revoked_key_is_refused() -> None:
 @in_threads
 async def test_other_key_for_a_frozen_id_is_refused() -> None:
     await publish("alice", "first")
-    await database_sync_to_async(FREEZE.take)(await PublicKey.objects.aget(), "olga", "vip")
+    await database_sync_to_async(FREEZE.decide)(await PublicKey.objects.aget(), "olga", "vip")
     with pytest.raises(KeyFrozenError):
         await publish("alice", "second")
     await publish("alice", "first")
@@ -153,7 +153,7 @@ async def test_many_clients_publish_at_once() -> None:
 def test_nothing_of_a_key_is_logged(caplog: Any) -> None:
     with caplog.at_level("DEBUG"):
         directory.store("alice", "very secret")
-        REVOKE.take(alice(), "olga", "stolen")
+        REVOKE.decide(alice(), "olga", "stolen")
         with pytest.raises(KeyRevokedError) as refused:
             directory.store("alice", "very secret")
     logged = caplog.text + repr(refused.value)

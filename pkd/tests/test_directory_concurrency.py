@@ -55,9 +55,9 @@ def test_of_equal_decisions_at_once_one_is_recorded(decision: Decision, _round: 
     directory.store("alice", "first")
     for opposite in (REVOKE, FREEZE):
         if decision.field == opposite.field and not decision.sets:
-            opposite.take(PublicKey.objects.get(), "otto", "to begin with")
+            opposite.decide(PublicKey.objects.get(), "otto", "to begin with")
     seen = [PublicKey.objects.get() for _ in range(THREADS)]
-    raised = all_at_once(*(lambda key=key: decision.take(key, "olga", "stolen") for key in seen))
+    raised = all_at_once(*(lambda key=key: decision.decide(key, "olga", "stolen") for key in seen))
     assert raised.count(None) == 1
     assert {type(error) for error in raised if error} == {NothingToDoError}
     assert KeyChange.objects.filter(kind=decision.kind, who="olga").count() == 1
@@ -67,7 +67,7 @@ def test_of_equal_decisions_at_once_one_is_recorded(decision: Decision, _round: 
 def test_decisions_of_two_kinds_at_once_both_count(_round: int) -> None:
     directory.store("alice", "first")
     seen = PublicKey.objects.get()
-    raised = all_at_once(lambda: REVOKE.take(seen, "olga", "stolen"), lambda: FREEZE.take(seen, "otto", "vip"))
+    raised = all_at_once(lambda: REVOKE.decide(seen, "olga", "stolen"), lambda: FREEZE.decide(seen, "otto", "vip"))
     assert raised == [None, None]
     key = PublicKey.objects.get()
     assert (key.is_revoked, key.is_frozen, key.changes) == (True, True, 1)
@@ -78,7 +78,7 @@ def test_decisions_of_two_kinds_at_once_both_count(_round: int) -> None:
 def test_key_published_during_a_freeze_came_before_it_or_not_at_all(_round: int) -> None:
     directory.store("alice", "first")
     seen = PublicKey.objects.get()
-    *_, outcome = all_at_once(*(publication(f"key {n}") for n in range(4)), lambda: FREEZE.take(seen, "olga", "vip"))
+    *_, outcome = all_at_once(*(publication(f"key {n}") for n in range(4)), lambda: FREEZE.decide(seen, "olga", "vip"))
     kinds = list(KeyChange.objects.values_list("kind", flat=True))
     assert (outcome is None) == (kinds[0] == "frozen") == PublicKey.objects.get().is_frozen
     assert kinds.count("frozen") == int(outcome is None)
@@ -99,6 +99,6 @@ def test_id_is_reserved_or_published_first(_round: int) -> None:
 def test_publishing_during_a_revocation_never_restores_the_key(_round: int) -> None:
     directory.store("alice", "first")
     seen = PublicKey.objects.get()
-    all_at_once(*[publication("first")] * 4, lambda: REVOKE.take(seen, "olga", "stolen"))
+    all_at_once(*[publication("first")] * 4, lambda: REVOKE.decide(seen, "olga", "stolen"))
     assert directory.current_key("alice") is None
     assert KeyChange.objects.count() == 2

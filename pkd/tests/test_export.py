@@ -45,7 +45,7 @@ def key_of(client_id: str) -> PublicKey:
 def test_json_holds_keys_and_history_oldest_first() -> None:
     directory.store("alice", "first")
     directory.store("alice", "second")
-    REVOKE.take(key_of("alice"), "olga", "phone\nstolen")
+    REVOKE.decide(key_of("alice"), "olga", "phone\nstolen")
     key = key_of("alice")
     first, second = directory.fingerprint("first"), directory.fingerprint("second")
     at = [change.at.isoformat().replace("+00:00", "Z") for change in key.history.order_by("pk")]
@@ -73,7 +73,7 @@ def test_json_holds_keys_and_history_oldest_first() -> None:
 
 def test_csv_holds_the_same_as_json() -> None:
     directory.store("alice", 'quoted "key", with a comma')
-    FREEZE.take(key_of("alice"), "olga", "vip")
+    FREEZE.decide(key_of("alice"), "olga", "vip")
     reserve("admin", "olga", "nobody is admin")
     for row, line in zip(exported_csv(), exported_json(), strict=True):
         assert json.loads(row.pop("history")) == line.pop("history")
@@ -112,7 +112,7 @@ def test_every_page_is_in_the_file_once() -> None:
 def test_no_cell_of_csv_begins_a_formula(start: str) -> None:
     formula = f"{start}HYPERLINK(1)"
     directory.store("-2-3", formula)
-    REVOKE.take(key_of("-2-3"), "=olga", f"{start}1+1")
+    REVOKE.decide(key_of("-2-3"), "=olga", f"{start}1+1")
     (row,) = exported_csv()
     assert (row["clientId"], row["publicKey"]) == ("'-2-3", f"'{formula}")
     assert row["history"].startswith("[")

@@ -73,17 +73,17 @@ def varied() -> None:
     directory.store("alice", '"quoted", key; with = signs')
     directory.store("alice", "null")
     directory.store("-bob", "=1+1")
-    REVOKE.take(key_of("-bob"), "=olga", "stolen\nin the 'train'")
+    REVOKE.decide(key_of("-bob"), "=olga", "stolen\nin the 'train'")
     directory.store("-bob", "'apostrophe")
     directory.store("carol", "first")
-    REVOKE.take(key_of("carol"), "olga", "stolen")
-    LIFT.take(key_of("carol"), "olga", "found")
-    FREEZE.take(key_of("carol"), "olga", "vip")
+    REVOKE.decide(key_of("carol"), "olga", "stolen")
+    LIFT.decide(key_of("carol"), "olga", "found")
+    FREEZE.decide(key_of("carol"), "olga", "vip")
     directory.store("dave", "clé 🔑")
-    FREEZE.take(key_of("dave"), "olga", "vip")
-    REVOKE.take(key_of("dave"), "olga", "stolen")
+    FREEZE.decide(key_of("dave"), "olga", "vip")
+    REVOKE.decide(key_of("dave"), "olga", "stolen")
     reserve("admin", "olga", "nobody is admin")
-    UNFREEZE.take(reserve("later", "olga", "for later"), "olga", "not needed")
+    UNFREEZE.decide(reserve("later", "olga", "for later"), "olga", "not needed")
 
 
 @in_transactions
@@ -188,7 +188,7 @@ def test_states_without_a_history_are_recorded() -> None:
         ("frozen", "iris", FIRST, FIRST),
     ]
     assert key_of("alice").revoked_at == key_of("alice").frozen_at == datetime.fromisoformat(at)
-    LIFT.take(key_of("alice"), "olga", "found")
+    LIFT.decide(key_of("alice"), "olga", "found")
     assert directory.current_key("alice") == "first"
 
 
@@ -214,7 +214,7 @@ def test_other_key_here_is_an_error_unless_it_may_be_replaced() -> None:
 
 def test_frozen_id_is_never_replaced() -> None:
     directory.store("alice", "first")
-    FREEZE.take(key_of("alice"), "olga", "vip")
+    FREEZE.decide(key_of("alice"), "olga", "vip")
     reserve("admin", "olga", "nobody is admin")
     file = f"{a_line(publicKey='second')}\n{a_line(clientId='admin')}"
     frozen = "This client ID is frozen here, and its key is another one; unfreeze it first."
@@ -223,7 +223,7 @@ def test_frozen_id_is_never_replaced() -> None:
 
 def test_key_revoked_here_does_not_come_back() -> None:
     directory.store("alice", "first")
-    REVOKE.take(key_of("alice"), "olga", "stolen")
+    REVOKE.decide(key_of("alice"), "olga", "stolen")
     assert imported(a_line()) == Imported(unchanged=1)
     assert directory.current_key("alice") is None
     directory.store("alice", "second")
@@ -246,7 +246,7 @@ def test_revocation_and_freeze_of_the_file_need_leave_to_replace(limit: str) -> 
 @in_transactions
 def test_earlier_revocations_of_the_file_bind_here_too() -> None:
     directory.store("alice", "first")
-    REVOKE.take(key_of("alice"), "olga", "stolen")
+    REVOKE.decide(key_of("alice"), "olga", "stolen")
     directory.store("alice", "second")
     file = exported()
     forget_everything()
@@ -260,7 +260,7 @@ def test_earlier_revocations_of_the_file_bind_here_too() -> None:
 
 
 def test_id_without_a_key_here_takes_the_files() -> None:
-    UNFREEZE.take(reserve("alice", "olga", "for later"), "olga", "here they are")
+    UNFREEZE.decide(reserve("alice", "olga", "for later"), "olga", "here they are")
     assert imported(a_line()) == Imported(changed=1)
     assert directory.current_key("alice") == "first"
     assert key_of("alice").changes == 0

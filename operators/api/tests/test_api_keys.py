@@ -54,7 +54,7 @@ def test_keys_are_given_in_pages(api: Client) -> None:
 
 
 def test_one_key_comes_with_its_text_and_history(api: Client, alice: PublicKey) -> None:
-    REVOKE.take(alice, "olga", "stolen")
+    REVOKE.decide(alice, "olga", "stolen")
     alice.refresh_from_db()
     found = api.get("/api/keys/alice/").json()
     fingerprint = directory.fingerprint("alice's key")
@@ -91,8 +91,8 @@ def test_keys_are_found_by_a_part_of_the_client_id_or_a_fingerprints_beginning(a
 
 def test_keys_are_found_by_what_operators_decided(api: Client, alice: PublicKey) -> None:
     directory.store("bob", "bob's key")
-    REVOKE.take(alice, "olga", "stolen")
-    FREEZE.take(PublicKey.objects.get(client_id="bob"), "olga", "famous")
+    REVOKE.decide(alice, "olga", "stolen")
+    FREEZE.decide(PublicKey.objects.get(client_id="bob"), "olga", "famous")
     assert (found(api, revoked="true"), found(api, revoked="false")) == (["alice"], ["bob"])
     assert (found(api, frozen="true"), found(api, frozen="false")) == (["bob"], ["alice"])
     assert found(api, revoked="true", frozen="true") == []

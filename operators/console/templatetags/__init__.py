@@ -1,1 +1,1 @@
-"""What the templates of this app load."""
+"""The template tags and filters of this app."""

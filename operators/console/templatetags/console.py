@@ -1,4 +1,4 @@
-"""The dashboard as a tag, so that the admin's own index can hold it, and how the pages write times."""
+"""The dashboard as a tag, so that the admin's own index can hold it, and filters that write times."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ register = template.Library()
 
 @register.filter
 def ago(seconds: float) -> datetime:
-    """Return the moment that was so many seconds ago."""
+    """Return the moment `seconds` ago."""
     return timezone.now() - timedelta(seconds=seconds)
 
 
@@ -49,7 +49,7 @@ def participants(call: OpenCall) -> tuple[str, str]:
 
 @register.inclusion_tag("console/dashboard.html", takes_context=True)
 def dashboard(context: RequestContext) -> dict[str, Any]:
-    """Show what the server does; it names nobody, so whoever may open the admin may see it."""
+    """Show the dashboard; it names no client, so every operator may see it."""
     overview = async_to_sync(operations.snapshots)()
     shown = describe(overview, has_turn_secret=bool(settings.TURN.secrets))
     return {**shown, "perms": context["perms"], "is_paused": context.request.GET.get("refresh") == "off"}

@@ -126,7 +126,7 @@ def revoke(client_id: str, database: Path) -> None:
     script = f"""
 from pkd.decisions import REVOKE
 from pkd.models import PublicKey
-REVOKE.take(PublicKey.objects.get(client_id="{client_id}"), "olga", "stolen")
+REVOKE.decide(PublicKey.objects.get(client_id="{client_id}"), "olga", "stolen")
 """
     command = [sys.executable, "manage.py", "shell", "--verbosity", "0", "--command", script]
     subprocess.run(command, cwd=ROOT, check=True, env=environment(database))

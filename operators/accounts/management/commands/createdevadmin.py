@@ -1,4 +1,4 @@
-"""`manage.py createdevadmin`: an account for the admin of a development server."""
+"""`manage.py createdevadmin`: create an account for the admin of a development server."""
 
 import secrets
 from typing import Any
@@ -13,13 +13,13 @@ USERNAME = "admin"
 
 
 class Command(BaseCommand):
-    """Creates the account once, and shows its password only then."""
+    """Creates the account, and shows its password that one time."""
 
     help = "Create an admin account with a random password, if there is no account and DEBUG is on."
     requires_system_checks = ()
 
     def handle(self, **_: Any) -> None:
-        """Do nothing where accounts exist; a deploy's are made by hand, with `createsuperuser`."""
+        """Create the account if there is none; a deploy's are made by hand, with `createsuperuser`."""
         if not settings.DEBUG or User.objects.exists():
             return
         password = secrets.token_urlsafe(12)

@@ -1,4 +1,4 @@
-"""`manage.py createoperator`: an account for the admin."""
+"""`manage.py createoperator`: create an account for the admin."""
 
 import getpass
 import secrets
@@ -30,7 +30,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take what is no secret."""
+        """Add the arguments; none is a secret."""
         parser.add_argument("username")
         parser.add_argument("--viewer", action="store_true", help="may look, but not revoke, end or disconnect")
         parser.add_argument("--generate-password", action="store_true", help="make a password and show it once")
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, username: str, viewer: bool, generate_password: bool, totp: bool, **_: Any) -> None:
-        """Check everything first, then create."""
+        """Check everything, then create the account."""
         try:
             user = self._new_user(username)
             group = _group(VIEWER if viewer else OPERATOR)

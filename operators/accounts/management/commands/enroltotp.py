@@ -1,4 +1,4 @@
-"""`manage.py enroltotp`: a second factor for an account that has none, or has lost it."""
+"""`manage.py enroltotp`: replace the second factor of an account that has none, or has lost it."""
 
 from typing import Any
 
@@ -15,11 +15,11 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take the account's name."""
+        """Add the argument for the account's name."""
         parser.add_argument("username")
 
     def handle(self, *, username: str, **_: Any) -> None:
-        """Replace the second factor."""
+        """Replace the account's second factor, and print the new one."""
         try:
             user = User.objects.get(username=username)
         except User.DoesNotExist:
