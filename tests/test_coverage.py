@@ -1,0 +1,32 @@
+"""The tests of the protocol and of the registries reach every line and every branch of them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.servers import ROOT
+
+ROOMS = ("signaling/protocol", "signaling/registry")
+TESTS = ("messages", "calls", "limits", "registry", "formats", "relay", "roll_call", "snapshot")
+
+
+# Half a minute on a quiet machine.
+@pytest.mark.timeout(600)
+def test_protocol_and_registry_are_covered_to_the_last_branch(tmp_path: Path) -> None:
+    # The other run's plugins look for these.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    coverage = [sys.executable, "-m", "coverage"]
+    files = [f"signaling/tests/test_{name}.py" for name in TESTS]
+    tests = ["-m", "pytest", "--quiet", "--numprocesses=0", "-p", "no:cacheprovider", *files]
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        env = inherited | {"COVERAGE_FILE": str(tmp_path / "data")}
+        return subprocess.run([*coverage, *arguments], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+
+    tested = run("run", "--branch", f"--source={','.join(ROOMS)}", *tests)
+    assert tested.returncode == 0, tested.stdout
+    report = run("report", "--show-missing", "--fail-under=100")
+    assert report.returncode == 0, report.stdout
