@@ -1,4 +1,4 @@
-"""What every test shares: an environment of its own, and the services that tests start."""
+"""Share with every test an environment of its own, and the services that tests start."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ T = TypeVar("T")
 hypothesis_settings.register_profile("any machine", deadline=None)
 hypothesis_settings.load_profile("any machine")
 
-# What securecall_site/settings.py reads. The caller's values are nobody's business here.
+# What securecall_site/settings.py reads. The caller's values must not reach the tests.
 SETTINGS = (
     "ADMIN_",
     "ALLOWED_",
@@ -178,7 +178,7 @@ def own_redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def shared_postgres() -> Iterator[PostgresServer]:
-    """One Postgres for all tests; whoever takes it away gives it back."""
+    """Start one Postgres for all tests; a test that stops it starts it again."""
     yield from _run(postgres_server())
 
 

@@ -1,4 +1,4 @@
-"""What the commands take, read with a sentence for what is wrong."""
+"""Readers of the commands' arguments; each says in a sentence what is wrong with one."""
 
 import argparse
 import math

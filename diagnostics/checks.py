@@ -50,7 +50,7 @@ def check_turn(**_: Any) -> list[checks.CheckMessage]:
 
 @checks.register
 def check_railway(**_: Any) -> list[checks.CheckMessage]:
-    """What the platform takes away: files at every deploy, and a process that is slow to stop."""
+    """Warn of what Railway removes: files at every deploy, and a process that is slow to stop."""
     return list(_railway()) if settings.ON_RAILWAY else []
 
 

@@ -1,4 +1,4 @@
-"""What went wrong between a client and a server, as one plain sentence that says what to look at."""
+"""Failures between a client and a server, each as one sentence that says what to look at."""
 
 import errno
 import socket
@@ -97,7 +97,7 @@ def unreachable(error: OSError, url: str, seconds: float) -> str:
 
 
 def close_reason(closed: ClosedError) -> str:
-    """What a close code means, and the reason that the server gave."""
+    """Return what a close code means, and the reason that the server gave."""
     given = f' ("{closed.reason}")' if closed.reason else ""
     return CLOSES.get(closed.code, "before it should have been") + given
 

@@ -1,4 +1,4 @@
-"""How a check went, and how a line of it looks."""
+"""The outcomes of a check, and the line that shows one."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ WORD_WIDTH = 8
 
 
 class Outcome(StrEnum):
-    """Whether something is as it should be; a warning is nothing that stops calls."""
+    """The verdict of a check; a warning is nothing that stops calls."""
 
     OK = "ok"
     WARNING = "warning"

@@ -1,4 +1,4 @@
-"""Whether the database is as this program's migrations make it."""
+"""Compare the database with this program's migrations."""
 
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor

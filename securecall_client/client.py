@@ -102,7 +102,7 @@ class Client:
         events = self._registration.events
         event = await events.get()
         if event is None:
-            # For whoever asks again.
+            # Every later iteration ends at once, too.
             events.put_nowait(None)
             raise StopAsyncIteration
         return event

@@ -1,4 +1,4 @@
-"""What can go wrong, besides what opening a connection raises (`Connection.open`)."""
+"""The client's errors, besides those that opening a connection raises (`Connection.open`)."""
 
 from enum import StrEnum
 from typing import Self

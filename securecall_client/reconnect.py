@@ -1,4 +1,4 @@
-"""When to connect again (docs/protocol.md, "Reconnecting")."""
+"""Policies that decide when to connect again (docs/protocol.md, "Reconnecting")."""
 
 import random
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ FIRST_SECONDS, LONGEST_SECONDS = 1.0, 30.0
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """How a connection, or an attempt to have one, ended.
+    """The end of a connection, or of an attempt to have one.
 
     `error` is `ClosedError` for a connection that was open, `RequestError` where REGISTER was refused, otherwise what
     `Connection.open` raised. `failed_attempts` counts those since the client was registered last.
@@ -28,7 +28,7 @@ class Loss:
 
     @property
     def retry_after(self) -> float:
-        """How long the server asked to be left alone, in seconds."""
+        """Return for how many seconds the server asked to be left alone."""
         return (self.error.retry_after or 0.0) if isinstance(self.error, RequestError) else 0.0
 
 

@@ -116,13 +116,13 @@ class Registration:
         return delay
 
     def _end(self, staying: "asyncio.Task[ClosedError]") -> None:
-        """Tell everybody who waits, now or later, that there will be no connection."""
+        """Fail every request that waits for a connection, now or later, as there will be none."""
         error = ClosedError(1000) if staying.cancelled() else ClosedError()
         if not staying.cancelled() and staying.exception() is None:
             error = staying.result()
         if self._exchange.done():
             self._exchange = asyncio.get_running_loop().create_future()
         self._exchange.set_exception(error)
-        # Nobody may be waiting for it.
+        # Perhaps no request waits, and asyncio would report an error that is never read.
         self._exchange.exception()
         self.events.put_nowait(None)

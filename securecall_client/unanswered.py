@@ -70,7 +70,7 @@ class Unanswered:
 
 def _resolve(request: _Request, result: ServerMessage | SecureCallError | None) -> None:
     settled = request.settled
-    # Its caller may have given up, and nobody waits for the answer to a heartbeat.
+    # Its caller may have given up, and the answer to a heartbeat is not waited for.
     if settled.done():
         return
     if isinstance(result, SecureCallError):

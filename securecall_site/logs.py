@@ -1,4 +1,4 @@
-"""What other people's log records lose before they are written: addresses and client IDs."""
+"""Filters that remove addresses and client IDs from the log records of libraries."""
 
 import logging
 

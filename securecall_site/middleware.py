@@ -1,4 +1,4 @@
-"""What HTTP requests pass before a view."""
+"""Middleware for HTTP requests."""
 
 from django.http import HttpRequest, HttpResponsePermanentRedirect
 from django.middleware import common

@@ -17,7 +17,7 @@ VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project
 # --- The environment -------------------------------------------------------------------------------
 
 DEBUG = env.flag("DEBUG")
-# The page /demo/, with which anybody can call anybody; a public server shows it only when told to.
+# The page /demo/, with which any visitor can call any client; a public server shows it only when told to.
 DEMO = env.flag("DEMO", default=DEBUG)
 SECRET_KEY = env.text("SECRET_KEY")
 PORT = env.number("PORT", 8000, maximum=65535)
@@ -31,7 +31,7 @@ RAILWAY_DRAIN_SECONDS = env.number("RAILWAY_DEPLOYMENT_DRAINING_SECONDS", 0)
 RAILWAY_PUBLIC_DOMAIN = env.domain("RAILWAY_PUBLIC_DOMAIN")
 ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS")
 ALLOWED_ORIGINS = env.origins("ALLOWED_ORIGINS")
-# Railway's edge connects from the shared address space (RFC 6598); nobody else's header is believed.
+# Railway's edge connects from the shared address space (RFC 6598); the header of any other address is ignored.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "100.64.0.0/10")
 
 LIMITS = Limits(
@@ -130,10 +130,10 @@ AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
 OTP_TOTP_ISSUER = "SecureCall"
-# A superuser may remove a lost device in the admin, but sees nobody's secret there.
+# A superuser may remove a lost device in the admin, but sees no secret there.
 OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 
-# A working day; whoever comes back the next morning signs in again.
+# A working day; the next morning begins with a sign-in.
 SESSION_COOKIE_AGE = 12 * 60 * 60
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

@@ -49,7 +49,7 @@ def start(redis_database: Callable[[], str], tmp_path_factory: pytest.TempPathFa
 
     @cache
     def system() -> dict[str, str]:
-        """What all processes on Redis share."""
+        """Return the variables that all processes on Redis share."""
         database = shutil.copy(database_template(), tmp_path_factory.mktemp("system") / "db.sqlite3")
         return {"REDIS_URL": redis_database(), "DATABASE_URL": f"sqlite:///{database}"}
 

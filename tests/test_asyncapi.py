@@ -137,7 +137,7 @@ async def test_document_allows_what_the_server_takes(join: Join, start: Start, m
 
 
 async def is_taken(person: Person, frame: dict[str, Any]) -> bool:
-    """Whether the server finds nothing wrong with a message; that it may not be carried out is another matter."""
+    """Return whether the server finds nothing wrong with a message, whether or not it carries it out."""
     await person.send_raw(json.dumps(frame))
     # No message's answer can be taken for the answer to this.
     await person.send("THAT WAS ALL")

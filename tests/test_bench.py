@@ -1,4 +1,4 @@
-"""What `make bench` does, with one server and for a second or two."""
+"""`make bench`, with one server and for a second or two."""
 
 import json
 import subprocess

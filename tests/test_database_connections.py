@@ -1,4 +1,4 @@
-"""How many connections the server keeps to Postgres: the directory's one, whatever HTTP requests came and went."""
+"""The server's connections to Postgres: the directory's one, whatever HTTP requests came and went."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -49,7 +49,7 @@ class Site:
 
     @contextmanager
     def locked(self, table: LiteralString) -> Iterator[None]:
-        """Let everybody who reads a table wait while the block runs."""
+        """Lock a table: all that reads it waits while the block runs."""
         with self._asks() as connection:
             connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
             yield
@@ -71,7 +71,7 @@ def site(request: pytest.FixtureRequest, postgres_url: str, tmp_path_factory: py
 
 @pytest.fixture
 async def directory(site: Site, join: Join) -> AsyncIterator[int]:
-    """The directory's connection, in use before anybody asked for a page; it is the same one afterwards."""
+    """The directory's connection, in use before a page is asked for; it is the same one afterwards."""
     alice = await join("alice", site.running)
     await publishes(alice, "before")
     kept = await the_only_one(site)

@@ -1,4 +1,4 @@
-"""What `make faults` does at the size of a real system, with a handful of clients."""
+"""The scenarios of `make faults`, with a handful of clients."""
 
 import json
 

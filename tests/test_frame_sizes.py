@@ -1,4 +1,4 @@
-"""No relayed frame is longer than a frame may be; whoever sends what would make one is told before anything happens."""
+"""No relayed frame is longer than a frame may be; the sender of what would make one is told before anything happens."""
 
 import itertools
 import json
@@ -24,7 +24,7 @@ def compact(message_type: str, **payload: Any) -> str:
 
 
 def filling(message_type: str, field: str, size: int, letter: str = "x", **payload: Any) -> str:
-    """What makes the message exactly so many bytes long when it is in this field."""
+    """Return a value that makes the message exactly so many bytes long when it is in this field."""
     room = size - len(compact(message_type, **payload, **{field: ""}).encode())
     width = len(letter.encode())
     return letter * (room // width) + "x" * (room % width)

@@ -1,4 +1,4 @@
-"""What a proxy and the server could read differently, or a probe could learn: byte by byte over TCP."""
+"""HTTP that a proxy and the server could read differently, or that a probe could learn from, byte by byte over TCP."""
 
 import socket
 from contextlib import closing, suppress

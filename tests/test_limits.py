@@ -71,7 +71,7 @@ def impatient(request: pytest.FixtureRequest, redis_database: Callable[[], str])
 
 @asynccontextmanager
 async def alive(*people: Person) -> AsyncIterator[None]:
-    """Everybody sends ping frames meanwhile."""
+    """Let these people send ping frames while the block runs."""
 
     async def ping(person: Person) -> None:
         while True:
@@ -87,7 +87,7 @@ async def alive(*people: Person) -> AsyncIterator[None]:
 
 
 async def unregistered(where: RunningServer, keeps: str | None) -> None:
-    """Whatever such a client keeps sending, it is closed in time."""
+    """A client that sends this instead of REGISTER is closed in time."""
     async with Client(where.ws_url) as client:
         start = time.monotonic()
 
@@ -357,7 +357,7 @@ FROM_PROXY = {"TRUSTED_PROXIES": "127.0.0.0/8", "LIMIT_CONNECTIONS_PER_IP": str(
 
 
 async def admitted_once_more(url: str, **options: Any) -> None:
-    """Somebody left: as soon as the server knows, there is room."""
+    """Wait until the server knows that a client left, and admits another."""
     async with asyncio.timeout(5):
         while True:
             async with Client(url, **options) as client:

@@ -1,4 +1,4 @@
-"""What `/metrics` says is what happened."""
+"""`/metrics` says what happened."""
 
 import asyncio
 import secrets
@@ -41,7 +41,7 @@ def running(request: pytest.FixtureRequest, redis_database: Callable[[], str]) -
 
 @pytest.fixture
 def counting(running: RunningServer) -> Counting:
-    """Count from here on, when everybody of the last test has gone."""
+    """Count from here on, once the clients of the last test have gone."""
     eventually(
         lambda: figures(running)["securecall_connections"] == 0 or None, lambda: "connections do not end", seconds=5
     )

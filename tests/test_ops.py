@@ -174,7 +174,7 @@ CALM = {
 
 
 def alerts_at(promtool: str, series: dict[str, str], minute: int, alert: str, directory: Path) -> bool:
-    """Whether `alert` fires for instance a at that minute, by Prometheus' own test of rules."""
+    """Return whether `alert` fires for instance a at that minute, by Prometheus' own test of rules."""
     rule = next(rule for rule in rules() if rule["alert"] == alert)
     # Everything that the rule says of instance a is compared; only the value in the description is not known here.
     without_text = {key: value for key, value in rule.items() if key != "annotations"}

@@ -42,7 +42,7 @@ def answer(running: RunningServer, *headers: str, host: str = "localhost") -> in
 
 
 def refusals(running: RunningServer) -> list[str]:
-    """What the log says of refused origins."""
+    """Return what the log says of refused origins."""
     lines = [json.loads(line) for line in running.log.splitlines()]
     return [line["message"] for line in lines if line["logger"] == "signaling.admission.origin"]
 

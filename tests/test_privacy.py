@@ -40,7 +40,7 @@ ENV = {
 
 @dataclass
 class Run:
-    """What was said in a run, and where it may have left traces."""
+    """The words of a run, and the places where they may have left traces."""
 
     kind: Kind
     running: RunningServer
@@ -152,7 +152,7 @@ async def wrong_messages(run: Run, mallory: Person, bob: Person) -> None:
 
 
 async def misbehaviour(run: Run, alice: Person) -> None:
-    """What breaks below the protocol: handshakes, frames, HTTP."""
+    """Break handshakes, frames and HTTP, below the protocol."""
     origin = f"https://{run.word('origin')}.example.com"
     with pytest.raises(InvalidStatus):
         await Client(run.running.ws_url, origin=origin).__aenter__()

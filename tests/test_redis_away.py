@@ -47,7 +47,7 @@ async def test_connections_of_an_address_are_counted_right_after_redis_was_away(
 
 
 async def admits(join: Join, running: RunningServer, count: int) -> None:
-    """There is room for exactly so many; they leave again. The server may need a moment to see somebody go."""
+    """Assert that exactly so many are admitted; they leave again. The server may need a moment to see a client go."""
     async with asyncio.timeout(5):
         while True:
             clients = [await join("after", running, registered=False) for _ in range(count + 1)]

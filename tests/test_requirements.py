@@ -1,4 +1,4 @@
-"""What is installed is what `make lock` pinned, to the last dependency and the last byte."""
+"""The locks: what is installed is what `make lock` pinned, to the last dependency and the last byte."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What the server lets strangers do who mean no good."""
+"""Strangers who mean no good, and how far the server lets them go."""
 
 import asyncio
 import time

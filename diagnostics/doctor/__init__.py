@@ -1,1 +1,1 @@
-"""What `manage.py doctor` examines: the settings, and everything that the server needs to be there."""
+"""The examinations of `manage.py doctor`: the settings, and everything that the server needs to be there."""

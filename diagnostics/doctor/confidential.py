@@ -1,4 +1,4 @@
-"""What must not be printed: whatever an error quotes, secrets and passwords are taken out."""
+"""Remove secrets and passwords from what is printed, errors' texts included."""
 
 from urllib.parse import unquote, urlsplit
 

@@ -1,4 +1,4 @@
-"""What the machine has left: room on the disk, and files that a process may open, of which a connection is one."""
+"""Examine what the machine has left: room on the disk, and files that a process may open (a connection is one)."""
 
 import resource
 import shutil

@@ -20,7 +20,7 @@ FULL_SHARE = 0.8
 
 
 class Records(NamedTuple):
-    """What this version keeps in Redis: the prefix of its keys, and the number of its format."""
+    """The records that this version keeps in Redis: the prefix of their keys, and the number of their format."""
 
     prefix: str
     format: int

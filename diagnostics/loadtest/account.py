@@ -1,4 +1,4 @@
-"""What a load met: every message of every call, how long each was on its way, and what the server said."""
+"""Count what a load met: every message of every call, how long each was on its way, and the server's errors."""
 
 import asyncio
 import time
@@ -42,19 +42,19 @@ class Account:
 
     @property
     def is_well(self) -> bool:
-        """Whether everything asked for came about, and nothing was lost."""
+        """Return whether everything asked for came about, and nothing was lost."""
         all_connected = self.connected == self.clients or (self.is_interrupted and not self.not_connected)
         nothing_amiss = not (self.lost or self.altered or self.out_of_order or self.errors or self.closes)
         return all_connected and nothing_amiss and self.calls_finished == self.calls_started
 
     @property
     def is_saturated(self) -> bool:
-        """Whether the load client used all the CPU that a process can."""
+        """Return whether the load client used all the CPU that a process can."""
         return self.cpu_share > SATURATED_SHARE
 
     @property
     def is_starved(self) -> bool:
-        """Whether the machine was too busy with other work to let the load client measure."""
+        """Return whether the machine was too busy with other work to let the load client measure."""
         late = percentiles(self.late_seconds)
         return late is not None and late["p99"] > STARVED_MS
 
@@ -91,7 +91,7 @@ class Account:
 
 
 def rate(count: int, seconds: float) -> float:
-    """How many a second."""
+    """Return how many there were a second."""
     return round(count / seconds, 1) if seconds else 0.0
 
 

@@ -18,7 +18,7 @@ from securecall_client.connection import CLOSE_SECONDS
 
 HEARTBEAT_SECONDS = 25  # below the reference's 30, as one check comes a second later
 CONNECTING_AT_ONCE = 64
-FAILURES_IN_A_ROW = 20  # after so many nobody else will get through
+FAILURES_IN_A_ROW = 20  # after so many the rest will fail, too
 NO_PAIR_SECONDS = 0.005
 
 
@@ -43,7 +43,7 @@ class Load:
 
     @property
     def progress(self) -> tuple[float, str]:
-        """How far the load is, from 0 to 1, with what it has done so far."""
+        """Return how far the load is, from 0 to 1, and in words what it has done so far."""
         account, plan = self.account, self.plan
         if not account.connecting_seconds:
             done = account.connected + account.not_connected.total()

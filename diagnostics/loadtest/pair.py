@@ -57,7 +57,7 @@ class _Call:
 
 
 class Pair:
-    """Both clients' messages come in through `heard`; whoever runs the pair calls `start` while it is free."""
+    """Two clients; the load passes each message that came to `heard`, and calls `start` while the pair is free."""
 
     def __init__(self, first: Participant, second: Participant, account: Account, seconds: float) -> None:
         """A call may take `seconds`; what has not arrived by then is lost."""
@@ -73,7 +73,7 @@ class Pair:
 
     @property
     def is_free(self) -> bool:
-        """Whether a call can start."""
+        """Return whether a call can start."""
         return self._call is None and not self.is_gone and time.perf_counter() >= self._rests_until
 
     async def start(self) -> None:

@@ -8,7 +8,7 @@ FILES_BESIDES_CLIENTS = 32
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked of whom."""
+    """The server, the number of clients, and the rates at which they connect and call."""
 
     url: str
     clients: int

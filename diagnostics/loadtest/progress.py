@@ -1,4 +1,4 @@
-"""How far something is: a bar that stays on one line of a terminal, a line now and then elsewhere."""
+"""Show progress: a bar that stays on one line of a terminal, a line now and then elsewhere."""
 
 import time
 from typing import TextIO

@@ -1,4 +1,4 @@
-"""How a server turns a client away: an ERROR, and a close code that tells whether the address was the reason."""
+"""Count refused clients: an ERROR, and a close code that tells whether the address was the reason."""
 
 import asyncio
 import contextlib

@@ -14,7 +14,7 @@ LONGEST_ANSWER = 1000
 
 
 def health_url(url: str) -> str:
-    """Where the health check of the server at `url` (ws:// or wss://) is: beside /signal."""
+    """Return the address of the health check of the server at `url` (ws:// or wss://): beside /signal."""
     parts = urlsplit(url)
     scheme = {"ws": "http", "wss": "https"}[parts.scheme]
     return urlunsplit((scheme, parts.netloc, parts.path.removesuffix("/").rpartition("/")[0] + "/health", "", ""))

@@ -1,4 +1,4 @@
-"""What `smoke` is asked to try, and what came of each step."""
+"""The options of `smoke`, and the result of each of its steps."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from diagnostics.outcome import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What was tried, how long it took, and a sentence where it is not well."""
+    """A step that was tried, its outcome and time, and a sentence where it is not well."""
 
     title: str
     outcome: Outcome
@@ -22,7 +22,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is tried, and against whom; `seconds` is how long each answer may take."""
+    """The server and the parts of the flow that are tried; each answer may take `seconds`."""
 
     url: str
     seconds: float = 10

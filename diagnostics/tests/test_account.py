@@ -1,4 +1,4 @@
-"""What a load's figures mean."""
+"""The meaning of a load's figures."""
 
 from array import array
 

@@ -1,4 +1,4 @@
-"""When a client connects again, and what of it stays."""
+"""Reconnects of a client, and what of it stays."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""How Django connects to the database, SQLite or Postgres."""
+"""Settings of the connection to the database, SQLite or Postgres."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the doctor says of real services, well and ill, and how it judges what a test cannot bring about."""
+"""The doctor's findings on real services, well and ill, and its judgement of what a test cannot bring about."""
 
 import socket
 from collections.abc import Iterator

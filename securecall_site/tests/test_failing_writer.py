@@ -19,7 +19,7 @@ from signaling.consumers import SignalConsumer
 
 
 class BrokenSocketError(Exception):
-    """What no socket raises; a bug would."""
+    """An error that no socket raises; a bug would."""
 
 
 class BrokenTransport:

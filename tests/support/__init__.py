@@ -1,1 +1,1 @@
-"""What the black-box tests share: servers, services and clients."""
+"""Servers, services and clients for the black-box tests."""

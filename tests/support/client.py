@@ -100,7 +100,7 @@ class Client:
 
 
 def describe(came: dict[str, Any] | ConnectionClosed | None, seconds: float) -> str:
-    """What came, for the message of a failed expectation."""
+    """Describe what came, for the message of a failed expectation."""
     if came is None:
         return f"nothing came within {seconds} s"
     if isinstance(came, ConnectionClosed):

@@ -1,4 +1,4 @@
-"""What stands before the server in a data centre: ends TLS, and gives each connection to the next process."""
+"""A proxy as in a data centre: it ends TLS, and gives each connection to the next process."""
 
 import asyncio
 import contextlib

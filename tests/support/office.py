@@ -24,7 +24,7 @@ print(browser.cookies["sessionid"].value)
 
 @dataclass
 class Office:
-    """Where an operator looks at one process, and clients connect to perhaps another."""
+    """A process that an operator looks at, and one, perhaps another, that clients connect to."""
 
     desk: RunningServer
     door: RunningServer

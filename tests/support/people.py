@@ -1,4 +1,4 @@
-"""Who takes part in the tests: registered clients, and the servers that they are connected to."""
+"""Registered clients of the tests, and the servers that they are connected to."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ CODES = {"INVALID_MESSAGE", "NOT_REGISTERED", "TARGET_NOT_FOUND", "CALL_NOT_FOUN
 
 @dataclass(frozen=True)
 class Target:
-    """Where clients connect: `here`, or `there`, which is another process of the same system if there are two."""
+    """Servers to connect to: `here`, and `there`, which is another process of the same system if there are two."""
 
     name: str
     here: RunningServer
@@ -66,19 +66,19 @@ class Person(Client):
         return error
 
     async def expects_nothing_else(self) -> None:
-        """Whatever the server had to say has come: the answer to a heartbeat is the next message."""
+        """Send a heartbeat, whose answer must be the next message: everything before it has come."""
         await self.send("HEARTBEAT")
         assert await self.expects("HEARTBEAT_ACK") == {}
 
     async def rings(self, callee: "Person") -> str:
-        """Call somebody; returns the callId."""
+        """Call another person and let it ring there; returns the callId."""
         call_id = new_call_id()
         await self.send("CALL_INITIATE", targetId=callee.id, sdpOffer=OFFER, callId=call_id)
         await callee.expects("INCOMING_CALL", callId=call_id, callerId=self.id, sdpOffer=OFFER)
         return call_id
 
     async def talks_to(self, callee: "Person") -> str:
-        """Call somebody who accepts; returns the callId."""
+        """Call another person, who accepts; returns the callId."""
         call_id = await self.rings(callee)
         await callee.send("CALL_ACCEPT", callId=call_id, sdpAnswer=ANSWER)
         await self.expects("CALL_ACCEPTED", callId=call_id, sdpAnswer=ANSWER)
@@ -94,7 +94,7 @@ class Person(Client):
         }
 
     async def next_message(self) -> dict[str, Any]:
-        """Whatever comes next, where a test has to look before it knows."""
+        """Return the next message, of whatever type."""
         message: dict[str, Any] = json.loads(await self.received())
         return message
 
@@ -121,7 +121,7 @@ async def until_closed(
 
 
 async def is_admitted(client: Client) -> bool:
-    """Whether the connection may stay; one that may not is told so and closed with 4429."""
+    """Return whether the connection may stay; one that may not is told so and closed with 4429."""
     with suppress(ConnectionClosed):
         await client.send("HEARTBEAT")
     answer = json.loads(await client.connection.recv())

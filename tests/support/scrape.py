@@ -1,4 +1,4 @@
-"""What Prometheus would read from a running server."""
+"""Read the metrics of a running server, as Prometheus would."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ def figures(server: RunningServer) -> Figures:
 
 
 class Counting:
-    """What is counted from here on."""
+    """Counts from here on."""
 
     def __init__(self, server: RunningServer) -> None:
         self._server = server

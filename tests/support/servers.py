@@ -63,21 +63,21 @@ class RunningServer:
 
     @property
     def http_url(self) -> str:
-        """Without a slash at its end."""
+        """Return the server's address, without a slash at its end."""
         return f"http://{self.host}:{self.port}"
 
     @property
     def ws_url(self) -> str:
-        """Where clients connect."""
+        """Return the URL that clients connect to."""
         return f"ws://{self.host}:{self.port}/signal"
 
     @property
     def log(self) -> str:
-        """Everything the server has printed."""
+        """Return everything that the server has printed."""
         return self.log_path.read_text(errors="replace")
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
-        """Status and body of a GET request; redirects are not followed."""
+        """Return status and body of a GET request; redirects are not followed."""
         request = urllib.request.Request(self.http_url + path, headers=dict(headers or {}))  # noqa: S310
         opener = urllib.request.build_opener(Unredirected)
         try:
@@ -88,14 +88,14 @@ class RunningServer:
                 return error.code, error.read().decode()
 
     def is_healthy(self) -> bool:
-        """Whether the health check answers."""
+        """Return whether the health check answers."""
         try:
             return self.get("/health") == (200, '{"status":"ok"}')
         except OSError:
             return False
 
     def records(self) -> list[dict[str, Any]]:
-        """What the application has recorded so far."""
+        """Return what the application has recorded so far."""
         lines = self.records_path.read_text().splitlines() if self.records_path.exists() else []
         return [json.loads(line) for line in lines]
 
@@ -135,7 +135,7 @@ class RunningServer:
 
 
 class Unredirected(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like any other."""
+    """Returns a redirect as an answer like any other."""
 
     def redirect_request(self, *_: object, **__: object) -> None:
         """Follow nothing."""
@@ -143,7 +143,7 @@ class Unredirected(urllib.request.HTTPRedirectHandler):
 
 @cache
 def database_template() -> Path:
-    """An SQLite database with all migrations, made once per test run and copied for each server."""
+    """Return an SQLite database with all migrations, made once per test run, to be copied for each server."""
     path = Path(tempfile.mkdtemp(prefix="securecall-")) / "template.sqlite3"
     migrate(environment(path))
     return path
@@ -156,7 +156,7 @@ def migrate(variables: Mapping[str, str], *target: str) -> None:
 
 
 def environment(database: Path, variables: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Nothing of the tests' own environment but the paths, then a deploy's least, then `variables`."""
+    """Return an environment: the tests' own paths, then a deploy's least, then `variables`."""
     return {
         **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
         "SECRET_KEY": "a key for tests that is long and random enough: 7Qv2mX9pLr4Tz8Wc1Nd6Kb3Hs5Jf",
@@ -168,7 +168,7 @@ def environment(database: Path, variables: Mapping[str, str] | None = None) -> d
 
 
 def command_line(kind: Kind, application: str, listening: socket.socket | None) -> list[str]:
-    """How each server is started; daphne inherits its port, as it does not announce the one it chose."""
+    """Return the command that starts a server; daphne inherits its port, as it does not announce the one it chose."""
     if kind == "ours":
         module = [sys.executable, "-m", "securecall_site.server"]
         return [*module, "--bind", "127.0.0.1", "--port", "0", "--application", application]
@@ -188,7 +188,7 @@ def server(
     options: tuple[str, ...] = (),
     cwd: Path = ROOT,
 ) -> Iterator[RunningServer]:
-    """A server that answers its health check, on a free port, with a database of its own.
+    """Run a server on a free port, with a database of its own; the block begins once its health check answers.
 
     `env` is added to the environment: `DEBUG=1`, `REDIS_URL`, or `DATABASE_URL` of a migrated database.
     `options` are added to the command line; `cwd` is where the code is. On leaving, the server is stopped if it still
@@ -214,7 +214,7 @@ def server(
 
 
 class Start(TypedDict, total=False):
-    """What of Popen's options a program here is started with."""
+    """The options of Popen that programs here are started with."""
 
     cwd: Path
     pass_fds: tuple[int, ...]
@@ -252,7 +252,7 @@ def run(
 
 
 def announced_port(running: RunningServer, kind: Kind) -> int:
-    """The port that the server chose, from its log."""
+    """Wait for the port that the server chose, in its log."""
 
     def look() -> int | None:
         check_alive(running)

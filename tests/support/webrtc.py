@@ -15,7 +15,7 @@ CONNECT_SECONDS = 20
 
 
 class Peer:
-    """Somebody with a microphone: `async with Peer(url, "alice") as alice`.
+    """A client with a microphone: `async with Peer(url, "alice") as alice`.
 
     It may use relays only, as in a network that lets nothing else through.
     """
@@ -53,13 +53,13 @@ class Peer:
         await self.client.expects("PKD_RESULT", clientId=self.id, publicKey=public_key)
 
     async def finds(self, client_id: str) -> str:
-        """Look up somebody's key."""
+        """Look up a client's key."""
         await self.client.send("PKD_LOOKUP", clientId=client_id)
         key: str = (await self.client.expects("PKD_RESULT", clientId=client_id))["publicKey"]
         return key
 
     async def calls(self, callee: "Peer") -> None:
-        """Call somebody who picks up, and exchange candidates, until both are connected."""
+        """Call another peer, who accepts, and exchange candidates, until both are connected."""
         self.rtc.addTrack(AudioStreamTrack())
         await self.rtc.setLocalDescription(await self.rtc.createOffer())
         offer, candidates = split(self.rtc.localDescription.sdp)

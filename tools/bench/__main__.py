@@ -1,4 +1,4 @@
-"""What a relayed message, a connection and a heartbeat cost: ours, a textbook consumer's, and others'.
+"""Measure what a relayed message, a connection and a heartbeat cost: ours, a textbook consumer's, and others'.
 
     python -m tools.bench                        three rounds, about 25 minutes; writes results/ and docs/performance.md
     python -m tools.bench --quick                one short round, about 3 minutes; writes nothing

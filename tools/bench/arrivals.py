@@ -1,4 +1,4 @@
-"""What clients cost who come and go, and who publish their keys."""
+"""Measure clients that come and go, and clients that publish their keys."""
 
 import contextlib
 import time
@@ -22,7 +22,7 @@ COMMANDS = ("evalsha", "publish", "subscribe", "unsubscribe")  # those that proc
 
 
 def arrivals(server: Server, progress: Progress) -> Figures:
-    """What a client costs that connects, registers and goes again, all included."""
+    """Measure the cost of a client that connects, registers and goes again, all included."""
     with contextlib.closing(Load(server.ports, SECURECALL)) as load, redis.Redis(port=server.redis_port) as counted:
         load.open([f"first-{number}" for number in range(FIRST)], idle=True)
         figures = {"resident_mib_per_process": server.resident_bytes() / server.target.processes / 2**20}

@@ -1,4 +1,4 @@
-"""Several daphne processes on one Redis behind nginx: whether a message still costs the same.
+"""Compare what a message costs in one, two and four daphne processes on one Redis behind nginx.
 
     python -m tools.bench.behind_nginx                three rounds, about 3 minutes; keeps the figures in results/
     python -m tools.bench.behind_nginx --rounds 1     one round, about a minute
@@ -7,7 +7,7 @@
 One, two and four processes of `python -m securecall_site.server` share the first core; the load client, Redis and a
 private nginx have the second. Each process brings forty pairs that call back to back. nginx gives the connections out
 in turn, so that with one process every call stays inside and with more every call is across. Then, with four: what an
-arriving client costs everybody, and with one process on Postgres: how many keys a second the one thread for the
+arriving client costs all processes, and with one process on Postgres: how many keys a second the one thread for the
 database publishes. nginx (Debian's) and Postgres run with a configuration of their own in a temporary folder; nginx is
 installed when it is missing. `python -m tools.bench.scaling` makes tables of the figures.
 """
@@ -76,7 +76,7 @@ def behind_nginx(processes: int) -> Target:
 
 
 def flatness(results: Results) -> tuple[bool, str]:
-    """Whether a message across processes costs the same however many there are, and that in words."""
+    """Return whether a message across processes costs the same however many there are, and that in words."""
     costs = {
         count: results.median(behind_nginx(count).name, "saturated", "server_us_per_message") or 0.0
         for count in PROCESSES

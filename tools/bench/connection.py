@@ -1,4 +1,4 @@
-"""One connection of the load client."""
+"""One connection of the load client, and its socket."""
 
 import socket
 import struct

@@ -18,7 +18,7 @@ FEWEST_PROCESSES = 2  # so that one can be replaced
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """What people do, and how much a process is given."""
+    """Assumptions of what people do, and how much a process is given."""
 
     clients_per_process: int = 10_000
     heartbeat_seconds: int = 30
@@ -61,7 +61,7 @@ class Measured:
 
 
 class Demand:
-    """What so many clients ask, in rates, and what that takes. Each property is one formula."""
+    """The rates at which so many clients ask, and the machines that this takes. Each property is one formula."""
 
     def __init__(self, clients: int, measured: Measured, assumed: Assumptions = ASSUMED) -> None:
         """Take the number of connected clients."""
@@ -99,7 +99,7 @@ class Demand:
 
     @property
     def redis_cores(self) -> float:
-        """How much of its one core Redis is busy."""
+        """Return the share of its one core that Redis is busy."""
         m = self.measured
         message = self.across * m.redis_across_us + (1 - self.across) * m.redis_within_us
         return (self.messages * message + self.connects * (m.redis_connect_us + m.redis_leave_us)) * MICRO
@@ -142,17 +142,17 @@ class Demand:
 
     @property
     def storm_redis_seconds(self) -> float:
-        """The work of one Redis to register everybody."""
+        """Return the work of one Redis to register all clients."""
         return self.clients * self.measured.redis_connect_us * MICRO
 
     @property
     def storm_commands(self) -> float:
-        """Redis commands a second when everybody comes back within the assumed time."""
+        """Return the Redis commands a second when all clients come back within the assumed time."""
         return self.clients * self.measured.redis_commands_to_connect / self.assumed.storm_seconds
 
     @property
     def storm_primaries(self) -> int:
-        """Redis primaries, each busy as much as it may be, to register everybody within the assumed time."""
+        """Return the Redis primaries, each as busy as it may be, that register all clients within the assumed time."""
         return math.ceil(self.storm_redis_seconds / self.assumed.storm_seconds / BUSY_REDIS)
 
     @property
@@ -162,7 +162,7 @@ class Demand:
 
 
 def _bytes_of_a_call() -> int:
-    """What both sides send in a call; about the same arrives."""
+    """Return the bytes that both sides send in a call; about the same arrives."""
     script = SECURECALL.script("caller", "callee")
     candidates = (*script.caller_candidates, *script.callee_candidates)
     return sum(map(_size, (script.offer, script.answer, *candidates, script.end)))

@@ -60,7 +60,7 @@ CALLEE_CANDIDATES = tuple(_candidate("callee", number) for number in range(CANDI
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What one pair of clients sends in every call."""
+    """The frames that a pair of clients sends in every call."""
 
     offer: Template
     answer: Template

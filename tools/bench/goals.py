@@ -1,4 +1,4 @@
-"""What the server is to reach, and whether a run shows it."""
+"""Goals for the server, and whether a run reaches them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ from tools.bench.frames import HANDSHAKE_ACCEPT, PONG, frame, handshake
 TEXT, CLOSE, PING = 0x81, 0x88, 0x89
 READ_BYTES = 65_536
 HEARTBEAT_SECONDS = 30
-CONNECTIONS_PER_ADDRESS = 40  # nobody has 10,000 clients behind one IP
+CONNECTIONS_PER_ADDRESS = 40  # 10,000 clients do not share one IP
 OPENING_AT_ONCE = 32  # below the listen backlog of 50 that daphne asks for
 
 
@@ -156,7 +156,7 @@ class Load:
         return data[position:]
 
     def run(self, seconds: float) -> None:
-        """Serve what arrives for this long; nobody stays silent for long enough to be dropped."""
+        """Handle what arrives for this long; a client that is silent for long sends a heartbeat and stays connected."""
         until = time.perf_counter() + seconds
         while (now := time.perf_counter()) < until:
             if self._idle and now - self._idle[0][0] > HEARTBEAT_SECONDS * 1.5:

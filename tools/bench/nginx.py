@@ -15,7 +15,7 @@ from tests.support.services.process import free_port
 from tools.bench.processes import CLIENT_CORES, HOST, await_port, process
 from tools.bench.running import Server
 
-NGINX = shutil.which("nginx") or "/usr/sbin/nginx"  # not on everybody's PATH
+NGINX = shutil.which("nginx") or "/usr/sbin/nginx"  # /usr/sbin is not on every PATH
 
 CONFIGURATION = """
 daemon off;

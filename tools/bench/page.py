@@ -27,7 +27,7 @@ COLOURS = {
 
 
 def plot(results: Results) -> str:
-    """How the cost of a message grows with connections; empty without such figures."""
+    """Draw how the cost of a message grows with connections; empty without such figures."""
     prefix = f"{COST}_idle_"
     lines = []
     for target in results.targets():

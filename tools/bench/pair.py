@@ -17,7 +17,7 @@ LAST_FROM_CALLER = CANDIDATES + 1  # offer, candidates, then the end
 
 
 class Account:
-    """What all pairs together sent, received and missed."""
+    """Counts of all pairs together: calls, and messages that were not the next one."""
 
     def __init__(self) -> None:
         """Start at nothing."""

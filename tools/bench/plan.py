@@ -1,4 +1,4 @@
-"""How long each scenario measures, and with how many clients."""
+"""The length of each scenario, and its number of clients."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ PAIRS = 40
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long, and how many."""
+    """The seconds and the levels of a round."""
 
     warm_up_seconds: float
     saturated_seconds: float

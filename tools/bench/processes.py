@@ -19,18 +19,18 @@ SERVER_CORES, CLIENT_CORES = (set(CORES[:1]), set(CORES[1:2])) if len(CORES) > 1
 
 
 def cpu_seconds(process: int) -> float:
-    """CPU time of a whole process in ns steps: what clock_getcpuclockid(3) names."""
+    """Return the CPU time of a whole process in ns steps: what clock_getcpuclockid(3) names."""
     return time.clock_gettime((~process << 3) | 2)
 
 
 def machine_cpu_seconds() -> float:
-    """CPU time that all processes on all cores, and other machines on this one's cores, have taken."""
+    """Return the CPU time of all processes on all cores, and of other machines on this one's cores."""
     user, nice, system, _idle, _io_wait, irq, soft_irq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
     return (user + nice + system + irq + soft_irq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_bytes(process: int) -> int:
-    """VmRSS."""
+    """Return the process' VmRSS."""
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 

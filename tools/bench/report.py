@@ -115,7 +115,7 @@ def tables(results: Results) -> str:
 
 
 def goals(results: Results) -> str:
-    """What was to be reached, in Markdown; only what this run measured."""
+    """Return the table of goals in Markdown; only those that this run measured."""
     rows = [["to reach", "at most", "measured", ""]]
     for goal in GOALS:
         measured = goal.measure(results)

@@ -1,4 +1,4 @@
-"""What 10,000, 100,000 and 1,000,000 connected clients take, on paper, from what was measured.
+"""Compute from measured figures what 10,000, 100,000 and 1,000,000 connected clients take.
 
     python -m tools.bench.scaling                        print the tables, from the newest run in tools/bench/results
     python -m tools.bench.scaling --results FILE         from another run of `python -m tools.bench`

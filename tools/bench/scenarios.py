@@ -1,4 +1,4 @@
-"""What is measured on a running server. Every figure is named with its unit."""
+"""The scenarios that measure a running server. Every figure is named with its unit."""
 
 from tools.bench.plan import PAIRS, Plan
 from tools.bench.running import Server

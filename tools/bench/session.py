@@ -106,7 +106,7 @@ class Session:
             self.load.run(0.2)
 
     def _is_server_idle(self) -> bool:
-        """Whether it did little since the last time this was asked."""
+        """Return whether the server did little since the last time this was asked."""
         now, spent = time.perf_counter(), self.server.cpu_seconds()
         then, spent_then = self.asked
         self.asked = now, spent

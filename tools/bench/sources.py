@@ -1,4 +1,4 @@
-"""Where each measured figure of docs/scaling.md stands: in which run, of which target and scenario."""
+"""The sources of the measured figures in docs/scaling.md: run, target and scenario."""
 
 from dataclasses import dataclass, fields
 
@@ -14,7 +14,7 @@ COST, REDIS_COST = "server_us_per_message", "redis_us_per_message"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a measured figure stands: in which run, and how it is told."""
+    """The place of a measured figure in the runs, with its name and unit."""
 
     about: str
     unit: str

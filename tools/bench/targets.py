@@ -31,7 +31,7 @@ class Target:
     about: str = ""
 
     def missing(self) -> str:
-        """What this machine lacks to run it, in words; empty when nothing."""
+        """Return in words what this machine lacks to run it; empty when nothing."""
         programs = [*(["node", "npm"] if self.node else []), *(["redis-server"] if self.redis else [])]
         absent = [program for program in programs if not shutil.which(program)]
         if absent:

@@ -1,4 +1,4 @@
-"""People who just talk while others do what they want; in a process of their own, so that only the server is shared.
+"""Background traffic: pairs that talk, in a process of their own, so that they share only the server with others.
 
 python -m tools.faults.bystanders URL: talks until its standard input ends, then prints how long each message took.
 """

@@ -57,7 +57,7 @@ def _present(call_id: str | None) -> str:
 
 
 async def hang_up(caller: Phone, callee: Phone, call_id: str) -> bool:
-    """End the call; whether the callee heard of it."""
+    """End the call; returns whether the callee heard of it."""
     return await _insist(caller, CallEnd(call_id), call_id, lambda: callee.count(CallEnded, call_id))
 
 

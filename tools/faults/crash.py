@@ -115,7 +115,7 @@ class _Speech:
 
 
 async def _calls_go_on(calls: list[tuple[tuple[Phone, Phone], str]]) -> Finding:
-    """Whoever came back says something, and hangs up."""
+    """Send a message from each client that came back, and end its call."""
 
     async def goes_on(caller: Phone, callee: Phone, call_id: str) -> bool:
         await trickle(callee, call_id, range(3))

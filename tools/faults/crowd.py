@@ -1,4 +1,4 @@
-"""10,000 clients of one process, with heartbeats; then all of them drop and come back at once."""
+"""Connect 10,000 clients to one process; after a time of heartbeats all of them drop and come back at once."""
 
 import asyncio
 import itertools
@@ -67,13 +67,13 @@ class Crowd:
     """Light clients of one server."""
 
     def __init__(self, running: RunningServer, count: int) -> None:
-        """Connect nobody yet."""
+        """Make the IDs; nothing connects before `connect`."""
         self.running = running
         self.ids = [new_id("light") for _ in range(count)]
         self.clients: list[Light] = []
 
     async def connect(self, at_once: int) -> list[float]:
-        """Connect and register everybody, so many at a time; returns how long each took, in seconds, in order."""
+        """Connect and register all clients, so many at a time; returns how long each took, in seconds, in order."""
         room = asyncio.Semaphore(at_once)
         times: list[float] = []
 
@@ -97,7 +97,7 @@ class Crowd:
         return client
 
     async def beat(self, seconds: float) -> list[float]:
-        """Send everybody's heartbeats, spread evenly over 30 s, for this long; returns how long the answers took."""
+        """Send all clients' heartbeats, spread evenly over 30 s, for this long; returns how long the answers took."""
         interval = HEARTBEAT_SECONDS / len(self.clients)
         begin = time.monotonic()
         beaten = []

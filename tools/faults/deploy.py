@@ -75,7 +75,7 @@ async def _deploy(running: System, count: int, calls_per_second: float, settle_s
 
 
 async def _call_on(pairs: list[tuple[Phone, Phone]], calls_per_second: float, outcomes: Counter[str]) -> None:
-    """Start calls at a steady rate on whoever is free; when cancelled, wait for those under way."""
+    """Start calls at a steady rate on pairs that are free; when cancelled, wait for those under way."""
     busy: dict[int, asyncio.Task[None]] = {}
     places: Iterator[int] = itertools.cycle(range(len(pairs)))
     begin = time.monotonic()

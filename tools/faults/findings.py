@@ -1,4 +1,4 @@
-"""What a scenario was to show, and what it did."""
+"""The findings of a scenario: what it was to show, and what it did."""
 
 from dataclasses import dataclass
 

@@ -112,7 +112,7 @@ class _Publisher:
         return GRANTED
 
     async def is_found(self) -> bool:
-        """Whether the key that was answered last is the one in the directory."""
+        """Return whether the key that was answered last is the one in the directory."""
         return await self._client.look_up_key(self._client.id) == self._published
 
 

@@ -94,7 +94,7 @@ async def _calls(
 
 
 async def _call_while_away(callers: list[Phone]) -> int:
-    """Call somebody; returns how many were told that it does not work now."""
+    """Let each caller place a call; returns how many were told that it does not work now."""
 
     async def is_refused(caller: Phone) -> bool:
         call_id = new_call_id()
@@ -105,7 +105,7 @@ async def _call_while_away(callers: list[Phone]) -> int:
 
 
 async def _until_every_call_works(calls: list[_Call]) -> float | None:
-    """What is said from now on arrives, on every call."""
+    """Wait until a message on every call arrives."""
     begin = [len(call.came) for call in calls]
     return await until(
         lambda: all(len(call.came) > before for call, before in zip(calls, begin, strict=True)), 2 * WORKS_SECONDS
@@ -119,7 +119,7 @@ def _account(where: str, calls: list[_Call], *, may_be_refused: bool) -> list[Fi
     disordered = sum(call.came != sorted(call.came) for call in calls)
     findings = [
         noted(f"Candidates sent {where}", f"{sent:,}"),
-        # Whoever was told that one did not arrive may find that it did: the link broke before Redis' answer came.
+        # A sender may be told that one did not arrive that did: the link broke before Redis' answer came.
         at_most(f"Neither delivered nor answered with an ERROR, {where}", max(sent - came - errors, 0), 0),
         at_most(f"Came twice or out of order, {where}", twice + disordered, 0),
     ]

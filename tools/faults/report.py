@@ -17,7 +17,7 @@ BEGIN, END = "<!-- figures: begin, written by `make faults` -->", "<!-- figures:
 
 @dataclass(slots=True)
 class Shown:
-    """What one scenario showed."""
+    """The findings of one scenario."""
 
     title: str
     date: str

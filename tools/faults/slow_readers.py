@@ -14,7 +14,7 @@ from tools.faults.system import RAISED, new_id, resident_bytes
 
 SLOW_CONSUMER = (4507, "slow consumer")
 BIG = "x" * 60_000
-# Ten times the limit: whoever is not closed by then never will be.
+# Ten times the limit: a client that is not closed by then never will be.
 MOST_BYTES = 10 * 1024 * 1024
 # What the kernel takes for a reader is not the server's memory.
 KERNEL_BYTES = 65_536

@@ -1,4 +1,4 @@
-"""Clients come, call, drop and go, for a long time; then everything must be as it was."""
+"""Let clients come, call, drop and go for a long time, and compare the processes with how they were before."""
 
 import asyncio
 import random
@@ -97,7 +97,7 @@ async def _live(running: System, seconds: float, done: Counter[str]) -> None:
 
 
 async def _come_and_go(running: System, deadline: float, done: Counter[str]) -> None:
-    """Two clients, wherever they are sent, and one of many endings, again and again."""
+    """Connect two clients through random doors and let them call, again and again until the deadline."""
     dice = random.Random()  # noqa: S311 -- nothing to guess
     while time.monotonic() < deadline:
         doors = dice.choice(running.doors), dice.choice(running.doors)
@@ -122,7 +122,7 @@ async def _call(caller: Person, callee: Person, dice: random.Random, done: Count
             await caller.expects("CALL_REJECTED")
             return
         case 1:
-            # Nobody answers, and both are cut off.
+            # The call is not answered, and both clients are cut off.
             caller.drop()
             callee.drop()
             done["drops"] += 2

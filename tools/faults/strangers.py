@@ -1,4 +1,4 @@
-"""Who means no good: handshakes that never finish, sockets that fall silent, too many connections, floods."""
+"""Abusive clients: handshakes that never finish, sockets that fall silent, too many connections, floods."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ OPEN_AT_ONCE = 50
 
 
 async def strangers(attackers: int, seconds: float) -> list[Finding]:
-    """Let so many of each kind try, for so long, beside people who just talk."""
+    """Let so many of each kind try, for so long, beside pairs that talk."""
     with server(env=BEHIND_A_PROXY) as running:
         findings = []
         for words, attack in (
@@ -141,7 +141,7 @@ async def _admitted(running: RunningServer, addresses: list[str]) -> int:
 
 
 async def _directory(running: RunningServer) -> list[Finding]:
-    """Look up whoever there may be, and publish more keys than may be; and one for somebody else."""
+    """Look up and publish more keys than a client may, and publish one for another client's ID."""
     async with Person(running.ws_url, new_id("squatter"), **from_address("192.0.2.77")) as squatter:
         await squatter.registers()
         lookups = registers = 0

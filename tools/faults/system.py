@@ -38,7 +38,7 @@ class System:
         return running
 
     def close_door(self, running: RunningServer) -> None:
-        """Send nobody to this process any more, as a load balancer does before a deploy stops it."""
+        """Send no new client to this process, as a load balancer does before a deploy stops it."""
         self.doors.remove(running.ws_url)
 
     def connections_to_redis(self) -> int:
@@ -61,22 +61,22 @@ def system(env: Mapping[str, str] | None = None) -> Iterator[System]:
 
 
 def new_id(name: str) -> str:
-    """Make a client ID that nobody else has."""
+    """Make a client ID that no other client has."""
     return f"{name}-{secrets.token_hex(8)}"
 
 
 def resident_bytes(running: RunningServer) -> int:
-    """How much memory of a process is resident."""
+    """Return the resident memory of a process."""
     status = Path(f"/proc/{running.process.pid}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
     return int(line.split()[1]) * 1024
 
 
 def open_files(running: RunningServer) -> int:
-    """How many file descriptors a process has open."""
+    """Count the open file descriptors of a process."""
     return sum(1 for _ in Path(f"/proc/{running.process.pid}/fd").iterdir())
 
 
 def threads(running: RunningServer) -> int:
-    """How many threads a process has."""
+    """Count the threads of a process."""
     return sum(1 for _ in Path(f"/proc/{running.process.pid}/task").iterdir())

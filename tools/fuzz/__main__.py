@@ -19,7 +19,7 @@ SHOW_SECONDS = 5
 
 
 class Progress:
-    """A line every few seconds."""
+    """Prints a line every few seconds."""
 
     def __init__(self, name: str, count: int) -> None:
         self._name, self._count = name, count
@@ -27,7 +27,7 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """How long it has been going on."""
+        """Return for how many seconds the run has gone on."""
         return time.monotonic() - self._began
 
     def __call__(self, tally: Tally) -> None:

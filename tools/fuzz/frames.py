@@ -61,7 +61,7 @@ def a_frame(dice: Random, opcode: int, payload: bytes, *, is_final: bool = True,
 
 
 def control(dice: Random) -> bytes:
-    """Make a ping or a pong that nobody asked for."""
+    """Make a ping, or a pong without one."""
     payload = dice.randbytes(dice.choice((0, 1, 4, MOST_IN_CONTROL)))
     return a_frame(dice, dice.choice((PING, PONG)), payload)
 

@@ -1,4 +1,4 @@
-"""What goes wrong with a message's fields, and how the result is written as JSON."""
+"""Mutations of a message's fields, and an encoder that writes the result as JSON."""
 
 import json
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""Inputs to a running server, and whether it does with each what RFC 6455 and PROTOCOL.md say.
+"""Send inputs to a running server, and check that it does with each what RFC 6455 and PROTOCOL.md say.
 
 A client sends a burst of inputs and then a message that the server names in its refusal: when that comes, everything
-before it has been handled. Another client is in calls with it, so that what is relayed is read by somebody.
+before it has been handled. Another client is in calls with it, so that what is relayed is read.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What a run of the fuzzer sent, what came back, and what was wrong."""
+"""The counts of a run of the fuzzer, and the error that it raises."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ class FoundError(Exception):
 
 @dataclass
 class Tally:
-    """What was sent and what came back."""
+    """Counts of what was sent and what came back."""
 
     inputs: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
@@ -21,5 +21,5 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """How many inputs there were."""
+        """Return the number of inputs."""
         return self.inputs.total()

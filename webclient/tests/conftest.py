@@ -39,7 +39,7 @@ PAGE_SERVER = {"DEBUG": "1", "LIMIT_CONNECTIONS_PER_IP": "0", "LIMIT_NEW_CONNECT
 
 @dataclass(frozen=True)
 class Site:
-    """Where pages are opened: `here`, or `there`, which is another process of the same system if there are two."""
+    """Servers of pages: `here`, and `there`, which is another process of the same system if there are two."""
 
     here: RunningServer
     there: RunningServer
@@ -49,7 +49,7 @@ REGISTRIES = ("memory", "two-on-redis")
 
 
 class Visit(Protocol):
-    """Opens the page as somebody with a browser profile of their own."""
+    """Opens the page as a person with a browser profile of their own."""
 
     async def __call__(self, name: str, where: RunningServer, **options: Any) -> Person:
         """`name` is for the reader; the ID is new for each test. Options are those of Playwright's `new_context`."""
@@ -63,14 +63,14 @@ def gallery() -> Gallery:
 
 @pytest.fixture(scope="session")
 def camera_options(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What the fake camera shows."""
+    """Return the options that say what the fake camera shows."""
     if not IS_DRAWN:
         return []
     return [f"--use-file-for-fake-video-capture={write_portrait(tmp_path_factory.mktemp('camera') / 'portrait.y4m')}"]
 
 
 class Meet(Protocol):
-    """Brings somebody who is registered and in no call, perhaps from an earlier test."""
+    """Brings a person who is registered and in no call, perhaps from an earlier test."""
 
     async def __call__(self, name: str, where: RunningServer) -> Person:
         """`name` is for the reader and tells people on one server apart."""
@@ -172,7 +172,7 @@ def server_with_wrong_secret(start_site: StartSite) -> Iterator[RunningServer]:
 
 
 async def new_person(chromium: Browser, name: str, where: RunningServer, **options: Any) -> Person:
-    """Somebody with a browser profile of their own, who has not opened the page yet."""
+    """Make a person with a browser profile of their own, who has not opened the page yet."""
     context = await chromium.new_context(**{"permissions": ["camera", "microphone"]} | options)
     await context.add_init_script(KEEP_PEER_CONNECTIONS)
     # In a picture a name is a name.
@@ -205,7 +205,7 @@ async def visit(chromium: Browser) -> AsyncIterator[Visit]:
 
 @pytest.fixture(scope="session")
 def known_people() -> dict[tuple[int, str], Person]:
-    """Who keeps the page open between tests, as opening it is the most of what a short test costs."""
+    """Return the people who keep the page open between tests: opening it is the most of what a short test costs."""
     return {}
 
 

@@ -1,4 +1,4 @@
-"""Somebody with the page open in Firefox: as much of `Person` as a call needs."""
+"""A person with the page open in Firefox: as much of `Person` as a call needs."""
 
 import json
 from typing import Self
@@ -43,7 +43,7 @@ class FirefoxPerson:
         await self.page.until(f"document.body.innerText.includes({json.dumps(text)})")
 
     async def calls(self, peer_id: str, how: str = "Video call") -> None:
-        """Call whoever has this ID."""
+        """Call the client with this ID."""
         await self.page.fill("Their name", peer_id)
         await self.clicks(how)
 

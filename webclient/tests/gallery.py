@@ -1,4 +1,4 @@
-"""How the page looks in every state: checked always, drawn into docs/screenshots/ when SCREENSHOTS=1."""
+"""Check the page in every state, and draw it into docs/screenshots/ when SCREENSHOTS=1."""
 
 import os
 from io import BytesIO

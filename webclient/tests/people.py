@@ -1,4 +1,4 @@
-"""Somebody with the page open in a browser of their own."""
+"""A person with the page open in a browser of their own."""
 
 import asyncio
 import re
@@ -72,7 +72,7 @@ IS_IN_LOBBY = """
 
 
 class Somebody(Protocol):
-    """Who takes part in a call, in whatever browser."""
+    """A person in a call, in whatever browser."""
 
     id: str
 
@@ -164,7 +164,7 @@ class Person:
     # --- Calls ---
 
     async def calls(self, peer_id: str, how: str = "Video call") -> None:
-        """Call whoever has this ID."""
+        """Call the client with this ID."""
         await self.page.get_by_label("Their name").fill(peer_id)
         await self.clicks(how)
 
@@ -177,7 +177,7 @@ class Person:
         await expect(self.ringing(caller)).to_be_visible()
 
     async def talks_to(self, callee: Somebody, how: str = "Video call") -> None:
-        """Call somebody who answers, until both are connected."""
+        """Call a person who answers, until both are connected."""
         await self.calls(callee.id, how)
         await callee.rings(self)
         await callee.clicks("Answer")

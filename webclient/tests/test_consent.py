@@ -1,4 +1,4 @@
-"""What somebody says yes or no to is one call, however long the browser asks for the microphone meanwhile."""
+"""A person says yes or no to one call, however long the browser asks for the microphone meanwhile."""
 
 import asyncio
 import secrets

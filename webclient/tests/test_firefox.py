@@ -1,4 +1,4 @@
-"""What the tests ask of Firefox."""
+"""Firefox as the tests need it."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Who the other person is."""
+"""The identity of the other person."""
 
 import pytest
 from playwright.async_api import expect

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def enters_hidden(visit: Visit, name: str, where: RunningServer) -> Person:
-    """Somebody who does not want to show where they are."""
+    """Enter as a person who does not want to show where they are."""
     person = await (await visit(name, where)).enters()
     await person.page.get_by_label("Always relay").check()
     return person

@@ -29,7 +29,7 @@ class Coturn:
     host: str = "127.0.0.1"
 
     def url(self, transport: str) -> str:
-        """What `TURN_URLS` takes; `transport` is udp or tcp."""
+        """Return a URL for `TURN_URLS`; `transport` is udp or tcp."""
         return f"turn:{self.host}:{self.port}?transport={transport}"
 
 
@@ -81,7 +81,7 @@ def _config(port: int, secrets: Sequence[str], directory: Path, certificate: Pat
 
 
 def _answers(port: int) -> bool:
-    """Whether coturn answers a STUN binding request on UDP and listens on TCP."""
+    """Return whether coturn answers a STUN binding request on UDP and listens on TCP."""
     transaction_id = os.urandom(12)
     try:
         socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS).close()

@@ -46,7 +46,7 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
-        """What `DATABASE_URL` takes."""
+        """Return the URL for `DATABASE_URL`."""
         return f"postgres://{USER}:{self._password}@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
@@ -63,7 +63,7 @@ class PostgresServer:
             self._process = None
 
     def hang(self) -> None:
-        """Answer nobody any more, connections open, until `go_on`."""
+        """Stop answering, with connections open, until `go_on`."""
         self._signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
@@ -138,7 +138,7 @@ def _children(pid: int) -> list[int]:
 
 
 def _versions() -> list[Path]:
-    """Where Debian puts the programs, newest version first; they are not on PATH."""
+    """Return the folders of Debian's programs, newest version first; they are not on PATH."""
     found = Path("/usr/lib/postgresql").glob("[0-9]*/bin")
     return sorted(found, key=lambda path: int(path.parent.name), reverse=True)
 

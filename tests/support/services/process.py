@@ -14,7 +14,7 @@ import pytest
 START_SECONDS = 60
 STOP_SECONDS = 10
 POLL_SECONDS = 0.02
-# Between finding a free port and listening on it, somebody else may take it.
+# Between finding a free port and listening on it, another program may take it.
 PORT_ATTEMPTS = 5
 
 T = TypeVar("T")
@@ -29,14 +29,14 @@ class StartError(RuntimeError):
 
 
 def skip_or_fail(missing: NotInstalledError) -> NoReturn:
-    """Skip the test that needs a missing program; where nobody reads skips (`CI=true`), fail it."""
+    """Skip the test that needs a missing program, or fail it with `CI=true`, where skips are not read."""
     if os.environ.get("CI") == "true":
         pytest.fail(str(missing), pytrace=False)
     pytest.skip(str(missing))
 
 
 def executable(name: str, package: str, *directories: Path) -> str:
-    """The program's path, from PATH or else the first of `directories` that holds it."""
+    """Return the program's path, from PATH or else the first of `directories` that holds it."""
     found = shutil.which(name) or shutil.which(name, path=os.pathsep.join(map(str, directories)))
     if found is None:
         raise NotInstalledError(f"{name} is not installed (Debian package: {package})")
@@ -44,7 +44,7 @@ def executable(name: str, package: str, *directories: Path) -> str:
 
 
 def free_port() -> int:
-    """A loopback port on which nobody listens now, neither on TCP nor on UDP."""
+    """Return a loopback port that no program listens on now, neither on TCP nor on UDP."""
     while True:
         with socket.socket(type=socket.SOCK_STREAM) as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             tcp.bind(("127.0.0.1", 0))
@@ -94,7 +94,7 @@ def _bound(command: list[str]) -> list[str]:
 def _wait(process: subprocess.Popen[bytes], answers: Callable[[int], bool], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while process.poll() is None and time.monotonic() < deadline:
-        # Asked first for an answer and then whether it lives: the answer may be somebody else's on the same port.
+        # Asked for an answer and then whether it lives: another program on the same port may have answered.
         if answers(process.pid) and process.poll() is None:
             return True
         time.sleep(POLL_SECONDS)

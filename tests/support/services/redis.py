@@ -24,12 +24,12 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """What `REDIS_URL` takes."""
+        """Return the URL for `REDIS_URL`."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     @property
     def pid(self) -> int:
-        """The process that runs."""
+        """Return the number of the process that runs."""
         if self._process is None:
             raise ProcessLookupError("Redis is stopped.")
         return self._process.pid
@@ -47,7 +47,7 @@ class RedisServer:
             self._process = None
 
     def hang(self) -> None:
-        """Answer nobody any more, connections open and data kept, until `go_on`."""
+        """Stop answering, with connections open and data kept, until `go_on`."""
         self._signal(signal.SIGSTOP)
 
     def go_on(self) -> None:

@@ -1,4 +1,4 @@
-"""Somebody who uses the library without the page: the JavaScript of an application, driven from a test."""
+"""A user of the library without the page: the JavaScript of an application, driven from a test."""
 
 import asyncio
 import json
@@ -47,7 +47,7 @@ FIND = """
 
 
 class Document(Protocol):
-    """What a client needs of a browser's page."""
+    """The part of a browser's page that a client needs."""
 
     async def goto(self, url: str) -> object:
         """Load a document."""
@@ -108,7 +108,7 @@ class Client(Generic[D_co]):
         }})""")
 
     async def unexpected_errors(self) -> list[dict[str, Any]]:
-        """What the library complained of and no test expected."""
+        """Return the errors of the library that no test expected."""
         errors: list[dict[str, Any]] = await self.does(
             "(seen) => events.slice(seen).filter(({ type }) => type === 'error')", self._seen.get("error", 0)
         )
@@ -125,7 +125,7 @@ class Client(Generic[D_co]):
         await self.does(f"async () => {{ for (let i = 0; i < 20; i += 1) await client.lookUpPeerKey('{self.id}'); }}")
 
     async def calls(self, peer: "Client[Document]", media: str = "{audio: true}") -> str:
-        """Call somebody and let it ring there."""
+        """Call another client and let it ring there."""
         call_id: str = await self.does(f"media({media}).then((stream) => client.call('{peer.id}', stream))")
         await peer.expects("call", state="incoming", callId=call_id)
         return call_id
@@ -135,7 +135,7 @@ class Client(Generic[D_co]):
         await self.does(f"media({media}).then((stream) => client.accept(stream))")
 
     async def talks_to(self, peer: "Client[Document]", media: str = "{audio: true}") -> str:
-        """Call somebody who answers, until both are connected."""
+        """Call another client, who answers, until both are connected."""
         call_id = await self.calls(peer, media)
         await peer.accepts(media)
         await self.expects("call", state="connected")

@@ -112,7 +112,7 @@ def open_any_client(request: pytest.FixtureRequest) -> OpenAnyClient:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def signer(library_server: RunningServer) -> AsyncIterator[Signer]:
-    """Somebody with another implementation, whose key is in the directory."""
+    """A client with another implementation, whose key is in the directory."""
     async with Signer(library_server.ws_url, "sam") as sam:
         await sam.registers()
         await sam.publishes()

@@ -1,4 +1,4 @@
-"""What an application does with a call is done with that one, though another may have come in meanwhile."""
+"""An application acts on the call that it names, though another may have come in meanwhile."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How the library reads session descriptions, beside how the browsers do."""
+"""Session descriptions, as the library and as the browsers read them."""
 
 import re
 from collections.abc import Callable

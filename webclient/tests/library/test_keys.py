@@ -122,7 +122,7 @@ async def test_new_key_replaces_one_that_an_operator_revoked(open_client: OpenCl
 
 
 def revoke(client_id: str, database: Path) -> None:
-    """What an operator does in the admin."""
+    """Revoke a key, as an operator does in the admin."""
     script = f"""
 from pkd.decisions import REVOKE
 from pkd.models import PublicKey

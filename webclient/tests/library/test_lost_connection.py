@@ -1,4 +1,4 @@
-"""When the way to the server breaks."""
+"""Calls while the way to the server breaks."""
 
 import pytest
 
@@ -14,7 +14,7 @@ LONGEST_WAITS_MS = [2_000, 4_000, 8_000, 16_000, 30_000, 30_000]
 
 
 async def rings_at(alice: ClientPage, bob: Person) -> str:
-    """Alice calls somebody who knows only the protocol."""
+    """Let alice call a client who knows only the protocol."""
     await alice.does(f"client.call('{bob.id}')")
     call_id: str = (await bob.expects("INCOMING_CALL", callerId=alice.id))["callId"]
     return call_id

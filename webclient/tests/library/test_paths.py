@@ -1,4 +1,4 @@
-"""How media finds its way, and finds another one."""
+"""The path of media, and another one when it breaks."""
 
 import asyncio
 import base64

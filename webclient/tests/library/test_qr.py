@@ -15,7 +15,7 @@ QUIET_ZONE, SCALE = 4, 8
 
 
 def read(modules: list[list[bool]]) -> list[str]:
-    """What a reader sees in it: text, format, version, level of error correction."""
+    """Return what a reader sees in it: text, format, version, level of error correction."""
     size = (len(modules) + 2 * QUIET_ZONE) * SCALE
     pixels = bytearray(b"\xff" * size * size)
     image = memoryview(pixels).cast("B", (size, size))
