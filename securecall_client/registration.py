@@ -1,4 +1,4 @@
-"""Keeping a client ID registered, over as many connections as that takes."""
+"""Keep a client ID registered, over as many connections as are needed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -108,7 +108,7 @@ class Registration:
         return loss.error if isinstance(loss.error, ClosedError) else ClosedError()
 
     def _lose(self, loss: Loss) -> float | None:
-        """Take note of a lost connection or a failed attempt; returns how long to wait before the next one."""
+        """Tell of a lost connection or a failed attempt; returns how long to wait before the next one."""
         if self._exchange.done():
             self._exchange = asyncio.get_running_loop().create_future()
         delay = self._reconnect.delay_seconds(loss)

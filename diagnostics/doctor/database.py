@@ -14,7 +14,7 @@ SLOW_MS = 50
 
 
 def examine(clocks: list[Clock]) -> Iterator[Finding]:
-    """Ask the database for everything that the server will; what it takes for the time is added to `clocks`."""
+    """Ask the database for everything that the server will; the time on its clock is added to `clocks`."""
     try:
         milliseconds = _round_trip()
     except DatabaseError as error:

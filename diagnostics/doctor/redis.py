@@ -27,7 +27,7 @@ class Records(NamedTuple):
 
 
 def examine(clocks: list[Clock], seconds: float, ours: Records) -> Iterator[Finding]:
-    """Ask Redis for what the server asks; its time is added to `clocks`. Each answer may take `seconds`."""
+    """Ask Redis for all that the server asks; its clock is added to `clocks`. Each answer may take `seconds`."""
     if not settings.REDIS_URL:
         yield ok(SUBJECT, "not configured: this is one process, which keeps calls in memory")
         return

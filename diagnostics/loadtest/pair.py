@@ -90,7 +90,7 @@ class Pair:
         )
 
     async def heard(self, client: Participant, message: ServerMessage) -> None:
-        """Take note of a message, and do what a client does next."""
+        """Count a message that came, and send what a client sends next."""
         call = self._call
         if isinstance(message, Error):
             await self._refused(client, message)

@@ -1,1 +1,1 @@
-"""`smoke` takes two clients through the whole protocol."""
+"""`smoke` leads two clients through the whole protocol."""

@@ -13,7 +13,7 @@ LEAST_HEIGHT = 1.5
 
 @dataclass(frozen=True)
 class Bar:
-    """One step of time: where it stands in the picture, and what it says."""
+    """One step of time: its place in the picture, and its title."""
 
     x: float
     y: float

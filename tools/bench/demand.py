@@ -64,7 +64,7 @@ class Demand:
     """The rates at which so many clients ask, and the machines that this takes. Each property is one formula."""
 
     def __init__(self, clients: int, measured: Measured, assumed: Assumptions = ASSUMED) -> None:
-        """Take the number of connected clients."""
+        """Derive from so many connected clients."""
         self.clients, self.measured, self.assumed = clients, measured, assumed
         self.processes = max(FEWEST_PROCESSES, math.ceil(clients / assumed.clients_per_process))
         self.across = 1 - 1 / self.processes  # by chance, as no proxy knows who will call whom

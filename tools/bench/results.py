@@ -53,7 +53,7 @@ class Results:
 
     @classmethod
     def read(cls, path: Path) -> "Results":
-        """Take a file that write() made."""
+        """Read a file that write() made."""
         return cls(**json.loads(path.read_text()))
 
     def write(self, path: Path) -> None:

@@ -52,7 +52,7 @@ SOURCES = {
 
 
 def measured_in(results: Results, behind: Results) -> Measured:
-    """Take the medians. Raises `LookupError` for what a run has not measured."""
+    """Return the medians of two runs. Raises `LookupError` for what a run has not measured."""
     return Measured(**{field.name: _value(field.name, results, behind) for field in fields(Measured)})
 
 

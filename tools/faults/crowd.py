@@ -1,4 +1,8 @@
-"""Connect 10,000 clients to one process; after a time of heartbeats all of them drop and come back at once."""
+"""Connect 10,000 clients to one process; after a time of heartbeats all of them drop and come back at once.
+
+They speak the protocol by hand and not by `securecall_client`: ten thousand of its clients would keep this
+machine busier than the server.
+"""
 
 import asyncio
 import itertools
@@ -24,7 +28,7 @@ class Light(asyncio.Protocol):
     """A registered client that costs next to nothing; answers are told apart by what stands in them."""
 
     def __init__(self, client_id: str, on_registered: Callable[[], None]) -> None:
-        """Take what `create_connection` is given."""
+        """Make a client for `create_connection`; `on_registered` is called once it is registered."""
         self.id = client_id
         self.is_registered = False
         self.is_lost = False
@@ -118,7 +122,7 @@ class Crowd:
 
 
 def percentile(ordered: list[float], share: float) -> float:
-    """Take one of `ordered`, which is sorted; infinite where there is none."""
+    """Return the value at `share` of `ordered`, which is sorted; infinity where there is none."""
     return ordered[round((len(ordered) - 1) * share)] if ordered else float("inf")
 
 

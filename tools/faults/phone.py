@@ -35,7 +35,7 @@ Heard: TypeAlias = IncomingCall | CallAccepted | CallRejected | CallEnded | Erro
 
 
 class Phone:
-    """One client ID; `doors` are the URLs that take connections now, which others may change."""
+    """One client ID; `doors` are the URLs that accept connections now, a list that changes."""
 
     def __init__(self, client_id: str, doors: list[str], *, door: str | None = None) -> None:
         """Nothing is connected before `start`; `door` is where it connects first."""
@@ -132,7 +132,7 @@ class Phone:
         self.registered.set()
 
     def _leave(self, loss: Loss) -> None:
-        """Take note of a lost connection; or of an attempt that failed, of which a refusal counts."""
+        """Count a lost connection, or the refusal of an attempt to connect."""
         if isinstance(loss.error, RequestError):
             self.errors[loss.error.code] += 1
         if not self.registered.is_set():

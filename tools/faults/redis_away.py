@@ -43,7 +43,7 @@ class _Call:
 
 
 async def redis_away(calls: int, seconds: float) -> list[Finding]:
-    """Take Redis away for `seconds` from two processes with `calls` inside each, and as many across both."""
+    """Stop Redis for `seconds` under two processes with `calls` inside each, and as many across both."""
     with system() as running:
         return await _redis_away(running, calls, seconds)
 

@@ -34,7 +34,7 @@ class Report:
 
     @classmethod
     def read(cls) -> "Report":
-        """Take what is kept; of another machine nothing."""
+        """Return the findings that are kept of this machine; none of another one."""
         machine = Results.begin(1, quick=False).machine
         kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
         return cls.of(kept) if kept.get("machine") == machine else cls(machine)

@@ -23,7 +23,7 @@ RAISED = {
 
 
 class System:
-    """Starts processes; `doors` are the URLs of those that take connections."""
+    """Starts processes; `doors` are the URLs of those that accept connections."""
 
     def __init__(self, stack: ExitStack, redis: RedisServer, env: Mapping[str, str]) -> None:
         self.redis = redis

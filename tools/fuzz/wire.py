@@ -1,4 +1,4 @@
-"""A client on a raw socket: it sends whatever bytes it is given, and reads frames as they come."""
+"""A client on a raw socket: it sends any bytes, also what breaks RFC 6455 and no library sends, and reads frames."""
 
 import socket
 from types import TracebackType

@@ -36,7 +36,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
     """One client; its group carries its ID, so that any process can reach it."""
 
     async def connect(self) -> None:
-        """Take everyone."""
+        """Accept every connection."""
         self.client_id: str | None = None
         self.calls: dict[str, str] = {}
         await self.accept()
