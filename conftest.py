@@ -15,8 +15,8 @@ from django.apps import apps
 from django.db import connection
 from django.test import override_settings
 from hypothesis import settings as hypothesis_settings
-from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
+from tests.support.scheduling import IN_BROWSERS, ByFile
 from tests.support.services import (
     Coturn,
     NotInstalledError,
@@ -73,8 +73,6 @@ django.setup()
 # A terminated run ends like an interrupted one, which ends its services.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 
-# Whatever looks at a page.
-IN_BROWSERS = ("webclient/", "tests/test_console_pages.py", "tests/test_admin_in_browser.py")
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_reset_sequences"})
 
 
@@ -88,19 +86,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = kept
 
 
-class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types for it
-    """Keeps the tests of a file together, as they share what they start, and all browsers in one process.
-
-    Two browsers at once starve each other, and everything else. xdist's own groups need the `_nodeid` that pytest 9.2
-    has no more.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "browsers" if file.startswith(IN_BROWSERS) else file
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     """Deal out tests by file; the browsers', which take longest, first."""
     return ByFile(config, log)
 

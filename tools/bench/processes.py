@@ -8,11 +8,10 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tests.support.servers import run
+from tests.support.servers import START_SECONDS, run
 from tools.bench.connection import BenchError
 
 HOST = "127.0.0.1"
-START_SECONDS = 30
 
 CORES = sorted(os.sched_getaffinity(0))
 SERVER_CORES, CLIENT_CORES = (set(CORES[:1]), set(CORES[1:2])) if len(CORES) > 1 else (set(CORES), set(CORES))
