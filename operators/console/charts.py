@@ -13,7 +13,7 @@ LEAST_HEIGHT = 1.5
 
 @dataclass(frozen=True)
 class Bar:
-    """One step of time: its place in the picture, and its title."""
+    """One step of time in a chart: its place and size in the picture, and its tooltip."""
 
     x: float
     y: float
