@@ -129,9 +129,11 @@ class Line:
         """Wait until all that was sent has been handled; returns what came meanwhile, and whether the line is open."""
         self.post(("HEARTBEAT", {}))
         *came, last = self.read_up_to("HEARTBEAT_ACK", CLOSE)
-        # That a candidate was refused may be told after answers to later messages.
+        # That a candidate was refused may be told after answers to later messages, and a close may follow.
         self.process.deliver()
-        return [*came, *self.read_what_came()], last[0] != CLOSE
+        late = self.read_what_came()
+        is_open = CLOSE not in {last[0], *(message_type for message_type, _ in late)}
+        return [*came, *(message for message in late if message[0] != CLOSE)], is_open
 
     def hang_up(self, code: int) -> None:
         """Go, with the code that the server sees; waits for nothing."""
