@@ -180,9 +180,9 @@ class Connection:
         elif kind == RELEASED:
             self._handover.note_release()
         elif kind == RETURNED:
-            self.relay.returns.take_back(event["event"], self)
+            self.relay.returns.answer_returned(event["event"], self)
         else:
-            self.relay.returns.refuse(event, self)
+            self.relay.returns.return_unknown(event, self)
 
     def _deliver_inbox(self, held: Iterable[Event]) -> None:
         self._inbox.hold_first(held)

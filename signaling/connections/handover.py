@@ -1,4 +1,4 @@
-"""How a client ID moves to a connection, and away from it, without a message being lost, repeated or out of order.
+"""Moves a client ID to a connection, and away from it: no message is lost, repeated or out of order.
 
 How it works
 ------------

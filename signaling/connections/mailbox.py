@@ -1,4 +1,4 @@
-"""Where messages for one client wait while its connection joins or leaves: in order, and nothing else.
+"""The queues of one connection: messages for its client that wait while it joins or leaves.
 
 What the inbox of a connection holds is younger than what the send queue could not send, and younger than what the
 registry held until the connection joined: both go in front of it.

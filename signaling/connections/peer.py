@@ -1,4 +1,4 @@
-"""What a connection relays to the peer of a call: messages that change nothing, and changes of the call."""
+"""Relays a connection's messages to the peer of a call: those that change nothing, and changes of the call."""
 
 import asyncio
 import time

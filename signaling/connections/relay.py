@@ -1,4 +1,12 @@
-"""From one client to another: through the group of its ID, or into the registry while it is away."""
+"""Relays events to clients: through the group of the client ID, or into the registry's held queue while it is away.
+
+How it works
+------------
+A client of this process is reached at once, in the turn of the event loop that posts the event. For any other client
+at most one step is under way on Redis; what is posted meanwhile waits in the client's outbox and leaves together with
+the next step. So events reach a client in the order in which they were posted, also while it moves from one connection
+to another, and a burst is one command.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,26 +24,22 @@ Outbox = list[tuple[Event, asyncio.Future[bool]]]
 
 
 class Relay:
-    """Reaches every client, wherever it is connected, in the order in which events are given to it.
-
-    A client of this process is reached at once. For any other there is at most one step under way, and
-    what comes meanwhile leaves together with the next one: the order cannot be lost on the way to a
-    client that is just moving, and a burst is one command.
-    """
+    """Relays events to any client, wherever it is connected, in the order in which they are posted."""
 
     def __init__(self, registry: Registry, switch: LoopLayer) -> None:
         self.registry = registry
         self.switch = switch
         self.returns = Returns(switch, self.announce)
-        # Steps that Redis could not take while it was away, to be taken when it is back.
+        # Steps that failed while Redis was away, to be run when it is back.
         self.owed: list[Callable[[], Awaitable[object]]] = []
         self._outboxes: dict[str, Outbox] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def post(self, client_id: str, event: Event, sender: str = "") -> asyncio.Future[bool] | None:
-        """Deliver an event here and now (None), or begin to; the future says what `send` would.
+        """Deliver an event in this process (returns None), or put it into the client's outbox.
 
-        `sender` is the channel that hears of it should the client's process not know such an event.
+        The future gets what `send` returns or raises. `sender` is the channel to which the event is returned should
+        the client's process not know such an event.
         """
         outbox = self._outboxes.get(client_id)
         if outbox is None:
@@ -45,14 +49,14 @@ class Relay:
             task = asyncio.create_task(self._empty(client_id, outbox))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        # What another process passes on keeps its own.
+        # An event that another process relayed keeps its own.
         event.setdefault("sender", sender or self.returns.channel)
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         outbox.append((event, future))
         return future
 
     async def send(self, client_id: str, event: Event, sender: str = "") -> bool:
-        """Deliver or hold an event; False when the client is gone.
+        """Deliver an event or have it held; returns False when the client is gone.
 
         Raises `RateLimitedError` when it can be neither delivered nor held.
         """
@@ -60,7 +64,7 @@ class Relay:
         return True if future is None else await future
 
     async def settle(self) -> None:
-        """Take the owed steps that can be taken now."""
+        """Run the owed steps; those that find Redis away stay owed."""
         for step in tuple(self.owed):
             self.owed.remove(step)
             try:
@@ -68,21 +72,21 @@ class Relay:
             except UnavailableError:
                 self.owed.append(step)
             except ProtocolError:
-                # As much waits for the client as may, or it is gone: nobody is left to tell.
+                # As much is held for the client as may be, or it is gone: there is no client to tell.
                 continue
 
     async def deliver_later(self, client_id: str, event: Event, sender: str = "") -> None:
-        """Deliver or hold what must arrive: when Redis is back, if it is away now; unless the client is gone."""
+        """Deliver an event or have it held; while Redis is away, when it is back."""
         try:
             await self.send(client_id, event, sender)
         except UnavailableError:
             self.owed.append(partial(self.send, client_id, event, sender))
         except RateLimitedError:
-            # More waits for it than may.
+            # As much is held for the client as may be.
             return
 
     async def announce(self, ended: list[Ended]) -> None:
-        """Tell everybody concerned that these calls ended."""
+        """Count calls that ended, and send `CALL_ENDED` to the clients that have to hear of it."""
         for call in ended:
             counters.calls_ended[call.reason] += 1
             message = CallEnded(call.call_id, call.reason)
@@ -96,7 +100,7 @@ class Relay:
                 outbox.clear()
                 await self._send(client_id, batch)
         except UnavailableError:
-            # Those of the batch have been told.
+            # The futures of the batch have been completed.
             pass
         finally:
             for _, future in outbox:
@@ -113,7 +117,7 @@ class Relay:
                 except RateLimitedError as error:
                     _settle(future, error)
         finally:
-            # Whatever went wrong, nobody waits for ever, and nobody is told that it arrived.
+            # Whatever went wrong, no future stays pending, and none says that its event arrived.
             for _, future in batch:
                 _settle(future, UnavailableError())
 

@@ -1,7 +1,9 @@
-"""Two versions on one Redis: an event that a process does not know goes back to the one that sent it.
+"""Returns events that a process does not know to their senders: two versions of the server share one Redis.
 
-PUBLISH says how many processes received an event, not whether they understood it. So whoever does not, answers: it
-returns the event to the channel that is the event's `sender`, and the connection there tells its client.
+How it works
+------------
+PUBLISH says how many processes received an event, not whether they understood it. A process that does not know an
+event returns it to the channel that is the event's `sender`; the connection there replies an `ERROR` to its client.
 """
 
 import asyncio
@@ -22,20 +24,20 @@ from signaling.telemetry.counters import counters
 
 logger = logging.getLogger(__name__)
 
-# Of each kind the first is logged; there are not many, whatever other versions do.
+# The first of each kind is logged, for this many kinds.
 MOST_KINDS = 100
 
 
 class Answer(NamedTuple):
-    """What the sender of a returned message is told, and whether the call ends."""
+    """The error for the sender of a returned message, and whether its call ends."""
 
     request: str
     error: type[UnavailableError | CallNotFoundError]
     ends_call: bool = False
 
 
-# By the type of the message that did not arrive. A call that does not ring is placed again under the same ID; one
-# that was answered cannot be taken back. What ended a call has done so.
+# By the type of the message that did not arrive. A call that does not ring can be placed again with the same ID; an
+# answer cannot be repeated; a call that was closed stays closed.
 ANSWERS = {
     "INCOMING_CALL": Answer("CALL_INITIATE", UnavailableError, ends_call=True),
     "CALL_ACCEPTED": Answer("CALL_ACCEPT", CallNotFoundError, ends_call=True),
@@ -46,7 +48,7 @@ ANSWERS = {
 
 
 class Peer(Protocol):
-    """What is needed of a connection, be it the sender or the receiver."""
+    """The part of a connection that is used here, be it the sender or the receiver."""
 
     client_id: str | None
     legs: dict[str, Leg]
@@ -56,36 +58,36 @@ class Peer(Protocol):
         """The registry that knows its calls."""
 
     async def reconcile(self) -> None:
-        """Ask the registry where things stand."""
+        """Rejoin: ask the registry which calls stand, and whether a newer connection waits."""
 
     def refuse(self, error: ProtocolError, request: str | UnsetType = UNSET, call_id: str | UnsetType = UNSET) -> None:
-        """Send an `ERROR`."""
+        """Reply `ERROR`."""
 
 
 class Returns:
-    """Returns what is not known here, and takes back what was not known elsewhere.
+    """Returns events that are not known here, and answers those that other processes return.
 
-    `announce` tells everybody concerned that calls ended.
+    `announce` sends `CALL_ENDED` to the clients of calls that ended.
     """
 
     def __init__(self, switch: LoopLayer, announce: Callable[[list[Ended]], Awaitable[None]]) -> None:
         self._switch = switch
         self._announce = announce
         self._tasks: set[asyncio.Task[None]] = set()
-        # The sender of what no connection sent alone.
+        # The sender of events that no connection sent, and of batches.
         self.channel = f"specific.{switch.process}!returns"
         switch.attach(self.channel, self._hear)
 
-    def refuse(self, event: Event, receiver: Peer) -> None:
-        """Return an event that is not known here; the registry is asked what it may have said."""
+    def return_unknown(self, event: Event, receiver: Peer) -> None:
+        """Return an event that is not known here to its sender, and have its receiver ask the registry."""
         note_unknown(event)
         self._start(receiver.reconcile())
         sender = event.get("sender")
         if isinstance(sender, str):
             self._start(self._return(sender, event))
 
-    def take_back(self, event: Event, sender: Peer) -> None:
-        """Tell the client of the connection that sent `event` that its peer's process did not know it."""
+    def answer_returned(self, event: Event, sender: Peer) -> None:
+        """Reply an `ERROR` to the client of the connection that sent `event`, which its peer's process did not know."""
         _note_returned(event)
         message_type, call_id = named_in(event.get("frame"))
         answer = ANSWERS.get(str(message_type))
@@ -98,7 +100,7 @@ class Returns:
             return
         parts = event["event"].get("events")
         if parts is None:
-            # What the server itself said: nobody is left to be told.
+            # The server itself sent it: there is no client to tell.
             _note_returned(event["event"])
             return
         for part in parts:
@@ -111,7 +113,7 @@ class Returns:
     async def _tell(self, sender: Peer, answer: Answer, call_id: str) -> None:
         if answer.ends_call and sender.client_id is not None:
             sender.legs.pop(call_id, None)
-            # It may have ended meanwhile; or Redis is away, and it ends with one of its clients.
+            # It may have ended meanwhile; or Redis is away, and it ends when one of its clients leaves.
             with contextlib.suppress(ProtocolError):
                 leg = await sender.registry.advance(call_id, sender.client_id, Action.CLOSE)
                 # Of a call that did not even ring the peer has never heard.
@@ -129,7 +131,7 @@ _logged: set[tuple[str, str]] = set()
 
 
 def note_unknown(event: Event) -> None:
-    """Count an event of another process that is not known here; log the first of its kind."""
+    """Count an event of another process that is not known here, and log the first of its kind."""
     counters.events_unknown += 1
     _log("A process of another version sent an event that is not known here (%s); it is told", event)
 

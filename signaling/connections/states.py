@@ -54,7 +54,7 @@ class ConnectionState(Enum):
 
 
 class ConnectionEvent(Enum):
-    """What happens to a connection."""
+    """An event that leads a connection from one state to another."""
 
     REGISTER = auto()
     JOINED = auto()

@@ -11,21 +11,21 @@ HELD_BYTES = 256 * 1024
 
 
 class State(StrEnum):
-    """Where a call is; one that has ended is gone and has no state."""
+    """The state of a call; one that has ended has none."""
 
     RINGING = "ringing"
     ACTIVE = "active"
 
 
 class Role(StrEnum):
-    """What a client is in a call."""
+    """The part of a client in a call."""
 
     CALLER = "caller"
     CALLEE = "callee"
 
 
 class Action(StrEnum):
-    """What a client may do to a call."""
+    """A change of a call that a client asks for."""
 
     ANSWER = "answer"
     REJECT = "reject"
@@ -40,7 +40,7 @@ class EndReason(StrEnum):
     OPERATOR = "operator"
 
 
-# Who may do what, when, and the state that follows; None: the call is gone.
+# The states and roles in which an action is allowed, and the state that follows; None: the call is gone.
 TRANSITIONS: dict[Action, dict[tuple[State, Role], State | None]] = {
     Action.ANSWER: {(State.RINGING, Role.CALLEE): State.ACTIVE},
     Action.REJECT: {(State.RINGING, Role.CALLEE): None},

@@ -1,4 +1,4 @@
-"""What can be wrong with a message: the reference's five codes, each with a sentence that says what to do."""
+"""The errors of a message: the reference's five codes, each with a sentence that says what to do."""
 
 from enum import StrEnum
 
@@ -49,7 +49,7 @@ class TargetNotFoundError(ProtocolError):
 
 
 class CallNotFoundError(ProtocolError):
-    """The call does not exist, or this client may not do this to it now; nobody can tell which."""
+    """The call does not exist, or this client may not do this to it now; a client cannot tell which."""
 
     code = ErrorCode.CALL_NOT_FOUND
 
@@ -58,7 +58,7 @@ class CallNotFoundError(ProtocolError):
 
 
 class RateLimitedError(ProtocolError):
-    """Too much, too fast; carries how long to wait, in seconds."""
+    """The client asks for too much, too fast; `retry_after_seconds` says how long to wait."""
 
     code = ErrorCode.RATE_LIMITED
 
@@ -67,7 +67,7 @@ class RateLimitedError(ProtocolError):
 
 
 class UnavailableError(RateLimitedError):
-    """Something behind the server is away; the only one of the five codes that means "try again"."""
+    """Redis or the database is away; RATE_LIMITED is the only one of the five codes that means "try again"."""
 
     def __init__(self) -> None:
         super().__init__("The server cannot do this right now; send it again after a moment.", 1)

@@ -29,7 +29,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long the server waits, in seconds."""
+    """The times that the server waits, in seconds."""
 
     registration_seconds: float = 60
     heartbeat_seconds: float = 60
@@ -86,7 +86,7 @@ class SlidingWindow:
 
 
 class Allowance:
-    """What one connection has left of its limits; `now` is monotonic, in seconds."""
+    """The limits of one connection, less what it has consumed; `now` is monotonic, in seconds."""
 
     __slots__ = ("_bucket", "_limits", "_lookups", "_refusals", "_registers")
 
