@@ -49,11 +49,17 @@ def tls_relay(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture
 def silent_port() -> Iterator[int]:
     """A port that takes datagrams, and where TCP waits in the backlog; nobody answers."""
-    with socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-        udp.bind(("127.0.0.1", 0))
-        tcp.bind(udp.getsockname())
-        tcp.listen()
-        yield udp.getsockname()[1]
+    while True:
+        with socket.socket(type=socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            udp.bind(("127.0.0.1", 0))
+            try:
+                tcp.bind(udp.getsockname())
+            except OSError:
+                # A port that is free for datagrams may be taken for TCP.
+                continue
+            tcp.listen()
+            yield udp.getsockname()[1]
+            return
 
 
 @pytest.fixture
