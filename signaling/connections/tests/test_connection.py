@@ -39,6 +39,8 @@ class Socket:
     frames: list[str] = field(default_factory=list)
     closes: list[Close] = field(default_factory=list)
     is_gone: bool = False
+    # Whether the server lets the sender wait.
+    is_full: bool = False
 
     async def receive(self) -> dict[str, Any]:
         await asyncio.Event().wait()
@@ -47,6 +49,8 @@ class Socket:
     async def send(self, event: dict[str, Any]) -> None:
         if self.is_gone:
             raise ConnectionResetError
+        if self.is_full:
+            await asyncio.Event().wait()
         self.frames.append(event["text"])
 
     def stop(self, trouble: Trouble) -> None:
@@ -166,6 +170,36 @@ async def test_message_that_cannot_be_written_waits_with_those_behind_it(
     relay.post("alice", message("three"))
     connection.unpark()
     await connection.leave_soon(hold=True)
+    again = Socket()
+    await (await connect(relay, again)).register("alice")
+    assert again.types() == ["REGISTERED", "one", "two", "three"]
+
+
+async def test_message_does_not_overtake_one_that_could_not_be_written(
+    relay: Relay, socket: Socket, connection: Connection
+) -> None:
+    await connection.register("alice")
+    socket.is_gone = True
+    relay.post("alice", message("one"))
+    socket.is_gone = False
+    relay.post("alice", message("two"))
+    assert socket.types() == ["REGISTERED"]
+    await connection.leave_soon(hold=True)
+    again = Socket()
+    await (await connect(relay, again)).register("alice")
+    assert again.types() == ["REGISTERED", "one", "two"]
+
+
+async def test_messages_that_were_not_sent_go_to_the_next_connection(
+    relay: Relay, socket: Socket, connection: Connection
+) -> None:
+    await connection.register("alice")
+    socket.is_full = True
+    for word in ("one", "two"):
+        relay.post("alice", message(word))
+    leaving = connection.leave_soon(hold=True)
+    relay.post("alice", message("three"))
+    await leaving
     again = Socket()
     await (await connect(relay, again)).register("alice")
     assert again.types() == ["REGISTERED", "one", "two", "three"]

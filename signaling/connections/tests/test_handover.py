@@ -99,6 +99,21 @@ async def test_leave_puts_the_inbox_in_front_of_what_the_registry_held(relay: Re
     assert joined.held == [message("came"), message("held")]
 
 
+async def test_leave_leaves_the_group_before_it_releases_the_id(clock: Clock) -> None:
+    members: list[tuple[str, ...]] = []
+    layer = LocalChannelLayer().here()
+
+    class Watched(MemoryRegistry):
+        async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: bool) -> Released | None:
+            members.append(layer.groups.get(group_of(client_id), ()))
+            return await super().release(client_id, owner, strays, hold=hold)
+
+    side = await new_side(Relay(Watched(Limits(), Timeouts(), clock), layer))
+    await side.handover.join("bob")
+    await side.handover.leave("bob", hold=True)
+    assert members == [()]
+
+
 async def test_newer_connection_waits_until_the_older_one_has_released_the_id(relay: Relay) -> None:
     older, newer = await new_side(relay), await new_side(relay)
     await older.handover.join("bob")
@@ -156,6 +171,19 @@ async def test_release_is_owed_once_however_often_a_client_tries(relay: Relay, r
         with pytest.raises(UnavailableError):
             await side.handover.join("bob")
     assert len(relay.owed) == 1
+
+
+async def test_owed_releases_keep_what_came_at_each_try(relay: Relay, registry: Away) -> None:
+    first, second = await new_side(relay), await new_side(relay)
+    registry.is_away = True
+    for word in ("one", "two"):
+        first.inbox.hold(change(word))
+        with pytest.raises(UnavailableError):
+            await first.handover.join("bob")
+    registry.is_away = False
+    await relay.settle()
+    joined = await second.handover.join("bob")
+    assert [event["frame"] for event in joined.held] == ["one", "two"]
 
 
 async def test_late_release_leaves_the_id_to_a_connection_that_joined_again(relay: Relay, registry: Away) -> None:
