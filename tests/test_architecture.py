@@ -7,6 +7,9 @@ from tests.support.servers import ROOT
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 ROOM = re.compile(r"^(\w+)/ ", re.MULTILINE)
 FILE = re.compile(r"`((?:[\w.-]+/)+[\w-]+\.\w+)`")
+SUFFIXES = {".py", ".js"}
+GENERATED = {"migrations", "staticfiles", "node_modules"}
+MOST_LONG_FILES = 12
 FLOORS = re.compile(r"^`\w+` > .+$", re.MULTILINE)
 
 
@@ -34,3 +37,17 @@ def test_files_that_are_named_with_their_path_are_there() -> None:
     }
     assert len(named) > 5
     assert {path for path in named if not (ROOT / path).is_file()} == set()
+
+
+def test_long_files_stand_in_the_table_with_their_reason() -> None:
+    rooms = [path.parent for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests"]
+    long = {
+        path.relative_to(ROOT).as_posix()
+        for room in rooms
+        for path in room.rglob("*")
+        if path.suffix in SUFFIXES
+        and not {"tests", *GENERATED} & set(path.relative_to(ROOT).parts)
+        and len(path.read_text().splitlines()) > 200
+    }
+    assert long == set(FILE.findall(section("Files over 200 lines")))
+    assert len(long) <= MOST_LONG_FILES
