@@ -33,13 +33,13 @@ async def http(scope: Any, receive: Any, send: Any) -> None:
         try:
             await django_application(scope, receive, send)
         finally:
-            # Django would keep them for CONN_MAX_AGE, though the thread ends here and nobody can use them again.
+            # Django would keep them for CONN_MAX_AGE, though the thread ends here and no other can use them.
             await sync_to_async(connections.close_all)()
 
 
 application = ProtocolTypeRouter({"http": http, "websocket": websocket_application, "lifespan": lifespan})
 
-# What the program is made of stays, so nobody looks at it again. Closed connections are freed without a collection.
+# What the program is made of stays, so the collector leaves it alone. Closed connections are freed without it.
 gc.collect()
 gc.freeze()
 gc.set_threshold(50_000)

@@ -1,4 +1,4 @@
-"""What the tests of this app share."""
+"""The fixtures that the tests of this app share."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 

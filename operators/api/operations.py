@@ -41,7 +41,7 @@ class Status(APIView):
 
 
 class CredentialRequestSerializer(CamelSerializer):
-    """Whose credential."""
+    """The client ID that a credential is minted for."""
 
     default_error_messages = {  # noqa: RUF012  # as DRF does
         "invalid": 'Send {{"clientId": "..."}} with 1 to 64 letters, digits, hyphens or underscores.'

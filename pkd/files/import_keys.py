@@ -1,7 +1,7 @@
 """Import the lines of a JSON Lines file into the directory: all of them, or none (docs/decisions.md).
 
-The file is parsed twice. The first pass checks every line without the database, so that a bad file locks nobody out of
-it; it keeps the client IDs, to find a repeated one. The second pass writes in one transaction, a step of lines at a
+The file is parsed twice. The first pass checks every line without the database, so that a bad file locks no client out
+of it; it keeps the client IDs, to find a repeated one. The second pass writes in one transaction, a step of lines at a
 time: clients that are new here are added with their history, clients that are known are brought up to the file. A line
 that may not change its client is bad too, and the transaction is rolled back after the last line if there was one.
 """

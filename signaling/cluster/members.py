@@ -10,7 +10,7 @@ from signaling.protocol.closing import Close
 
 
 class Member(Watched, Protocol):
-    """What the node knows of a consumer."""
+    """A connection as the node sees it: its consumer."""
 
     address: str
     ended_by: Close | int

@@ -30,7 +30,7 @@ _is_reconnecting: ContextVar[bool] = ContextVar("is_reconnecting", default=False
 
 
 class Listener(Protocol):
-    """What a link tells of its connection."""
+    """The receiver of what a link tells of its connection."""
 
     async def reconnected(self) -> None:
         """Prepare after every connect, the first one too; only the commands of this coroutine go through.

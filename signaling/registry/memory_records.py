@@ -1,4 +1,4 @@
-"""What the registry of a single process keeps of a client, a call and an address."""
+"""The records that the registry of a single process keeps: of a client, a call, an address."""
 
 from collections import Counter, deque
 from collections.abc import Callable

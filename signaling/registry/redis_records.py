@@ -1,4 +1,4 @@
-"""What the registry's scripts are given and what they reply, as Python values. Pure: no I/O."""
+"""Conversion between Python values and the arguments and replies of the registry's scripts. Pure: no I/O."""
 
 from typing import Any
 
