@@ -215,3 +215,47 @@ async def test_requests_wait_until_everything_is_restored(
         await other.cut_others()
         await until(lambda: len(answered) == 1 and bool(on_own_redis.cluster.is_up))
     assert answered[0].get("code") != "CALL_NOT_FOUND"
+
+
+async def test_clients_go_on_when_redis_goes_while_they_are_restored(
+    on_own_redis: Node, own_redis: RedisServer, gate: Gate, join: Join
+) -> None:
+    alice, bob = await pair(join)
+    call_id = await call(alice, bob)
+    stopped = asyncio.Event()
+
+    async def stop() -> None:
+        own_redis.stop()
+        stopped.set()
+
+    async with redis_process(own_redis.url, "node") as other:
+        # Both are parked by now.
+        gate.before(b"SUBSCRIBE", stop)
+        await other.cut_others()
+        await stopped.wait()
+        await alice.send("ICE_CANDIDATE", callId=call_id, candidate="local")
+        await bob.expects("ICE_CANDIDATE", callId=call_id, candidate="local")
+    assert not on_own_redis.cluster.is_up
+
+
+async def test_connections_of_an_address_are_counted_again_after_a_loss(
+    on_own_redis: Node, own_redis: RedisServer, join: Join
+) -> None:
+    await pair(join)
+    (address,) = {member.address for member in on_own_redis.members}
+    await restart(own_redis, on_own_redis)
+    async with redis_process(own_redis.url, "node") as other:
+        counted = await other.link.call("HGETALL", f"node-registry:address:{address}")
+    assert counted == {on_own_redis.layer.process.encode(): b"2"}
+
+
+async def test_clients_are_restored_when_redis_lost_everything_on_a_link_that_stayed_up(
+    on_own_redis: Node, own_redis: RedisServer, join: Join
+) -> None:
+    await pair(join)
+    async with redis_process(own_redis.url, "node") as other:
+        await other.link.call("FLUSHALL")
+        assert await other.registry.who_is_online(["alice", "bob"]) == set()
+        await on_own_redis.cluster.renew_lease()
+        await on_own_redis.cluster.restore_if_due()
+        assert await other.registry.who_is_online(["alice", "bob"]) == {"alice", "bob"}
