@@ -31,7 +31,7 @@ APPS = (
 NOT_NEEDED = shutil.ignore_patterns("__pycache__", "tests", "static")
 
 Change = tuple[str, str, str]
-EVENTS, LAYERS = "signaling/delivery/events.py", "signaling/delivery/layers.py"
+EVENTS, LAYERS = "signaling/delivery/events.py", "signaling/delivery/redis_layer.py"
 MESSAGE: Change = (EVENTS, '"client.message"', '"client.message2"')
 SUPERSEDE: Change = (EVENTS, '"client.supersede"', '"client.supersede2"')
 # Its events are of the next format, and its records are not.
