@@ -45,7 +45,7 @@ def mint(secret: str, client_id: str, expires_at: int) -> Credential:
 
 
 def expiry_after(now: float, ttl_seconds: int) -> int:
-    """Return when a credential minted `now` expires, in unix seconds, within what TURN servers take."""
+    """Return `now` plus the lifetime, in unix seconds, but at most the last second that coturn accepts (in 2038)."""
     return min(int(now) + ttl_seconds, LAST_EXPIRY)
 
 

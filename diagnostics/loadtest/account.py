@@ -42,7 +42,7 @@ class Account:
 
     @property
     def is_well(self) -> bool:
-        """Return whether everything asked for came about, and nothing was lost."""
+        """Return whether all clients connected, all calls finished, and no message was lost, altered or refused."""
         all_connected = self.connected == self.clients or (self.is_interrupted and not self.not_connected)
         nothing_amiss = not (self.lost or self.altered or self.out_of_order or self.errors or self.closes)
         return all_connected and nothing_amiss and self.calls_finished == self.calls_started

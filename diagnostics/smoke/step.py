@@ -16,7 +16,7 @@ class Step:
     sentence: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """The step for machines."""
+        """Return the fields as JSON values, the duration in milliseconds."""
         return asdict(self) | {"milliseconds": round(self.milliseconds, 2)}
 
 

@@ -42,7 +42,7 @@ class SecondFactorForm(AdminAuthenticationForm):
         return code.replace(" ", "").replace("-", "").lower()
 
     def clean(self) -> dict[str, Any]:
-        """Check the password, then the code; without a code do not check the password."""
+        """Check the password, then the code; check neither where the code field is not valid."""
         if "code" not in self.cleaned_data:
             return self.cleaned_data
         super().clean()

@@ -39,7 +39,7 @@ class LiveAdmin(ReadOnly, ReasonPages):
     explanation: str
 
     def has_act_permission(self, request: HttpRequest) -> bool:
-        """Return whether this operator may act on a row, and see it."""
+        """Return whether this operator may see the list and disconnect a client of it, or end a call."""
         return self.has_view_permission(request) and request.user.has_perm(self.act_permission)
 
     def get_urls(self) -> list[URLPattern]:

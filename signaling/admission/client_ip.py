@@ -14,7 +14,7 @@ IPV6_PREFIX = 64
 
 
 def address_of(scope: dict[str, Any]) -> str:
-    """Return the pseudonym of the client's address, or of its /64 for an IPv6 address.
+    """Return the keyed hash that stands for the client's IP address (IPv6: its /64) in limits and logs.
 
     `X-Real-IP` is read only from a trusted proxy, as any client can send one.
     """
@@ -23,7 +23,7 @@ def address_of(scope: dict[str, Any]) -> str:
 
 
 def address_of_request(request: HttpRequest) -> str:
-    """Return the pseudonym of the address of an HTTP request's client, as `address_of` does."""
+    """Return the keyed hash of an HTTP client's IP address, as `address_of` does."""
     return _pseudonym(request.META.get("REMOTE_ADDR", ""), [request.META.get("HTTP_X_REAL_IP", "")])
 
 

@@ -60,14 +60,14 @@ class RedisCluster:
         await self._restore.restore_if_due()
 
     async def snapshots(self) -> list[Snapshot]:
-        """See `Cluster.snapshots`."""
+        """Read the other processes' snapshots from their leases in Redis."""
         snapshots = [Snapshot.decode(text) for text in await self._registry.snapshots()]
         if None in snapshots:
             note_unknown({"type": "a snapshot"})
         return [one for one in snapshots if one is not None and one.process != self._layer.process]
 
     async def client_counts(self) -> dict[str, int]:
-        """See `Cluster.client_counts`."""
+        """Read the number of registered clients of each process from the leases in Redis."""
         return await self._registry.processes()
 
     async def _lease(self) -> bool:

@@ -95,7 +95,7 @@ class RedisLoopLayer(LocalLoopLayer, RedisPubSubLoopLayer):  # type: ignore[misc
         return receivers
 
     def redis_name(self, group: str) -> str:
-        """Return the Redis channel of a group."""
+        """Return the name of the Redis channel on which the events of a group are published."""
         return self._group_names + group
 
     def serialize(self, event: Event) -> bytes:

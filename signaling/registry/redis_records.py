@@ -17,12 +17,12 @@ TRANSITION_ROWS = {
 
 
 def encode_legs(legs: dict[str, Leg]) -> list[str]:
-    """Flatten legs into words, four for each call."""
+    """Flatten a client's calls into strings for a script: callId, role, peer and state of each."""
     return [word for call_id, leg in legs.items() for word in (call_id, leg.role.value, leg.peer, leg.state.value)]
 
 
 def decode_legs(flat: list[bytes]) -> dict[str, Leg]:
-    """Read legs from words, four for each call."""
+    """Read a client's calls from what `encode_legs` made."""
     words = iter(value.decode() for value in flat)
     return {
         call_id: Leg(peer, Role(role), State(state))

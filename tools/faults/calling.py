@@ -29,7 +29,7 @@ CANDIDATES = 8
 
 
 async def establish(caller: Phone, callee: Phone) -> str | None:
-    """Call until it is answered; returns the callId, or None when that never came about."""
+    """Place a call and answer it, repeating what is refused; returns the callId, or None when that never succeeded."""
     call_id = new_call_id()
 
     def is_open() -> bool:

@@ -44,7 +44,7 @@ class Wire:
         self._socket.close()
 
     def send(self, data: bytes) -> None:
-        """Send bytes; whether the server still reads them shows in what it answers."""
+        """Send bytes to the server; ignore that it may have closed the connection."""
         try:
             self._socket.sendall(data)
         except (BrokenPipeError, ConnectionResetError):

@@ -35,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, **options: Any) -> None:
-        """Run the flow; exits with 1 when a step failed."""
+        """Run the steps of the protocol against the server at `--url` and print each; exits with 1 when one failed."""
         steps = asyncio.run(
             self._run(
                 Options(
