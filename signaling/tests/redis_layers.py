@@ -29,7 +29,10 @@ class LayerProcess:
 
     async def cut_others(self) -> None:
         """Break the connection of every other process to this Redis, as an operator can; it connects again."""
-        assert await self.link.call("CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "yes") == 1
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            # On a busy machine the other process may not have subscribed yet, or one that has ended is listed still.
+            while not await self.link.call("CLIENT", "KILL", "TYPE", "pubsub", "SKIPME", "yes"):
+                await asyncio.sleep(POLL_SECONDS)
 
 
 @asynccontextmanager
