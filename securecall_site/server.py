@@ -11,20 +11,15 @@ from daphne.cli import CommandLineInterface
 from django.conf import settings
 
 from diagnostics import checks
-from serving.daphne_server import GracefulServer
+from serving.daphne_server import GracefulServer, ServerOptions
 from signaling.telemetry.counters import STOPPING, counters
 
 APPLICATION = "securecall_site.asgi:application"
 TRANSPORT_CAP_BYTES = 256 * 1024
+WEBSOCKET_PATHS = frozenset({b"/signal", b"/signal/"})
 
-DAPHNE_OPTIONS = (
-    "--verbosity=0",  # the access log holds addresses
-    "--websocket_timeout=-1",  # daphne's default closes busy connections after a day
-    f"--websocket-max-message-size={TRANSPORT_CAP_BYTES}",
-    f"--websocket-max-frame-size={TRANSPORT_CAP_BYTES}",
-    # In effect off: the heartbeat timeout finds dead peers, and pings would only add wake-ups and frames.
-    f"--ping-interval={365 * 24 * 3600}",
-)
+# The access log holds addresses.
+DAPHNE_OPTIONS = ("--verbosity=0",)
 
 
 class CommandLine(CommandLineInterface):  # type: ignore[misc]
@@ -34,7 +29,19 @@ class CommandLine(CommandLineInterface):  # type: ignore[misc]
 
     def __init__(self) -> None:
         super().__init__()
-        self.server_class = partial(GracefulServer, drain_seconds=settings.DRAIN_SECONDS, on_refused=count_refusal)
+        self.server_class = partial(GracefulServer, server_options=server_options())
+
+
+def server_options() -> ServerOptions:
+    """Return what the settings say of the server."""
+    return ServerOptions(
+        drain_seconds=settings.DRAIN_SECONDS,
+        write_limit_bytes=settings.LIMITS.outbound_queue_bytes,
+        max_message_bytes=TRANSPORT_CAP_BYTES,
+        max_body_bytes=settings.LIMIT_HTTP_BODY_BYTES,
+        websocket_paths=WEBSOCKET_PATHS,
+        on_refused=count_refusal,
+    )
 
 
 def count_refusal() -> None:

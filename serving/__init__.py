@@ -1,1 +1,4 @@
-"""Bytes in and out: WebSocket frames, queues and HTTP requests on daphne. Knows nothing of calls."""
+"""Bytes in and out: WebSockets on a wire of our own, HTTP on daphne. Knows nothing of calls.
+
+No private attribute of daphne, Twisted or the `websockets` library is used, and no method of theirs is patched.
+"""

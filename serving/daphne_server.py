@@ -9,8 +9,10 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -19,10 +21,12 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.logger import globalLogPublisher
 
-from serving.daphne_websocket import SignalingProtocol
-from serving.http_request import bind_requests
+from serving import endpoints as sockets
+from serving.contract import SERVICE_RESTART
+from serving.front import Front, Options
+from serving.http_request import BoundedFactory
+from serving.hub import Hub
 from serving.lifespan import Lifespan
-from serving.transport import EXTENSION, EventQueue
 
 # The name that operators filter by: that of the command.
 logger = logging.getLogger("securecall_site.server")
@@ -32,69 +36,93 @@ RESTART_HANDSHAKE_SECONDS = 1.5
 # What a cancelled application gets for its `finally`, and then how long a stuck thread may hold up the exit.
 CANCEL_SECONDS = 1
 EXIT_SECONDS = 1
+RESTART_REASON = "service restart"
 TIMEOUT_CHECK_SECONDS = 10
 
-# Frames are written to the socket itself, so over TLS they would go out in the clear.
-PLAIN_ENDPOINTS = frozenset({"tcp", "tcp6", "unix", "fd", "systemd"})
+
+@dataclass(frozen=True, kw_only=True)
+class ServerOptions:
+    """What daphne has no option for."""
+
+    drain_seconds: float
+    # More that waits for one client is trouble; 0: no limit.
+    write_limit_bytes: int
+    max_message_bytes: int
+    max_body_bytes: int
+    # Where there is nothing but a WebSocket.
+    websocket_paths: frozenset[bytes]
+    # Called for each opening handshake that is refused because the server stops.
+    on_refused: Callable[[], None]
 
 
 class GracefulServer(Server):  # type: ignore[misc]
-    """Daphne's server, which closes every WebSocket with 1012 and waits for every application before it exits.
-
-    `on_refused` is called for each opening handshake that is refused because the server stops.
-    """
+    """Daphne's server for HTTP, with the wire for WebSockets and an end for both."""
 
     def __init__(
-        self,
-        application: Any,
-        endpoints: Sequence[str] = (),
-        *,
-        drain_seconds: float,
-        on_refused: Callable[[], None],
-        **options: Any,
+        self, application: Any, endpoints: Sequence[str] = (), *, server_options: ServerOptions, **options: Any
     ) -> None:
-        """Check the endpoints and pass daphne's options on; an endpoint that is no plain socket ends the start."""
-        require_plain(endpoints)
+        """Pass daphne's options on; an endpoint that is no plain socket ends the start."""
+        for description in endpoints:
+            sockets.parse(description)
         options |= {"endpoints": endpoints, "ready_callable": self._get_ready}
         # Twisted's own signal handlers stop the reactor at once, before anybody could be told.
         super().__init__(application, signal_handlers=False, **options)
-        self.on_refused = on_refused
-        self._drain_seconds = drain_seconds
-        self._lifespan = Lifespan(application)
+        # The sockets are the front's, and daphne would open them.
+        self.endpoints: list[str] = []
+        self._descriptions = endpoints
         self.connections: dict[Any, dict[str, Any]] = {}
-        self.is_draining = False
-        self._ports: list[Any] = []
+        self._options = server_options
+        self._lifespan = Lifespan(application)
+        self._hub = Hub(
+            twisted_loop,
+            write_limit_bytes=server_options.write_limit_bytes,
+            max_message_bytes=server_options.max_message_bytes,
+        )
         self._drain: asyncio.Task[None] | None = None
+        self.http_factory: BoundedFactory
+        self._front: Front
 
     def run(self) -> None:
-        """Let the application start, then open the ports and serve until the server is told to stop."""
+        """Let the application start, then open the sockets and serve until the server is told to stop."""
         twisted_loop.run_until_complete(self._lifespan.start_up())
         super().run()
 
     def _get_ready(self) -> None:
-        """Prepare what `run` has built, before the first connection is accepted."""
-        SignalingProtocol.settle(self.ws_factory)
-        bind_requests(self.http_factory)
+        """Open the sockets; the first connection is accepted once the reactor runs."""
+        self.build()
+        for description in self._descriptions:
+            listening = sockets.listen(description)
+            self._front.listen(listening)
+            name = listening.getsockname()
+            logger.info("listening on port %s", name[1] if isinstance(name, tuple) else "(socket)")
         for number in (signal.SIGTERM, signal.SIGINT):
             twisted_loop.add_signal_handler(number, self._begin_drain)
         globalLogPublisher.addObserver(log_failure)  # type: ignore[arg-type]  # Twisted's is a zope interface
 
-    def listen_success(self, port: Any) -> None:
-        """Remember the port to close it, and say that it is open."""
-        super().listen_success(port)
-        self._ports.append(port)
-        logger.info("listening on port %s", getattr(port.getHost(), "port", "(socket)"))
+    def build(self) -> Front:
+        """Make what serves connections: daphne for HTTP, and the front before it."""
+        options = self._options
+        self.http_factory = BoundedFactory(
+            self, max_body_bytes=options.max_body_bytes, websocket_paths=options.websocket_paths, let_go=self._adopt
+        )
+        self._front = Front(
+            self._hub,
+            self.application,
+            self.http_factory.take,
+            Options(
+                websocket_paths=options.websocket_paths,
+                close_seconds=self.application_close_timeout,
+                on_refused=options.on_refused,
+            ),
+        )
+        return self._front
+
+    def _adopt(self, connection: socket.socket, head: bytes) -> None:
+        self._front.adopt(connection, head)
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> asyncio.Queue[Any]:
-        """Start the application, and be told when it ends."""
-        queue: asyncio.Queue[Any]
-        if isinstance(protocol, SignalingProtocol):
-            queue = protocol.application_queue = EventQueue()
-            scope |= {"asgi": {"version": "3.0"}, "extensions": {EXTENSION: protocol}}
-            application = self.application(scope, protocol.receive, protocol.send)
-            self.connections[protocol]["application_instance"] = twisted_loop.create_task(application)
-        else:
-            queue = super().create_application(protocol, scope)
+        """Start the application of an HTTP request, and be told when it ends."""
+        queue: asyncio.Queue[Any] = super().create_application(protocol, scope)
         task: asyncio.Task[None] = self.connections[protocol]["application_instance"]
         task.add_done_callback(partial(self._application_ended, protocol))
         return queue
@@ -103,7 +131,7 @@ class GracefulServer(Server):  # type: ignore[misc]
         """Nothing: daphne asks each connection each second for what the methods around this are told."""
 
     def timeout_checker(self) -> None:
-        """Look less often than daphne; autobahn itself ends handshakes that take too long."""
+        """Look less often than daphne."""
         for protocol in list(self.connections):
             protocol.check_timeouts()
         twisted_loop.call_later(TIMEOUT_CHECK_SECONDS, self.timeout_checker)
@@ -133,7 +161,7 @@ class GracefulServer(Server):  # type: ignore[misc]
         if task.cancelled() or (error := task.exception()) is None:
             return
         logger.error("the application raised an exception", exc_info=error)
-        if is_connected and getattr(protocol, "_response_started", False):
+        if is_connected and protocol.has_begun:
             protocol.loseConnection()  # half an HTTP response; daphne would try to begin another one
         elif is_connected:
             protocol.handle_exception(error)
@@ -142,19 +170,16 @@ class GracefulServer(Server):  # type: ignore[misc]
         self._drain = twisted_loop.create_task(self._drain_and_stop())
 
     async def _drain_and_stop(self) -> None:
-        self.is_draining = True
-        logger.info("stopping: closing %d connections", sum(1 for _ in self._websockets()))
+        logger.info("stopping: closing %d connections", len(self._hub.wires))
         for number in (signal.SIGTERM, signal.SIGINT):
             # Process 1 of a container ignores a signal without a handler, and this one needs no event loop.
             signal.signal(number, lambda *_: os._exit(1))
-        limit = threading.Timer(self._drain_seconds + CANCEL_SECONDS + EXIT_SECONDS, os._exit, [1])
+        limit = threading.Timer(self._options.drain_seconds + CANCEL_SECONDS + EXIT_SECONDS, os._exit, [1])
         limit.daemon = True
         limit.start()
         try:
-            for port in self._ports:
-                port.stopListening()
-            for protocol in self._websockets():
-                protocol.close_for_restart()
+            self._front.stop_listening()
+            self._front.close_all(SERVICE_RESTART, RESTART_REASON)
             await self._wait_for_applications()
             await self._lifespan.shut_down()
         finally:
@@ -163,27 +188,23 @@ class GracefulServer(Server):  # type: ignore[misc]
     async def _wait_for_applications(self) -> None:
         start = twisted_loop.time()
         # Polled: applications end, requests begin and buffers empty in any order, for seconds at most.
-        while self._is_busy() and (elapsed := twisted_loop.time() - start) < self._drain_seconds:
+        while self._is_busy() and (elapsed := twisted_loop.time() - start) < self._options.drain_seconds:
             if elapsed > RESTART_HANDSHAKE_SECONDS:
-                for protocol in self._websockets():
-                    protocol.transport.abortConnection()
+                for wire in list(self._hub.wires):
+                    wire.drop()
             await asyncio.sleep(0.02)
-
-    def _websockets(self) -> Iterator[SignalingProtocol]:
-        for protocol, details in list(self.connections.items()):
-            if isinstance(protocol, SignalingProtocol) and "disconnected" not in details:
-                yield protocol
 
     def _applications(self) -> Iterator[asyncio.Task[None]]:
         for details in self.connections.values():
             # Absent while a request is being read and after the application has ended.
             if "application_instance" in details:
                 yield details["application_instance"]
+        yield from self._hub.tasks
 
     def _is_busy(self) -> bool:
         # A writer is a transport whose buffer still holds part of a response.
         writers = reactor.getWriters()  # type: ignore[misc]  # Twisted types its reactor as a module
-        return any(self._applications()) or any(self._websockets()) or bool(writers)
+        return any(self._applications()) or bool(self._hub.wires) or bool(writers)
 
     def kill_all_applications(self) -> Any:
         """Cancel what has not ended by now, and give it a moment to clean up."""
@@ -194,17 +215,6 @@ class GracefulServer(Server):  # type: ignore[misc]
         for task in tasks:
             task.cancel()
         return Deferred.fromFuture(asyncio.ensure_future(asyncio.wait(tasks, timeout=CANCEL_SECONDS)))
-
-
-def require_plain(endpoints: Sequence[str]) -> None:
-    """Exit with a sentence where a Twisted endpoint, or what its `haproxy:` wraps, leads to no plain socket."""
-    for description in endpoints:
-        kind = description.removeprefix("haproxy:").partition(":")[0]
-        if kind not in PLAIN_ENDPOINTS:
-            raise SystemExit(
-                f"SecureCall cannot start: the endpoint {kind}: is none of {', '.join(sorted(PLAIN_ENDPOINTS))}; this "
-                "server speaks no TLS, so let the proxy in front end it, and give this one a plain socket."
-            )
 
 
 def log_failure(event: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The usual frame of a WebSocket, read and written at once; every other is for the server's own library."""
+"""The usual frame of a WebSocket, read and written at once; every other is for the `websockets` library."""
 
 # In C, where there is a wheel of it: in Python alone an offer takes ten times as long.
 from websockets.frames import apply_mask  # type: ignore[attr-defined]  # chosen there, and not exported
@@ -8,6 +8,7 @@ FINAL_TEXT = 0x81
 MASKED = 0x80
 LENGTH_IN_2_BYTES, LENGTH_IN_8_BYTES = 126, 127
 MASK_BYTES = 4
+LEAST_HEAD_BYTES = 2
 
 
 def whole_text_frame(data: bytes, at: int = 0) -> tuple[str, int] | None:
@@ -30,6 +31,42 @@ def whole_text_frame(data: bytes, at: int = 0) -> tuple[str, int] | None:
         return apply_mask(data[begin:end], data[mask:begin]).decode(), end
     except UnicodeDecodeError:
         return None
+
+
+def is_usual_so_far(data: bytes, at: int) -> bool:
+    """Return whether the bytes from `at` on may become a frame that `whole_text_frame` reads; few bytes may."""
+    there = len(data) - at
+    if there < LEAST_HEAD_BYTES:
+        return True
+    if data[at] != FINAL_TEXT or data[at + 1] < MASKED:
+        return False
+    length = data[at + 1] - MASKED
+    if length < LENGTH_IN_2_BYTES:
+        return there < 2 + MASK_BYTES + length
+    if length == LENGTH_IN_8_BYTES:
+        return False
+    if there < LEAST_HEAD_BYTES + 2:
+        return True
+    length = int.from_bytes(data[at + 2 : at + 4], "big")
+    return length >= LENGTH_IN_2_BYTES and there < 4 + MASK_BYTES + length
+
+
+def head_bytes(head: bytes | bytearray) -> int:
+    """Return how long a frame's head is, by what has come of it; as far as two bytes tell, if no more have."""
+    if len(head) < LEAST_HEAD_BYTES:
+        return LEAST_HEAD_BYTES
+    length = head[1] % MASKED
+    extended = 2 if length == LENGTH_IN_2_BYTES else 8 if length == LENGTH_IN_8_BYTES else 0
+    return LEAST_HEAD_BYTES + extended + (MASK_BYTES if head[1] >= MASKED else 0)
+
+
+def payload_bytes(head: bytes | bytearray) -> int:
+    """Return how long the payload is that follows a whole head."""
+    length = head[1] % MASKED
+    if length < LENGTH_IN_2_BYTES:
+        return length
+    end = LEAST_HEAD_BYTES + (2 if length == LENGTH_IN_2_BYTES else 8)
+    return int.from_bytes(head[LEAST_HEAD_BYTES:end], "big")
 
 
 def text_frame(payload: bytes) -> bytes:

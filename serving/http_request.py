@@ -1,58 +1,103 @@
-"""Daphne's HTTP request with an end: of its body, which is kept before anybody is asked, and of its headers.
+"""Daphne's HTTP side with an end: to a request's head, to its body, and to what is HTTP.
 
-A WebSocket's handshake goes through here too, and its origin past autobahn to the application.
+A request for a WebSocket that comes on a connection which HTTP was spoken on leaves daphne here: the front answers it.
 """
 
 import asyncio
+import socket
+from collections.abc import Callable
 from typing import Any
 
-from daphne.http_protocol import WebRequest
-from daphne.server import twisted_loop
-from django.conf import settings
+from daphne.http_protocol import HTTPFactory, WebRequest
+from twisted.internet import reactor
+from twisted.web.http import HTTPChannel
 
-# From the connect to the end of the first request's headers, a WebSocket's handshake included. Twisted asks only
-# that something comes each minute: a byte is enough, and a socket open for ever.
-HEADERS_SECONDS = 10
-# Where a handshake's origin is while autobahn reads it, which answers an empty one, and one without a host, with 400.
-ORIGIN_HEADER = b"securecall-origin"
+from serving.front import HEAD_SECONDS
+from serving.opening import END_OF_HEAD, is_for_us
+
+# A body may take this long for each of its bytes, and the head's time besides.
+SLOWEST_BYTES_PER_SECOND = 8192
 REFUSAL = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+LetGo = Callable[[socket.socket, bytes], None]
+
+
+class BoundedChannel(HTTPChannel):
+    """A connection that is cut off where a request's head, or its body, takes too long.
+
+    Twisted asks only that something comes each minute: a byte is enough, and a socket open for ever.
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802  # Twisted's name
+        """Start the head's time with its first byte."""
+        if not self.requests and self._deadline is None:
+            self.allow(HEAD_SECONDS)
+        super().dataReceived(data)  # type: ignore[no-untyped-call]
+
+    def connectionLost(self, reason: Any = None) -> None:  # noqa: N802
+        """Stop the clock."""
+        self.allow(None)
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
+
+    def allow(self, seconds: float | None) -> None:
+        """Cut the connection off after so long, or not at all."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        transport: Any = self.transport
+        loop = asyncio.get_running_loop()
+        self._deadline = None if seconds is None else loop.call_later(seconds, transport.abortConnection)
 
 
 class BoundedRequest(WebRequest):  # type: ignore[misc]  # daphne ships no types
-    """A request that is answered with 413 and cut off where its body is longer than `LIMIT_HTTP_BODY_BYTES`."""
+    """A request that is answered with 413 and cut off where its body is longer than `max_body_bytes` (0: no limit)."""
 
     channel: Any
     _body_bytes = 0
-    deadline: asyncio.TimerHandle
+    # Whether an answer has begun.
+    has_begun = False
 
     def __init__(self, *args: Any) -> None:
         """Leave forms to Django: Twisted parses each in memory, nine times its size, while everybody waits."""
         super().__init__(*args, parsePOSTFormSubmission=False)
 
     def process(self) -> Any:
-        """Handle it; after the handshake of a WebSocket nothing of HTTP is left to wait for the garbage collector."""
-        # As daphne looks at it: anything else is Django's, whose protection of forms needs the header.
-        if self.requestHeaders.getRawHeaders(b"upgrade", [b""])[0].lower() == b"websocket":
-            self._rename_origin()
-        handled = super().process()
-        if self.transport is None:
-            self.channel = None
-        return handled
+        """Handle the request, or let go of the connection where it asks for a WebSocket."""
+        factory: BoundedFactory = self.channel.factory
+        self.channel.allow(None)
+        head = self._head()
+        if is_for_us(head, factory.websocket_paths) and self._is_upgrade(factory.websocket_paths):
+            duplicate = self.transport.getHandle().dup()
+            # Once Twisted is done with the descriptor.
+            self.notifyFinish().addErrback(lambda _: factory.let_go(duplicate, head))
+            self.transport.abortConnection()
+            return None
+        # daphne would believe it, whoever sent it.
+        self.requestHeaders.removeHeader(b"daphne-root-path")
+        # It has no upgrade here, and for it daphne would make a WebSocket of its own.
+        self.requestHeaders.removeHeader(b"upgrade")
+        return super().process()
 
-    def _rename_origin(self) -> None:
-        self.requestHeaders.removeHeader(ORIGIN_HEADER)
-        origins = self.requestHeaders.getRawHeaders(b"origin")
-        if origins is not None:
-            self.requestHeaders.removeHeader(b"origin")
-            self.requestHeaders.setRawHeaders(ORIGIN_HEADER, origins)
+    def _head(self) -> bytes:
+        lines = [b"%s %s %s" % (self.method, self.uri, self.clientproto)]
+        for name, values in self.requestHeaders.getAllRawHeaders():
+            lines += [b"%s: %s" % (name, value) for value in values]
+        return b"\r\n".join(lines) + END_OF_HEAD
+
+    def _is_upgrade(self, paths: frozenset[bytes]) -> bool:
+        offered = b",".join(self.requestHeaders.getRawHeaders(b"upgrade", [])).lower().split(b",")
+        return b"websocket" in (token.strip() for token in offered) or self.path in paths
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802  # Twisted's name
         """Refuse a length that is known to be too much before a byte of it is read; None: it comes in chunks."""
         super().gotLength(length)
-        # All headers are here.
-        self.deadline.cancel()
         if length is not None and self._is_too_much(length):
             self._refuse()
+        else:
+            limit: int = self.channel.factory.max_body_bytes
+            size = limit if length is None else length
+            self.channel.allow(HEAD_SECONDS + size / SLOWEST_BYTES_PER_SECOND if size or length else None)
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
         """Keep a part of the body, up to the cap."""
@@ -62,9 +107,17 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]  # daphne ships no types
         else:
             super().handleContentChunk(data)
 
-    @staticmethod
-    def _is_too_much(size: int) -> bool:
-        return 0 < settings.LIMIT_HTTP_BODY_BYTES < size
+    def handle_reply(self, message: Any) -> None:
+        """Send a part of the answer."""
+        self.has_begun = True
+        super().handle_reply(message)
+
+    def __repr__(self) -> str:
+        """Without the client's address."""
+        return f"<{type(self).__name__} at {id(self):#x}>"
+
+    def _is_too_much(self, size: int) -> bool:
+        return bool(0 < self.channel.factory.max_body_bytes < size)
 
     def _refuse(self) -> None:
         self.channel.transport.write(REFUSAL)
@@ -72,27 +125,40 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]  # daphne ships no types
         self.channel.loseConnection()
 
 
-def bind_requests(factory: Any) -> None:
-    """Let daphne's HTTP factory make bounded requests; it has no option for the class."""
-    build = factory.buildProtocol
+class BoundedFactory(HTTPFactory):  # type: ignore[misc]
+    """Makes bounded channels and requests for daphne's server; `let_go` is given what is no HTTP."""
 
-    def build_protocol(address: Any) -> Any:
-        channel = build(address)
-        connect = channel.makeConnection
+    protocol = BoundedChannel
 
-        def make_connection(transport: Any) -> None:
-            deadline = twisted_loop.call_later(HEADERS_SECONDS, transport.abortConnection)
+    def __init__(self, server: Any, *, max_body_bytes: int, websocket_paths: frozenset[bytes], let_go: LetGo) -> None:
+        super().__init__(server)
+        self.max_body_bytes = max_body_bytes
+        self.websocket_paths = websocket_paths
+        self.let_go = let_go
 
-            def bounded(*arguments: Any) -> BoundedRequest:
-                request = BoundedRequest(*arguments)
-                request.deadline = deadline
-                return request
-
-            channel.requestFactory = bounded
-            del channel.makeConnection
-            connect(transport)
-
-        channel.makeConnection = make_connection
+    def buildProtocol(self, addr: Any) -> Any:  # noqa: N802  # Twisted's name
+        """Make a channel."""
+        channel = super().buildProtocol(addr)
+        channel.requestFactory = BoundedRequest
         return channel
 
-    factory.buildProtocol = build_protocol
+    def take(self, connection: socket.socket, came: bytes) -> None:
+        """Serve a connection of which these bytes were read."""
+        replay = _Replay(self)
+        reactor.adoptStreamConnection(connection.fileno(), connection.family, replay)
+        # Twisted has a duplicate.
+        connection.close()
+        replay.channel.dataReceived(came)
+
+
+class _Replay:
+    """Has the factory make one channel, and keeps it."""
+
+    channel: Any
+
+    def __init__(self, factory: BoundedFactory) -> None:
+        self._factory = factory
+
+    def buildProtocol(self, address: Any) -> Any:  # noqa: N802  # Twisted's name
+        self.channel = self._factory.buildProtocol(address)
+        return self.channel

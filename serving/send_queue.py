@@ -1,28 +1,27 @@
-"""Writing to a client that may read slowly, or not at all, without making anybody wait for it."""
+"""Writing to a client by ASGI's `send`, which may wait for the client, without making anybody else wait."""
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from enum import Enum, auto
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+from serving.contract import Event, Send, Trouble
 from serving.failures import log_failed_write
-from serving.stepping import start
-from serving.transport import Event, Transport
 
 
-class Trouble(Enum):
-    """Why a connection cannot be written to."""
+class Waiting(NamedTuple):
+    """A message that waits, and the event that it came from; None: it is a reply."""
 
-    SLOW_CONSUMER = auto()
-    WRITE_FAILED = auto()
+    message: dict[str, Any]
+    event: Event | None
 
 
 class SendQueue:
     """What goes to one client, in order; `stop` is called when more than `limit` bytes wait, or a write fails.
 
-    A server that has room takes a frame at once, without a task. Where it makes the sender wait, or
-    keeps bytes itself, they are counted. Nothing raises: whoever writes is mostly another client's handler.
+    One task writes while anything waits, and ends with it. Whether there is room the server shows by not waiting in
+    `send`: bytes count, and a close goes ahead of them, only while it waits. Nothing raises: whoever writes is mostly
+    another client's handler.
     """
 
     __slots__ = (
@@ -30,96 +29,131 @@ class SendQueue:
         "_backlog_bytes",
         "_closing",
         "_in_flight",
+        "_is_broken",
+        "_is_gone",
         "_limit",
+        "_send",
         "_stop",
-        "_transport",
         "_writer",
     )
 
-    def __init__(self, transport: Transport, limit: int, stop: Callable[[Trouble], None]) -> None:
-        self._transport = transport
+    def __init__(self, send: Send, limit: int, stop: Callable[[Trouble], None]) -> None:
+        self._send = send
         self._limit = limit
         self._stop = stop
-        self._backlog: deque[tuple[dict[str, Any], Event | None]] | None = None
+        self._backlog: deque[Waiting] | None = None
         self._backlog_bytes = 0
-        self._in_flight: Event | None = None
+        # What the server has and has not written: it makes the writer wait.
+        self._in_flight: Waiting | None = None
         self._writer: asyncio.Task[None] | None = None
         self._closing = False
+        # The client has gone: what waits is `unsent`.
+        self._is_gone = False
+        self._is_broken = False
 
     def write(self, frame: str, event: Event | None = None) -> bool:
-        """Send a text frame, now or when there is room; False when the connection is closed.
+        """Send a text frame when there is room; returns False when the connection is closed.
 
         `event` is what the frame came from, for `unsent`.
         """
-        if self._closing or not self._transport.is_writable():
+        if self._closing or self._is_gone:
             return False
-        is_taken = self._writer is None and self._transport.send_text(frame)
-        if not is_taken:
-            is_taken = self._put({"type": "websocket.send", "text": frame}, event)
-        if self._limit and self._backlog_bytes + self._transport.buffered_bytes() > self._limit:
-            self._stop(Trouble.SLOW_CONSUMER)
-        return is_taken
-
-    def unsent(self) -> list[Event]:
-        """Take out the events whose frames still wait; these are not sent any more."""
-        if self._writer is not None:
-            self._writer.cancel()
-            self._writer = None
-        waiting = [self._in_flight, *(event for _, event in self._backlog or ())]
-        self._backlog = self._in_flight = None
-        self._backlog_bytes = 0
-        return [event for event in waiting if event is not None]
-
-    def close(self, code: int, reason: str) -> None:
-        """Send a close frame in place of everything that still waits; nothing goes out after it."""
-        if not self._closing:
-            self._closing = True
-            self._backlog = None
-            self._put({"type": "websocket.close", "code": code, "reason": reason}, None)
-
-    def _put(self, message: dict[str, Any], event: Event | None) -> bool:
-        if self._writer is not None:
-            if self._backlog is None:
-                self._backlog = deque()
-            self._backlog.append((message, event))
-            self._backlog_bytes += _bytes_of(message)
-            return True
-        try:
-            rest = start(self._transport.send(message))
-        except OSError:
-            return False
-        except Exception as error:  # noqa: BLE001 -- whatever a server raises, it could not be written
-            self._fail(error)
-            return False
-        if rest is not None:
-            self._in_flight = event
-            self._writer = asyncio.get_running_loop().create_task(self._write_on(rest))
+        self._put({"type": "websocket.send", "text": frame}, event)
+        if self._in_flight is not None:
+            self._check_room()
         return True
 
-    async def _write_on(self, sending: Awaitable[None]) -> None:
+    def unsent(self) -> list[Event]:
+        """Remove what still waits and came from an event; returns the events. Replies go out where there is room."""
+        waiting = list(self._backlog or ())
+        if self._in_flight is not None:
+            waiting.insert(0, self._in_flight)
+            self._stop_writing()
+            self._backlog = None
+        elif self._is_gone:
+            self._backlog = None
+        else:
+            self._backlog = deque(one for one in waiting if one.event is None)
+        self._backlog_bytes = sum(_bytes_of(one.message) for one in self._backlog or ())
+        return [one.event for one in waiting if one.event is not None]
+
+    @property
+    def is_broken(self) -> bool:
+        """Return whether the server refused a close frame, and has to end the connection itself."""
+        return self._is_broken
+
+    def close(self, code: int, reason: str) -> None:
+        """Send a close frame, in place of everything for which there is no room; nothing goes out after it."""
+        if not self._closing:
+            self._closing = True
+            if self._in_flight is not None:
+                self._backlog = None
+                self._backlog_bytes = 0
+            self._put({"type": "websocket.close", "code": code, "reason": reason}, None)
+
+    def end(self) -> None:
+        """Write nothing more, and forget who is told of trouble: a circle is freed only by the garbage collector."""
+        self._closing = True
+        self._stop = _ignore
+        self._stop_writing()
+
+    async def drained(self) -> None:
+        """Wait until nothing waits, or the client has gone."""
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
+
+    def _put(self, message: dict[str, Any], event: Event | None) -> None:
+        if self._backlog is None:
+            self._backlog = deque()
+        self._backlog.append(Waiting(message, event))
+        self._backlog_bytes += _bytes_of(message)
+        if self._writer is None and not self._is_gone:
+            self._writer = asyncio.get_running_loop().create_task(self._write_on())
+
+    def _stop_writing(self) -> None:
+        if self._writer is not None:
+            self._writer.cancel()
+        self._writer = self._in_flight = None
+
+    async def _write_on(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
-            while True:
-                await sending
+            while self._backlog:
+                waiting = self._in_flight = self._backlog.popleft()
+                self._backlog_bytes -= _bytes_of(waiting.message)
+                # Comes about only where the server waits.
+                check = loop.call_soon(self._check_room)
+                try:
+                    await self._send(waiting.message)
+                finally:
+                    check.cancel()
                 self._in_flight = None
-                if not self._backlog:
-                    return
-                message, self._in_flight = self._backlog.popleft()
-                self._backlog_bytes -= _bytes_of(message)
-                sending = self._transport.send(message)
         except OSError:
-            # The client is gone; what is left is `unsent`.
-            return
-        except Exception as error:  # noqa: BLE001 -- as in `_put`
+            self._is_gone = True
+            if self._backlog is not None and self._in_flight is not None:
+                self._backlog.appendleft(self._in_flight)
+            self._in_flight = None
+        except Exception as error:  # noqa: BLE001 -- whatever a server raises, it could not be written
             self._writer = None
             self._fail(error)
+            self._in_flight = None
         finally:
             if self._writer is asyncio.current_task():
                 self._writer = None
 
+    def _check_room(self) -> None:
+        if 0 < self._limit < self._backlog_bytes and not self._closing:
+            self._stop(Trouble.SLOW_CONSUMER)
+
     def _fail(self, error: Exception) -> None:
         log_failed_write(error)
+        self._is_broken = self._closing
         if not self._closing:
             self._stop(Trouble.WRITE_FAILED)
+
+
+def _ignore(_trouble: Trouble) -> None:
+    """Do nothing: the connection has ended."""
 
 
 def _bytes_of(message: dict[str, Any]) -> int:

@@ -1,20 +1,23 @@
 """The WebSocket consumer: frames in, frames out, and the one place where an error becomes an `ERROR`."""
 
 import asyncio
+import contextvars
 import logging
 import time
+from collections.abc import Awaitable
 from typing import Any
 
+from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 
-from serving.send_queue import SendQueue, Trouble
-from serving.stepping import start
-from serving.transport import transport_of
+from serving.contract import Rest, Trouble, WebSocket
+from serving.plain import websocket_of
 from signaling.admission.client_ip import address_of
 from signaling.cluster import node
 from signaling.connections.connection import Connection
-from signaling.handlers import HANDLERS, NEED_A_TASK
+from signaling.delivery.events import MESSAGE, Event
+from signaling.handlers import HANDLERS
 from signaling.protocol.closing import (
     CLEAN_CODES,
     INTERNAL_ERROR,
@@ -39,88 +42,75 @@ BEFORE_REGISTER = frozenset({"REGISTER", "HEARTBEAT"})
 
 TROUBLES = {Trouble.SLOW_CONSUMER: SLOW_CONSUMER, Trouble.WRITE_FAILED: INTERNAL_ERROR}
 
-# An event of our own, for what `take` leaves to `serve`.
-BEGUN = "signaling.begun"
+# The prefix of the events that `Connection` knows.
+OURS = "client."
+
+# Strong references: an event loop keeps none of its own.
+_tasks: set[asyncio.Task[None]] = set()
 
 
 class SignalConsumer(AsyncJsonWebsocketConsumer):
     """One WebSocket at `/signal`.
 
-    Channels' own loop makes a task for every event and asks the database for stale connections before
-    each, two thread hops a message: a plain loop over `receive` costs an eighth. Events of the channel
-    layer come past it, straight to `Connection.deliver`, and so do frames, on our own server: they are handled
-    while it reads them, which spares two turns of the event loop a message.
+    Channels' own loop makes a task for every event and asks the database for stale connections before each, two thread
+    hops a message. Here the WebSocket calls `received` for each frame while it reads, and the channel layer `deliver`
+    for each event. Channels' methods for a consumer work all the same; on our own server the application returns once
+    the connection is open, and the connection keeps the consumer.
     """
+
+    # Channels would make a list for each consumer.
+    groups: Any = ()
 
     connection: Connection
     connected_at: float
     last_seen: float
     tick: int
-    # Until something better is known.
+    # What ended the connection; until something better is known.
     ended_by: Close | int = INTERNAL_ERROR
+    # Only a deliberate close by the client ends its calls.
+    is_clean = False
+    is_admitted = False
+    is_shut = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve one connection until it is closed."""
+        """Serve one connection; return when it is closed, or when the server goes on by itself."""
         self.scope = scope
-        self.base_send: Any = send
         self.node = await node.current()
         self.connected_at = self.last_seen = time.monotonic()
         self.tick = 0
-        self.transport = transport_of(scope, receive, send)
-        self.outbound = SendQueue(self.transport, settings.LIMITS.outbound_queue_bytes, self.stop_writing)
+        self.websocket: WebSocket = websocket_of(scope, receive, send, settings.LIMITS.outbound_queue_bytes)
         self.channel_name = await self.node.layer.new_channel()
         self.connection = Connection(
             self.node.relay,
             self.channel_name,
             Allowance(settings.LIMITS, self.last_seen),
-            self.outbound,
+            self.websocket,
             self.shut,
         )
         self.address = address_of(scope)
-        self.is_admitted = False
-        # What ended the connection; only a deliberate close by the client ends its calls.
-        self.is_clean = False
-        self.is_shut = False
-        # Whether `serve` waits for the next event, so that one may be handled past it.
-        self.is_idle = False
         try:
-            await self.serve(receive)
-        except Exception:
-            logger.exception("A connection met a bug and is closed")
-            # daphne alone refuses this code from an application; it sends it itself when we raise.
-            await self.base_send({"type": "websocket.close", "code": INTERNAL_ERROR.code})
+            await self.websocket.serve(self)
         finally:
-            await self.disconnect()
+            # Half of a connection's memory.
+            del self.scope
 
-    async def serve(self, receive: Any) -> None:
-        """Pass on what comes until the connection is closed."""
-        while True:
-            self.is_idle = True
-            event = await receive()
-            self.is_idle = False
-            kind = event["type"]
-            if kind == BEGUN:
-                await event["rest"]
-            elif kind == "websocket.receive":
-                await self.receive(event.get("text"), event.get("bytes"))
-            elif kind == "websocket.connect":
-                await self.connect()
-            elif kind == "websocket.ping":
-                self.seen()
-            elif kind == "websocket.disconnect":
-                code = self.transport.close_code(event)
-                self.is_clean = code in CLEAN_CODES
-                self.ended_by = self.ended_by if self.is_shut else code
-                return
+    async def base_send(self, message: Any) -> None:
+        """Send an ASGI event, as Channels' methods do."""
+        await self.websocket.send(message)
+
+    async def opened(self) -> None:
+        """Attach the channel, start the timeouts and answer the opening handshake."""
+        self.node.layer.attach(self.channel_name, self.deliver)
+        self.node.add(self)
+        await self.connect()
 
     async def connect(self) -> None:
         """Accept the opening handshake, or accept it only to say that there are too many."""
-        self.switch_on()
         self.is_admitted = await self.node.admit(self.address)
         try:
             await self.accept()
         except OSError:
-            # The client is gone; the event that says so comes next.
+            # The client is gone; `closed` comes next.
             return
         if not self.is_admitted:
             counters.connections_refused[TOO_MANY_FROM_ADDRESS] += 1
@@ -128,50 +118,75 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
             self.connection.refuse(error)
             self.shut(TOO_MANY_CONNECTIONS)
 
-    def switch_on(self) -> None:
-        """Be reachable, and watched over."""
-        self.node.layer.attach(self.channel_name, self.connection.deliver)
-        self.node.add(self)
-        self.transport.hand_over(self.take)
+    def deliver(self, event: Event) -> None:
+        """Pass an event of the channel layer to the connection, or to the method that Channels would call."""
+        if event["type"] != MESSAGE and not event["type"].startswith(OURS):
+            handler = getattr(self, get_handler_name(event), None)
+            if handler is not None:
+                self._start(handler(event))
+                return
+        self.connection.deliver(event)
 
-    def take(self, event: dict[str, Any]) -> dict[str, Any] | None:
-        """Handle a frame as it arrives; returns what is left for `serve`: the event, or where handling it waits."""
-        if event["type"] != "websocket.receive" or not self.is_idle:
-            return event
-        try:
-            rest = start(self.receive(event.get("text"), event.get("bytes")))
-        except Exception as error:  # noqa: BLE001 -- `serve` raises it again, where a bug closes the connection
-            rest = _raise(error)
-        return None if rest is None else {"type": BEGUN, "rest": rest}
-
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
+    def received(self, text: str | None, data: bytes | None) -> Rest | None:
         """Handle one frame; whatever is wrong with it, the connection stays. A binary one always is."""
-        if self.connection.is_leaving:
-            # It is being superseded or closed: nothing that it says now counts.
-            return
         connection = self.connection
+        if connection.is_leaving:
+            # It is being superseded or closed: nothing that it says now counts.
+            return None
         now = self.last_seen = connection.received_at = time.monotonic()
         try:
             connection.allowance.consume_message(now)
-            if text_data is None or bytes_data is not None:
+            if text is None or data is not None:
                 raise InvalidMessageError("Send messages in text frames; this one was binary.")
-            envelope = decode_envelope(text_data)
+            envelope = decode_envelope(text)
             counters.messages_received[envelope.type] += 1
             if connection.client_id is None and envelope.type not in BEFORE_REGISTER:
                 raise NotRegisteredError
             message = decode_payload(envelope)
-            if type(message) in NEED_A_TASK and asyncio.current_task() is None:
-                # `serve` goes on from here, in the connection's task.
-                await asyncio.sleep(0)
-            await HANDLERS[type(message)](connection, message)
+            rest = HANDLERS[type(message)](connection, message)
         except ProtocolError as error:
-            connection.refuse(error, *named_in(text_data))
-            if isinstance(error, RateLimitedError) and connection.allowance.is_exhausted(now):
-                self.shut(TOO_MANY_REQUESTS)
+            self.refuse(error, text)
+            return None
+        return None if rest is None else self._finish(rest, text)
 
-    def seen(self) -> None:
+    async def _finish(self, rest: Awaitable[None], text: str | None) -> None:
+        try:
+            await rest
+        except ProtocolError as error:
+            self.refuse(error, text)
+
+    def refuse(self, error: ProtocolError, text: str | None) -> None:
+        """Reply what was wrong with a message; close the connection of a client that was refused too often."""
+        connection = self.connection
+        connection.refuse(error, *named_in(text))
+        if isinstance(error, RateLimitedError) and connection.allowance.is_exhausted(connection.received_at):
+            self.shut(TOO_MANY_REQUESTS)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **_: Any) -> None:
+        """Handle one frame, as Channels calls it."""
+        rest = self.received(text_data, bytes_data)
+        if rest is not None:
+            await rest
+
+    async def receive_json(self, content: Any, **_: Any) -> None:
+        """Handle one message that is decoded already."""
+        await self.receive(await self.encode_json(content))
+
+    def pinged(self) -> None:
         """Note that the client is alive."""
         self.last_seen = time.monotonic()
+
+    def ponged(self, payload: bytes) -> None:
+        """Do nothing: a pong is no sign of life (PROTOCOL.md, "Frames")."""
+
+    def troubled(self, trouble: Trouble) -> None:
+        """Close the connection, which cannot be written to."""
+        self.shut(TROUBLES[trouble])
+
+    def failed(self, error: Exception) -> None:
+        """Log a bug and close the connection; its calls are held."""
+        logger.error("A connection met a bug and is closed", exc_info=error)
+        self.shut(INTERNAL_ERROR)
 
     def shut(self, close: Close) -> None:
         """Close the connection from this side; its calls are held."""
@@ -179,11 +194,18 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
             self.is_shut = True
             self.ended_by = close
             self.connection.leave_soon(hold=True)
-            self.outbound.close(*close)
+            self.websocket.close(*close)
 
-    def stop_writing(self, trouble: Trouble) -> None:
-        """Close the connection, which cannot be written to."""
-        self.shut(TROUBLES[trouble])
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Close the connection from this side, as Channels calls it; its calls are held."""
+        self.shut(INTERNAL_ERROR if code is None else Close(code, reason or ""))
+
+    async def closed(self, code: int) -> None:
+        """Clean up after the connection ended with this code."""
+        if not self.is_shut:
+            self.is_clean = code in CLEAN_CODES
+            self.ended_by = code
+        await self.disconnect(code)
 
     async def disconnect(self, _code: int | None = None) -> None:
         """Clean up, however the connection ended."""
@@ -194,11 +216,18 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
             self.node.layer.detach(self.channel_name)
             if self.is_admitted:
                 await self.node.depart(self.address)
-            self.transport.detach()
-            # They refer back to this one. Nobody is left to be told anything.
+            # It refers back to this one. Nobody is left to be told anything.
             self.is_shut = True
-            del self.connection, self.outbound
+            del self.connection
 
+    def _start(self, coroutine: Any) -> None:
+        # Its own context: an event is delivered in another client's turn.
+        task = asyncio.get_running_loop().create_task(self._guard(coroutine), context=contextvars.Context())
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
 
-async def _raise(error: Exception) -> None:
-    raise error
+    async def _guard(self, awaitable: Awaitable[None]) -> None:
+        try:
+            await awaitable
+        except Exception as error:  # noqa: BLE001 -- `failed` logs it
+            self.failed(error)

@@ -4,7 +4,7 @@ A handler raises `ProtocolError` for what it refuses; the consumer makes an `ERR
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from django.conf import settings
@@ -43,7 +43,7 @@ async def register(connection: Connection, message: client_messages.Register) ->
         )
 
 
-async def heartbeat(connection: Connection, _message: client_messages.Heartbeat) -> None:
+def heartbeat(connection: Connection, _message: client_messages.Heartbeat) -> None:
     """Reply `HEARTBEAT_ACK`; the consumer has noted that the client lives."""
     connection.reply(server_messages.HeartbeatAck())
 
@@ -106,7 +106,7 @@ async def call_end(connection: Connection, message: client_messages.CallEnd) -> 
     await peer.relay_change(connection, leg, server_messages.CallEnded(message.call_id, or_unset(message.reason)))
 
 
-async def ice_candidate(connection: Connection, message: client_messages.IceCandidate) -> None:
+def ice_candidate(connection: Connection, message: client_messages.IceCandidate) -> None:
     """Relay a candidate to the peer as it came; the connection knows its calls, so the registry is not asked."""
     leg = connection.legs.get(message.call_id)
     if leg is None:
@@ -144,14 +144,16 @@ async def pkd_lookup(connection: Connection, message: client_messages.PkdLookup)
     connection.reply(server_messages.PkdResult(message.client_id, public_key))
 
 
-async def turn_credentials(connection: Connection, _message: client_messages.TurnCredentials) -> None:
+def turn_credentials(connection: Connection, _message: client_messages.TurnCredentials) -> None:
     """Mint fresh credentials for a client that stays connected for longer than its last ones are valid."""
     expires_at = expiry()
     servers = counters.count_minted(ice_servers_until(_client_id_of(connection), expires_at))
     connection.reply(server_messages.FreshTurnCredentials(servers, expires_at))
 
 
-HANDLERS: dict[type[client_messages.ClientMessage], Callable[[Connection, Any], Awaitable[None]]] = {
+# One that returns nothing to await has handled its message.
+Handler = Callable[[Connection, Any], Coroutine[Any, Any, None] | None]
+HANDLERS: dict[type[client_messages.ClientMessage], Handler] = {
     client_messages.Register: register,
     client_messages.Heartbeat: heartbeat,
     client_messages.CallInitiate: call_initiate,
@@ -163,9 +165,6 @@ HANDLERS: dict[type[client_messages.ClientMessage], Callable[[Connection, Any], 
     client_messages.PkdLookup: pkd_lookup,
     client_messages.TurnCredentials: turn_credentials,
 }
-
-# Their handlers wait for threads or with a timeout, and so need a task.
-NEED_A_TASK = frozenset({client_messages.Register, client_messages.PkdRegister, client_messages.PkdLookup})
 
 
 def _client_id_of(connection: Connection) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from msgspec import UNSET, UnsetType
 
-from serving.send_queue import SendQueue
+from serving.contract import WebSocket
 from signaling.connections.handover import Handover
 from signaling.connections.legs import follow
 from signaling.connections.mailbox import Inbox
@@ -32,7 +32,7 @@ class Connection:
     )
 
     def __init__(
-        self, relay: Relay, channel: str, allowance: Allowance, outbound: SendQueue, close: Callable[[Close], None]
+        self, relay: Relay, channel: str, allowance: Allowance, outbound: WebSocket, close: Callable[[Close], None]
     ) -> None:
         self.owner = Owner(secrets.token_hex(8), channel)
         self.allowance = allowance

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from channels.testing import WebsocketCommunicator
 from django.utils.module_loading import import_string
 
-from serving.transport import EXTENSION, Event, EventQueue, PlainTransport, Take
+from serving.contract import EXTENSION, LOST, Event, Listener
 
 Connect: TypeAlias = Callable[[], Awaitable["Person"]]
 
@@ -75,6 +75,18 @@ class Person:
         await self.leaves(1006)
 
 
+class EventQueue(asyncio.Queue[Event]):
+    """Events that wait for an application; `take` is asked first about each that would not wait behind others."""
+
+    take: Callable[[Event], Event | None] | None = None
+
+    def put_nowait(self, event: Event) -> None:
+        """Queue what `take` leaves of an event."""
+        left = event if self.take is None or self.qsize() else self.take(event)
+        if left is not None:
+            super().put_nowait(left)
+
+
 class Communicator(WebsocketCommunicator):
     """A test's end of the application, whose queue asks what takes events while they are read."""
 
@@ -84,30 +96,93 @@ class Communicator(WebsocketCommunicator):
         return EventQueue()
 
 
-class OwnTransport(PlainTransport):
-    """A transport as our own server has it."""
+# An event of our own: handling the frame before has to be awaited.
+WAITS = "test.waits"
+
+
+class OwnWebSocket:
+    """A WebSocket as our own server has it: frames are handled while they are read, and written at once."""
 
     def __init__(self, receive: Any, send: Any) -> None:
-        super().__init__(receive, send)
-        self.queue: EventQueue = receive.__self__
+        self.receive, self.send = receive, send
+        self.incoming: EventQueue = receive.__self__
+        self.outgoing: asyncio.Queue[Event] = send.__self__
+        self.is_closed = self.is_idle = False
+        self.listener: Listener
 
-    def hand_over(self, take: Take) -> None:
-        """Give each event to `take` as it is put."""
-        self.queue.take = take
+    @property
+    def wire(self) -> "OwnWebSocket":
+        """Return what an application finds that nothing was wrapped for."""
+        return self
 
-    def close_code(self, event: Event) -> int:
-        """Return the code, which is exact."""
-        code: int = event["code"]
-        return code
+    def write(self, text: str, event: Event | None = None) -> bool:  # noqa: ARG002 -- the contract's
+        """Write at once."""
+        if not self.is_closed:
+            self.outgoing.put_nowait({"type": "websocket.send", "text": text})
+        return not self.is_closed
 
-    def detach(self) -> None:
-        """Let go of it."""
-        self.queue.take = None
+    def ping(self, _payload: bytes) -> bool:
+        """Send none."""
+        return False
+
+    def unsent(self) -> list[Event]:
+        """Return nothing: what is written is sent."""
+        return []
+
+    def close(self, code: int, reason: str) -> None:
+        """Close at once."""
+        if not self.is_closed:
+            self.is_closed = True
+            self.outgoing.put_nowait({"type": "websocket.close", "code": code, "reason": reason})
+
+    async def serve(self, listener: Listener) -> None:
+        """Tell the listener what comes."""
+        self.listener = listener
+        code = LOST
+        try:
+            code = await self._serve()
+        except Exception as error:  # noqa: BLE001 -- it is the listener's to log
+            listener.failed(error)
+        finally:
+            self.incoming.take = None
+            await listener.closed(code)
+
+    async def _serve(self) -> int:
+        await self.receive()
+        await self.listener.opened()
+        self.incoming.take = self._take
+        while True:
+            self.is_idle = True
+            event = await self.receive()
+            self.is_idle = False
+            if event["type"] == WAITS:
+                await event["rest"]
+            elif event["type"] == "websocket.disconnect":
+                code: int = event["code"]
+                return code
+            elif event["type"] == "websocket.ping":
+                self.listener.pinged()
+            elif (rest := self.listener.received(event.get("text"), event.get("bytes"))) is not None:
+                await rest
+
+    def _take(self, event: Event) -> Event | None:
+        if event["type"] != "websocket.receive" or not self.is_idle:
+            return event
+        rest: Awaitable[None] | None
+        try:
+            rest = self.listener.received(event.get("text"), event.get("bytes"))
+        except Exception as error:  # noqa: BLE001 -- `serve` meets it
+            rest = _raise(error)
+        return None if rest is None else {"type": WAITS, "rest": rest}
+
+
+async def _raise(error: Exception) -> None:
+    raise error
 
 
 async def handing_over(scope: Any, receive: Any, send: Any) -> None:
     """Run the application as our own server does, where frames are handled while they are read."""
-    await application(scope | {"extensions": {EXTENSION: OwnTransport(receive, send)}}, receive, send)
+    await application(scope | {"extensions": {EXTENSION: OwnWebSocket(receive, send)}}, receive, send)
 
 
 async def connect(address: str = "203.0.113.9", path: str = "/signal", server: Any = handing_over) -> Person:

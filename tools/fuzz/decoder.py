@@ -61,8 +61,8 @@ def main(arguments: list[str]) -> None:
     """Let atheris take over."""
     import atheris  # noqa: PLC0415 -- it is optional
 
-    with atheris.instrument_imports(include=["signaling", "securecall_site"]):
-        import serving.daphne_websocket  # noqa: F401, PLC0415
+    with atheris.instrument_imports(include=["signaling", "serving"]):
+        import serving.wire  # noqa: F401, PLC0415
         import signaling.protocol.decoding  # noqa: F401, PLC0415
     atheris.Setup(["tools.fuzz.decoder", *arguments], check)
     atheris.Fuzz()

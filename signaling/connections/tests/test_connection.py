@@ -1,12 +1,10 @@
 import asyncio
 import json
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
-from serving.send_queue import SendQueue, Trouble
-from serving.transport import PlainTransport
+from serving.contract import Event, Listener
 from signaling.connections.connection import Connection
 from signaling.connections.relay import Relay
 from signaling.delivery.events import group_of
@@ -42,19 +40,32 @@ class Socket:
     # Whether the server lets the sender wait.
     is_full: bool = False
 
-    async def receive(self) -> dict[str, Any]:
-        await asyncio.Event().wait()
-        return {}
+    waiting: list[Event] = field(default_factory=list)
 
-    async def send(self, event: dict[str, Any]) -> None:
+    def write(self, text: str, event: Event | None = None) -> bool:
         if self.is_gone:
-            raise ConnectionResetError
+            return False
         if self.is_full:
-            await asyncio.Event().wait()
-        self.frames.append(event["text"])
+            self.waiting += [event] if event else []
+        else:
+            self.frames.append(text)
+        return True
 
-    def stop(self, trouble: Trouble) -> None:
-        raise AssertionError(trouble)
+    def unsent(self) -> list[Event]:
+        waiting, self.waiting = self.waiting, []
+        return waiting
+
+    def ping(self, payload: bytes) -> bool:
+        raise AssertionError(payload)
+
+    def close(self, code: int, reason: str) -> None:
+        raise AssertionError(code, reason)
+
+    async def send(self, event: Event) -> None:
+        raise AssertionError(event)
+
+    async def serve(self, listener: Listener) -> None:
+        raise AssertionError(listener)
 
     def types(self) -> list[str]:
         return [json.loads(frame)["type"] if frame.startswith("{") else frame for frame in self.frames]
@@ -76,9 +87,8 @@ def socket() -> Socket:
 
 
 async def connect(relay: Relay, socket: Socket) -> Connection:
-    outbound = SendQueue(PlainTransport(socket.receive, socket.send), 0, socket.stop)
     channel = await relay.switch.new_channel()
-    connection = Connection(relay, channel, Allowance(Limits(), 0), outbound, socket.closes.append)
+    connection = Connection(relay, channel, Allowance(Limits(), 0), socket, socket.closes.append)
     relay.switch.attach(channel, connection.deliver)
     return connection
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
-from serving.frames import text_frame, whole_text_frame
+from serving.frames import head_bytes, is_usual_so_far, payload_bytes, text_frame, whole_text_frame
 
 LENGTHS = (0, 1, 3, 4, 125, 126, 127, 65_535)
 
@@ -86,3 +86,29 @@ def test_anything_is_read_as_the_library_reads_it(data: bytes) -> None:
 def test_text_is_framed_as_the_library_frames_it(length: int) -> None:
     payload = b"x" * length
     assert text_frame(payload) == Frame(Opcode.TEXT, payload).serialize(mask=False)
+
+
+@given(length=st.sampled_from((0, 1, 125, 126, 300, 65_535)), missing=st.integers(1, 400))
+def test_part_of_a_usual_frame_is_usual_so_far(length: int, missing: int) -> None:
+    part = from_client(b"x" * length)[:-missing]
+    assert is_usual_so_far(part, 0)
+    assert is_usual_so_far(b"before" + part, 6)
+
+
+@pytest.mark.parametrize("opcode", [Opcode.CONT, Opcode.BINARY, Opcode.PING, Opcode.PONG, Opcode.CLOSE])
+def test_part_of_another_frame_is_not_usual(opcode: Opcode) -> None:
+    assert not is_usual_so_far(from_client(b"xxxx", opcode)[:2], 0)
+
+
+@pytest.mark.parametrize("data", [from_client(b"\xff"), b"\x81\xfe\x00\x05", b"\x81\xff", b"\x81\x01"])
+def test_frame_that_will_not_be_read_is_not_usual(data: bytes) -> None:
+    assert not is_usual_so_far(data, 0)
+
+
+@given(payload=st.integers(0, 70_000), is_masked=st.booleans(), opcode=st.sampled_from((Opcode.TEXT, Opcode.BINARY)))
+def test_lengths_of_a_frame_are_known_from_its_head(payload: int, opcode: Opcode, *, is_masked: bool) -> None:
+    frame = Frame(opcode, b"x" * payload).serialize(mask=is_masked)
+    head = head_bytes(frame[:2])
+    assert head + payload == len(frame)
+    assert payload_bytes(frame[:head]) == payload
+    assert head_bytes(frame[:1]) == 2

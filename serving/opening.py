@@ -1,0 +1,137 @@
+"""The opening handshake: what a client's first request asks for, and the answers to it (RFC 6455, section 4.2)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+from websockets.server import ServerProtocol
+
+from serving.contract import Scope
+from serving.rare_frames import logger
+
+END_OF_HEAD = b"\r\n\r\n"
+VERSION = "13"
+# What the library reads of a handshake; it is given no other, so that those are the application's to judge.
+HANDSHAKE = ("Connection", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
+
+MALFORMED = "Send a valid opening handshake: a request line, headers with valid names and values, and no body."
+
+Address = tuple[str, int]
+
+
+@dataclass(slots=True)
+class Opening:
+    """A handshake that awaits the application's answer."""
+
+    protocol: ServerProtocol
+    response: Response
+    scope: Scope
+
+    def accepted(self, subprotocol: str | None, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        """Return the answer 101, with what the application adds."""
+        if subprotocol is not None:
+            self.response.headers["Sec-WebSocket-Protocol"] = subprotocol
+        for name, value in headers:
+            self.response.headers[name.decode("latin-1")] = value.decode("latin-1")
+        return _serialized(self.protocol, self.response)
+
+    def rejected(self, status: int, sentence: str) -> bytes:
+        """Return an answer that refuses the handshake with a sentence."""
+        return _serialized(self.protocol, self.protocol.reject(status, f"{sentence}\n"))
+
+
+def is_for_us(head: bytes, paths: frozenset[bytes]) -> bool:
+    """Return whether a request may ask for a WebSocket, or for a path where there is nothing else."""
+    return b"websocket" in head.lower() or _path_of(head) in paths
+
+
+def read_opening(
+    head: bytes, client: Address | None, server: Address | None, paths: frozenset[bytes]
+) -> Opening | bytes | None:
+    """Read a request; returns the handshake, or what to answer to one that is not valid. None: it is plain HTTP."""
+    protocol = ServerProtocol(logger=logger)
+    protocol.receive_data(head)
+    requests = [event for event in protocol.events_received() if isinstance(event, Request)]
+    if not requests:
+        return refusal(400, MALFORMED) if _asks(head) or _path_of(head) in paths else None
+    (request,) = requests
+    if not _wants_websocket(request.headers) and _path_of(head) not in paths:
+        return None
+    response = protocol.accept(_handshake_of(request))
+    if response.status_code != 101:  # noqa: PLR2004 -- Switching Protocols
+        if request.headers.get_all("Sec-WebSocket-Version") != [VERSION]:
+            response.headers["Sec-WebSocket-Version"] = VERSION
+        return _serialized(protocol, response)
+    return Opening(protocol, response, _scope(request, client, server))
+
+
+def refusal(status: int, sentence: str) -> bytes:
+    """Return an HTTP answer that says why there is no other."""
+    protocol = ServerProtocol(logger=logger)
+    return _serialized(protocol, protocol.reject(status, f"{sentence}\n"))
+
+
+def _serialized(protocol: ServerProtocol, response: Response) -> bytes:
+    protocol.send_response(response)
+    return b"".join(protocol.data_to_send())
+
+
+def _path_of(head: bytes) -> bytes:
+    parts = head.split(b" ", 2)
+    return parts[1].partition(b"?")[0] if len(parts) == 3 else b""  # noqa: PLR2004 -- method, target and the rest
+
+
+def _asks(head: bytes) -> bool:
+    lines = head.lower().split(b"\r\n")
+    return any(line.startswith(b"upgrade:") and b"websocket" in line for line in lines)
+
+
+def _wants_websocket(headers: Headers) -> bool:
+    tokens = ",".join(headers.get_all("Upgrade")).lower().split(",")
+    return "websocket" in (token.strip() for token in tokens)
+
+
+def _handshake_of(request: Request) -> Request:
+    """Return the request with the handshake's headers alone.
+
+    The library takes no `Upgrade` but `websocket`; a client may offer several protocols (RFC 9110, section 7.8).
+    """
+    headers = Headers()
+    for name in HANDSHAKE:
+        for value in request.headers.get_all(name):
+            headers[name] = value
+    if _wants_websocket(headers):
+        del headers["Upgrade"]
+        headers["Upgrade"] = "websocket"
+    return Request(request.path, headers, request.method, request.protocol)
+
+
+def _scope(request: Request, client: Address | None, server: Address | None) -> Scope:
+    path, _, query = request.path.partition("?")
+    named: list[tuple[str, str]] = list(request.headers.raw_items())
+    return {
+        "type": "websocket",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "scheme": "ws",
+        "path": unquote(path),
+        "raw_path": path.encode("ascii"),
+        "root_path": "",
+        "query_string": query.encode("ascii"),
+        # A name with an underscore could pass for another in the environment of a CGI program.
+        "headers": [
+            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in named if "_" not in name
+        ],
+        "client": client,
+        "server": server,
+        "subprotocols": _listed(request.headers, "Sec-WebSocket-Protocol"),
+        "extensions": {},
+    }
+
+
+def _listed(headers: Headers, name: str) -> list[str]:
+    values: list[Any] = [value.strip() for value in ",".join(headers.get_all(name)).split(",")]
+    return [value for value in values if value]

@@ -1,0 +1,310 @@
+"""The first request of a connection, and those after it: byte by byte, and behind real proxies."""
+
+import asyncio
+import json
+import os
+import resource
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import unix_connect
+
+from tests.support.client import Client
+from tests.support.servers import RunningServer, eventually, server
+from tests.support.services.process import NotInstalledError, skip_or_fail
+from tests.support.services.proxies import haproxy, nginx
+
+KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+VERSION = "Sec-WebSocket-Version: 13\r\n"
+UPGRADE = "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+END = "\r\n"
+# RFC 6455, section 1.3
+ACCEPT = b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+
+def head(*lines: str, path: str = "/signal", method: str = "GET", version: str = "1.1") -> bytes:
+    return f"{method} {path} HTTP/{version}\r\nHost: 127.0.0.1\r\n{''.join(lines)}\r\n".encode()
+
+
+HANDSHAKE = head(UPGRADE, VERSION, KEY)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[RunningServer]:
+    with server(env={"LIMIT_NEW_CONNECTIONS_PER_IP_PER_MINUTE": "0"}) as started:
+        yield started
+        assert "Traceback" not in started.log
+        assert '"level": "ERROR"' not in started.log
+
+
+def connected(running: RunningServer) -> socket.socket:
+    return socket.create_connection((running.host, running.port), 20)
+
+
+def hears(client: socket.socket, words: bytes) -> bytes:
+    """Read until these words have come."""
+    came = b""
+    while words not in came:
+        part = client.recv(65_536)
+        assert part, came
+        came += part
+    return came
+
+
+def answer_to(running: RunningServer, request: bytes) -> bytes:
+    """Send a request; returns all that the server says until it closes the connection."""
+    with closing(connected(running)) as client:
+        client.sendall(request)
+        answer = b""
+        while part := client.recv(65_536):
+            answer += part
+        return answer
+
+
+def speaks(client: socket.socket) -> None:
+    """Exchange a heartbeat on an open WebSocket."""
+    # Its mask is four zeros.
+    text = b'{"type":"HEARTBEAT"}'
+    client.sendall(bytes((0x81, 0x80 + len(text))) + bytes(4) + text)
+    hears(client, b'"HEARTBEAT_ACK"')
+
+
+# --- The opening handshake ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_handshake_may_come_in_pieces(running: RunningServer, size: int) -> None:
+    with closing(connected(running)) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for place in range(0, len(HANDSHAKE), size):
+            client.sendall(HANDSHAKE[place : place + size])
+            time.sleep(0.001)
+        assert ACCEPT in hears(client, b"\r\n\r\n")
+        speaks(client)
+
+
+def test_server_idles_while_a_head_is_incomplete(running: RunningServer) -> None:
+    with closing(connected(running)) as client:
+        client.sendall(HANDSHAKE[:-10])
+        before = processor_seconds(running)
+        time.sleep(1)
+        assert processor_seconds(running) - before < 0.3
+        client.sendall(HANDSHAKE[-10:])
+        hears(client, ACCEPT)
+
+
+def test_frames_may_come_with_the_handshake(running: RunningServer) -> None:
+    text = b'{"type":"HEARTBEAT"}'
+    with closing(connected(running)) as client:
+        client.sendall(HANDSHAKE + bytes((0x81, 0x80 + len(text))) + bytes(4) + text)
+        hears(client, b'"HEARTBEAT_ACK"')
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param("Upgrade: h2c, websocket\r\nConnection: Upgrade, HTTP2-Settings\r\n", id="two protocols"),
+        pytest.param(
+            "Upgrade: h2c\r\nUpgrade: WebSocket\r\nConnection: keep-alive\r\nConnection: upgrade\r\n", id="two lines"
+        ),
+        pytest.param(f"{UPGRADE}Sec-WebSocket-Extensions: permessage-deflate\r\n", id="an extension"),
+        pytest.param(f"{UPGRADE}Sec-WebSocket-Protocol: one, two\r\n", id="protocols"),
+        pytest.param(f"{UPGRADE}Daphne-Root-Path: /elsewhere\r\n", id="a root path"),
+        pytest.param(f"{UPGRADE}Daphne-Root-Path: \xe9\r\n", id="a root path that is no ASCII"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/signal", "/signal/", "/signal?a=b"])
+def test_handshake_that_offers_more_is_accepted(running: RunningServer, lines: str, path: str) -> None:
+    with closing(connected(running)) as client:
+        client.sendall(head(lines, VERSION, KEY, path=path))
+        told = hears(client, b"\r\n\r\n")
+        assert told.startswith(b"HTTP/1.1 101 ")
+        assert b"Sec-WebSocket-Extensions" not in told
+        speaks(client)
+
+
+@pytest.mark.parametrize(
+    ("request_head", "status"),
+    [
+        pytest.param(head(), 426, id="a plain GET"),
+        pytest.param(head(path="/signal/"), 426, id="a plain GET with a slash"),
+        pytest.param(head(VERSION, KEY), 426, id="no upgrade"),
+        pytest.param(head("Upgrade: websocket\r\n", VERSION, KEY), 426, id="no connection"),
+        pytest.param(head(UPGRADE, VERSION), 400, id="no key"),
+        pytest.param(head(UPGRADE, VERSION, KEY, KEY), 400, id="two keys"),
+        pytest.param(head(UPGRADE, VERSION, "Sec-WebSocket-Key: short\r\n"), 400, id="a short key"),
+        pytest.param(head(UPGRADE, KEY), 400, id="no version"),
+        pytest.param(head(UPGRADE, KEY, "Sec-WebSocket-Version: 8\r\n"), 400, id="another version"),
+        pytest.param(head(UPGRADE, VERSION, KEY, "Content-Length: 4\r\n") + b"body", 400, id="a body"),
+        pytest.param(head(UPGRADE, VERSION, KEY, "Transfer-Encoding: chunked\r\n"), 400, id="chunks"),
+        pytest.param(head(UPGRADE, VERSION, KEY, "no colon\r\n"), 400, id="a line that is no header"),
+        pytest.param(head(UPGRADE, VERSION, KEY, "\x00: x\r\n"), 400, id="a name that is none"),
+        pytest.param(head(UPGRADE, VERSION, KEY, method="POST"), 405, id="another method"),
+        pytest.param(head(UPGRADE, VERSION, KEY, version="1.0"), 505, id="an older HTTP"),
+    ],
+)
+def test_handshake_that_is_not_valid_is_refused_with_a_sentence(
+    running: RunningServer, request_head: bytes, status: int
+) -> None:
+    told = answer_to(running, request_head)
+    answer, _, body = told.partition(b"\r\n\r\n")
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"Content-Type: text/plain" in answer
+    assert b"<" not in body
+    assert body.endswith(b".\n")
+    assert len(body.split()) > 3
+
+
+def test_another_version_is_told_the_one_that_there_is(running: RunningServer) -> None:
+    assert b"\r\nSec-WebSocket-Version: 13\r\n" in answer_to(
+        running, head(UPGRADE, KEY, "Sec-WebSocket-Version: 8\r\n")
+    )
+
+
+def test_other_path_is_refused_with_a_sentence(running: RunningServer) -> None:
+    told = answer_to(running, head(UPGRADE, VERSION, KEY, path="/elsewhere"))
+    assert told.startswith(b"HTTP/1.1 403 ")
+    assert b"Content-Type: text/plain" in told
+
+
+def test_root_path_from_outside_means_nothing_to_http(running: RunningServer) -> None:
+    for value in ("/elsewhere", "\xe9", "%ff"):
+        told = answer_to(running, head(f"Daphne-Root-Path: {value}\r\nConnection: close\r\n", path="/health"))
+        assert told.startswith(b"HTTP/1.1 200 ")
+
+
+def test_plain_http_that_speaks_of_websockets_is_plain_http(running: RunningServer) -> None:
+    told = answer_to(running, head("X-Note: websocket\r\nConnection: close\r\n", path="/health"))
+    assert told.startswith(b"HTTP/1.1 200 ")
+    told = answer_to(running, head("Upgrade: h2c\r\nConnection: close\r\n", path="/health"))
+    assert told.startswith(b"HTTP/1.1 200 ")
+
+
+# --- A later request ----------------------------------------------------------------------------------------
+
+
+def test_upgrade_may_be_a_later_request(running: RunningServer) -> None:
+    with closing(connected(running)) as client:
+        for _ in range(3):
+            client.sendall(head(path="/health"))
+            hears(client, b'{"status":"ok"}')
+        client.sendall(HANDSHAKE)
+        assert ACCEPT in hears(client, b"\r\n\r\n")
+        speaks(client)
+        # Close 3000; the answer to it, a FIN and no reset show whose connection it is.
+        client.sendall(bytes.fromhex("8882 00000000 0bb8"))
+        assert client.recv(100) == bytes.fromhex("8802 0bb8")
+        assert client.recv(100) == b""
+
+
+def test_later_request_for_a_websocket_may_be_wrong(running: RunningServer) -> None:
+    for wrong, status in ((head(), 426), (head(UPGRADE, VERSION), 400)):
+        with closing(connected(running)) as client:
+            client.sendall(head(path="/health"))
+            hears(client, b'{"status":"ok"}')
+            client.sendall(wrong)
+            assert hears(client, b"\r\n\r\n").startswith(f"HTTP/1.1 {status} ".encode())
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        pytest.param(b"GET /signal HTTP/1.1\r\nX-Slow: ", id="head"),
+        pytest.param(b"G", id="request line"),
+        pytest.param(b"POST /api/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 99\r\n\r\n", id="body"),
+    ],
+)
+def test_later_request_that_does_not_end_is_cut_off(running: RunningServer, begun: bytes) -> None:
+    with closing(connected(running)) as client:
+        client.sendall(head(path="/health"))
+        hears(client, b'{"status":"ok"}')
+        client.sendall(begun)
+        start = time.monotonic()
+        client.settimeout(0.5)
+        with suppress(ConnectionError):
+            while True:
+                client.sendall(b"x")
+                try:
+                    if not client.recv(100):
+                        break
+                except TimeoutError:
+                    assert time.monotonic() - start < 15
+        assert time.monotonic() - start > 9
+
+
+@pytest.fixture(params=[nginx, haproxy])
+def proxy(request: pytest.FixtureRequest, running: RunningServer) -> Iterator[str]:
+    before: Callable[[int], AbstractContextManager[str]] = request.param
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(before(running.port))
+        except NotInstalledError as error:
+            missing = error
+        else:
+            yield path
+            return
+    skip_or_fail(missing)
+
+
+async def test_upgrades_behind_a_proxy_that_keeps_connections_get_the_wire(proxy: str) -> None:
+    for _ in range(5):
+        reader, writer = await asyncio.open_unix_connection(proxy)
+        writer.write(head("Connection: close\r\n", path="/health"))
+        assert b'{"status":"ok"}' in await reader.read()
+        writer.close()
+        async with unix_connect(proxy, "ws://127.0.0.1/signal", compression=None) as client:
+            async with asyncio.timeout(10):
+                await (await client.ping(b"life"))
+                await client.send('{"type":"HEARTBEAT"}')
+                assert json.loads(await client.recv())["type"] == "HEARTBEAT_ACK"
+                await client.close(3000)
+            assert client.close_code == 3000
+
+
+# --- The limit of files -------------------------------------------------------------------------------------
+
+
+def processor_seconds(running: RunningServer) -> float:
+    fields = Path(f"/proc/{running.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_at_the_limit_of_files_health_answers_and_the_process_idles() -> None:
+    with server(env={"LIMIT_CONNECTIONS_PER_IP": "0", "LIMIT_NEW_CONNECTIONS_PER_IP_PER_MINUTE": "0"}) as running:
+        there = len(list(Path(f"/proc/{running.process.pid}/fd").iterdir()))
+        resource.prlimit(running.process.pid, resource.RLIMIT_NOFILE, (there + 20, there + 20))
+        with ExitStack() as stack:
+            clients = [stack.enter_context(closing(connected(running))) for _ in range(60)]
+            refused = 0
+            for client in clients:
+                client.sendall(HANDSHAKE)
+            for client in clients[:20]:
+                if b" 101 " not in client.recv(4096):
+                    refused += 1
+            time.sleep(1)
+            before = processor_seconds(running)
+            time.sleep(1)
+            assert processor_seconds(running) - before < 0.3
+            assert running.is_healthy()
+            # Those who are in do not notice.
+            speaks(clients[0])
+
+        # There is room again.
+        def room() -> bool | None:
+            with closing(connected(running)) as client:
+                client.sendall(HANDSHAKE)
+                return b" 101 " in client.recv(4096) or None
+
+        eventually(room, lambda: running.log, 20)
+        assert running.is_healthy()
+        assert "Traceback" not in running.log
+
+
+async def test_client_of_the_library_is_served(running: RunningServer) -> None:
+    async with Client(running.ws_url) as client:
+        await client.send("HEARTBEAT")
+        await client.expects("HEARTBEAT_ACK")
