@@ -44,7 +44,7 @@ SETTINGS = (
     "DJANGO_",
     "DRAIN_SECONDS",
     "HEARTBEAT_",
-    "HOLD_SECONDS",
+    "HOLD_",
     "LIMIT_",
     "METRICS_",
     "PORT",

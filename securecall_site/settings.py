@@ -51,6 +51,7 @@ TIMEOUTS = Timeouts(
     heartbeat_seconds=env.seconds("HEARTBEAT_TIMEOUT_SECONDS", 60),
     ring_seconds=env.seconds("RING_TIMEOUT_SECONDS", 60),
     hold_seconds=env.seconds("HOLD_SECONDS", 30),
+    hold_going_away_seconds=env.seconds("HOLD_GOING_AWAY_SECONDS", 5),
 )
 METRICS_TOKEN = env.token("METRICS_TOKEN")
 # Whether the admin asks for a second factor.

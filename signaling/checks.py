@@ -49,6 +49,12 @@ def check_timeouts(**_: Any) -> list[checks.CheckMessage]:
             "a client that lost its connection waits a moment before it comes back, and finds its calls ended",
         ),
         Least(
+            "HOLD_GOING_AWAY_SECONDS",
+            timeouts.hold_going_away_seconds,
+            2,
+            "a page that reloads, or an app that changes networks, comes back and finds its calls ended",
+        ),
+        Least(
             "DRAIN_SECONDS",
             settings.DRAIN_SECONDS,
             2,

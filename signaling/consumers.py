@@ -19,12 +19,13 @@ from signaling.connections.connection import Connection
 from signaling.delivery.events import MESSAGE, Event
 from signaling.handlers import HANDLERS
 from signaling.protocol.closing import (
-    CLEAN_CODES,
     INTERNAL_ERROR,
     SLOW_CONSUMER,
     TOO_MANY_CONNECTIONS,
     TOO_MANY_REQUESTS,
     Close,
+    Hold,
+    hold_after,
 )
 from signaling.protocol.decoding import decode_envelope, decode_payload, named_in
 from signaling.protocol.errors import (
@@ -67,8 +68,8 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
     tick: int
     # What ended the connection; until something better is known.
     ended_by: Close | int = INTERNAL_ERROR
-    # Only a deliberate close by the client ends its calls.
-    is_clean = False
+    # How long its calls are held once it has ended: the client's close alone may shorten it.
+    hold: Hold = Hold.FULL
     is_admitted = False
     is_shut = False
 
@@ -193,7 +194,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
         if not self.is_shut:
             self.is_shut = True
             self.ended_by = close
-            self.connection.leave_soon(hold=True)
+            self.connection.leave_soon(hold=Hold.FULL)
             self.websocket.close(*close)
 
     async def close(self, code: int | None = None, reason: str | None = None) -> None:
@@ -203,7 +204,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
     async def closed(self, code: int) -> None:
         """Clean up after the connection ended with this code."""
         if not self.is_shut:
-            self.is_clean = code in CLEAN_CODES
+            self.hold = hold_after(code)
             self.ended_by = code
         await self.disconnect(code)
 
@@ -211,7 +212,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
         """Clean up, however the connection ended."""
         self.node.discard(self)
         try:
-            await asyncio.shield(self.connection.leave_soon(hold=not self.is_clean))
+            await asyncio.shield(self.connection.leave_soon(hold=self.hold))
         finally:
             self.node.layer.detach(self.channel_name)
             if self.is_admitted:

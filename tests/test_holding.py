@@ -177,11 +177,10 @@ async def test_end_of_a_call_is_told_however_much_waits(
 # --- A clean close ends -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("code", [1000, 1001])
 @pytest.mark.parametrize("is_answered", [False, True])
-async def test_clean_close_ends_calls_at_once(alice: Person, bob: Person, code: int, *, is_answered: bool) -> None:
+async def test_clean_close_ends_calls_at_once(alice: Person, bob: Person, *, is_answered: bool) -> None:
     call_id = await (alice.talks_to(bob) if is_answered else alice.rings(bob))
-    await bob.close(code)
+    await bob.close()
     ended = await alice.expects("CALL_ENDED", seconds=1)
     assert ended == {"callId": call_id, "reason": "peer_disconnected"}
     await alice.send("ICE_CANDIDATE", callId=call_id, candidate=CANDIDATE)
@@ -215,6 +214,40 @@ async def test_messages_right_before_a_clean_close_arrive(alice: Person, bob: Pe
     await bob.close()
     assert await alice.expects("CALL_REJECTED") == {"callId": call_id, "reason": "busy"}
     await alice.expects_nothing_else()
+
+
+# --- Who goes away is soon back ---------------------------------------------------------------------
+
+
+async def test_client_that_goes_away_finds_its_calls(join: Join, target: Target, alice: Person, bob: Person) -> None:
+    call_id = await alice.talks_to(bob)
+    await bob.close(1001)
+    await alice.expects_nothing_else()
+    bob = await returns(bob, join, target.there)
+    await alice.reaches(bob, call_id)
+    await bob.reaches(alice, call_id)
+
+
+@pytest.fixture(scope="module", params=["memory", "redis"])
+def brief(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
+    env = {"HOLD_GOING_AWAY_SECONDS": str(HOLD_SECONDS)}
+    if request.param == "redis":
+        env["REDIS_URL"] = request.getfixturevalue("redis_url").replace("/0", "/14")
+    with server(env=env) as running:
+        yield running
+
+
+async def test_client_that_goes_away_is_held_for_less_long(join: Join, brief: RunningServer) -> None:
+    alice, bob, carol = await join("alice", brief), await join("bob", brief), await join("carol", brief)
+    gone, lost = await alice.talks_to(bob), await alice.talks_to(carol)
+    await drops(carol, bob, lost)
+    start = time.monotonic()
+    await bob.close(1001)
+    ended = await alice.expects("CALL_ENDED", seconds=HOLD_SECONDS + 3)
+    assert ended == {"callId": gone, "reason": "peer_disconnected"}
+    assert time.monotonic() - start >= HOLD_SECONDS * 0.9
+    carol = await join("carol", brief, client_id=carol.id)
+    await alice.reaches(carol, lost)
 
 
 # --- Who does not come back -------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from signaling.connections.relay import Relay
 from signaling.connections.states import LEAVING_STATES, TRANSITIONS, ConnectionEvent, ConnectionState
 from signaling.delivery.events import BATCH, DISCONNECT, MESSAGE, RELEASED, RETURNED, SUPERSEDE, Event, changing
 from signaling.protocol.calls import Leg
-from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, SUPERSEDED, Close
+from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, SUPERSEDED, Close, Hold
 from signaling.protocol.errors import ProtocolError, UnavailableError
 from signaling.protocol.limits import Allowance
 from signaling.protocol.server_messages import CallEnded, Registered, ServerMessage, error_for
@@ -122,7 +122,7 @@ class Connection:
     def rejoin(self, joined: Joined | None) -> None:
         """Deliver what the registry held, then the inbox, and end calls that it lost; None: leave, superseded."""
         if joined is None:
-            self.leave_soon(hold=True, then=SUPERSEDED)
+            self.leave_soon(hold=Hold.FULL, then=SUPERSEDED)
             return
         before, self._legs_before = self._legs_before or {}, None
         self.legs = {**before, **self.legs, **joined.legs}
@@ -147,7 +147,7 @@ class Connection:
         if self.client_id == client_id:
             self.rejoin(joined)
 
-    def leave_soon(self, *, hold: bool, then: Close | None = None) -> "asyncio.Task[None]":
+    def leave_soon(self, *, hold: Hold, then: Close | None = None) -> "asyncio.Task[None]":
         """Start to give the client ID back, once, and close the connection with `then` afterwards.
 
         From here on nothing is written: what comes, and what was not sent yet, goes to the registry with the ID.
@@ -160,7 +160,7 @@ class Connection:
             self._leaving.add_done_callback(lambda _: self._close(then))
         return self._leaving
 
-    async def _leave(self, *, hold: bool) -> None:
+    async def _leave(self, *, hold: Hold) -> None:
         if self._joining is not None:
             await asyncio.shield(self._joining)
         client_id, self.client_id = self.client_id, None
@@ -174,9 +174,9 @@ class Connection:
     def _obey(self, kind: str, event: Event) -> None:
         if kind == SUPERSEDE:
             if event["connection"] == self.owner.connection_id:
-                self.leave_soon(hold=True, then=SUPERSEDED)
+                self.leave_soon(hold=Hold.FULL, then=SUPERSEDED)
         elif kind == DISCONNECT:
-            self.leave_soon(hold=True, then=DISCONNECTED_BY_OPERATOR)
+            self.leave_soon(hold=Hold.FULL, then=DISCONNECTED_BY_OPERATOR)
         elif kind == RELEASED:
             self._handover.note_release()
         elif kind == RETURNED:

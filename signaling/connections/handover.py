@@ -22,6 +22,7 @@ from functools import partial
 from signaling.connections.mailbox import Inbox
 from signaling.connections.relay import Relay
 from signaling.delivery.events import RELEASED, SUPERSEDE, Event, group_of
+from signaling.protocol.closing import Hold
 from signaling.protocol.errors import UnavailableError
 from signaling.registry.contract import Joined, Owner, Released, SupersededError
 from signaling.telemetry.counters import counters
@@ -67,10 +68,10 @@ class Handover:
             joined = await self._relay.registry.join(client_id, self._owner)
         except BaseException:
             # Redis may have carried out what it could not answer.
-            await self.leave(client_id, hold=True)
+            await self.leave(client_id, hold=Hold.FULL)
             raise
         if joined is None:
-            await self.leave(client_id, hold=True)
+            await self.leave(client_id, hold=Hold.FULL)
             raise SupersededError
         return joined
 
@@ -86,7 +87,7 @@ class Handover:
         # A call that this client was never told of is not there for it.
         return Joined({call_id: leg for call_id, leg in joined.legs.items() if call_id in known}, joined.held)
 
-    async def leave(self, client_id: str, *, hold: bool) -> None:
+    async def leave(self, client_id: str, *, hold: Hold) -> None:
         """Give `client_id` back; its calls are held with `hold`, or when a newer connection waits for the ID.
 
         1. Leave the group of the ID. When this returns, all that was on its way to the group is in the inbox, and what
@@ -134,7 +135,7 @@ class Handover:
                 if is_reached or silences >= SILENCES:
                     await self._relay.registry.evict(client_id, claim.holder)
 
-    async def _release(self, client_id: str, events: list[Event], *, hold: bool) -> None:
+    async def _release(self, client_id: str, events: list[Event], *, hold: Hold) -> None:
         """Release `client_id` and give `events` to the registry in one step; while Redis is away, later."""
         try:
             released = await self._relay.registry.release(client_id, self._owner, events, hold=hold)
@@ -151,7 +152,7 @@ class Handover:
         counters.messages_held += len(events)
         await self._tell(released)
 
-    async def _release_late(self, client_id: str, events: list[Event], *, hold: bool) -> None:
+    async def _release_late(self, client_id: str, events: list[Event], *, hold: Hold) -> None:
         self._owed_for = None
         if self._client_id == client_id:
             # It registered again on the same connection, and keeps the ID.

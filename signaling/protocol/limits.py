@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from pkd.keys import DEFAULT_MAX_BYTES
+from signaling.protocol.closing import Hold
 from signaling.protocol.errors import RateLimitedError
 
 # Refused messages are counted over this long before the connection is closed.
@@ -35,6 +36,13 @@ class Timeouts:
     heartbeat_seconds: float = 60
     ring_seconds: float = 60
     hold_seconds: float = 30
+    hold_going_away_seconds: float = 5
+
+    def seconds_of(self, hold: Hold) -> float:
+        """Return how long `hold` lasts: a brief one no longer than a full one."""
+        if hold is Hold.BRIEF:
+            return min(self.hold_going_away_seconds, self.hold_seconds)
+        return self.hold_seconds
 
 
 class TokenBucket:

@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 from signaling.delivery.events import Event
 from signaling.protocol.calls import Action, EndReason, Leg, State
+from signaling.protocol.closing import Hold
 
 
 class Owner(NamedTuple):
@@ -107,11 +108,11 @@ class Registry(Protocol):
     async def join(self, client_id: str, owner: Owner) -> Joined | None:
         """Make `owner` reachable and hand over the held events; return None when it has the ID no more."""
 
-    async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: bool) -> Released | None:
+    async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: Hold) -> Released | None:
         """Release a client ID; return None when `owner` had it no more.
 
-        With `hold`, or when there is a successor, the calls go on, and `strays`, events that reached this connection
-        too late, go to the beginning of the held queue. Without, the calls end.
+        With `hold`, for as long as it says, or when there is a successor, the calls go on, and `strays`, events that
+        reached this connection too late, go to the beginning of the held queue. Without, the calls end.
         """
 
     async def evict(self, client_id: str, connection_id: str) -> None:

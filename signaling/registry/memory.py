@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 
 from signaling.delivery.events import Event, is_needed, size_of
 from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, TRANSITIONS, Action, EndReason, Leg, Role, State
+from signaling.protocol.closing import Hold
 from signaling.protocol.errors import (
     CallNotFoundError,
     InvalidMessageError,
@@ -26,7 +27,7 @@ from signaling.registry.contract import (
     Status,
     SupersededError,
 )
-from signaling.registry.memory_records import Addresses, Call, Client
+from signaling.registry.memory_records import Addresses, Call, Client, Deadlines
 from signaling.registry.rules import TOO_MANY_CALLS, TOO_MUCH_HELD, USED_CALL_ID
 
 
@@ -38,9 +39,8 @@ class MemoryRegistry:
         self._timeouts = timeouts
         self._clock = clock
         self._clients: dict[str, Client] = {}
-        # Both in the order of their deadlines, as all entries of one wait equally long.
-        self._ringing: dict[str, float] = {}
-        self._holds: dict[str, float] = {}
+        self._ringing = Deadlines()
+        self._holds = Deadlines()
         # By call ID, oldest first.
         self._calls: dict[str, Call] = {}
         self._addresses = Addresses(clock)
@@ -68,7 +68,7 @@ class MemoryRegistry:
             return Claim(holder.connection_id, displaced)
         client.owner = owner
         client.successor = None
-        self._holds.pop(client_id, None)
+        self._holds.discard(client_id)
         return Claim(None, displaced)
 
     async def join(self, client_id: str, owner: Owner) -> Joined | None:
@@ -81,7 +81,7 @@ class MemoryRegistry:
         client.held_bytes = 0
         return Joined(dict(client.legs), held)
 
-    async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: bool) -> Released | None:
+    async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: Hold) -> Released | None:
         """See `Registry.release`."""
         client = self._clients.get(client_id)
         if client is None or client.owner != owner:
@@ -91,7 +91,7 @@ class MemoryRegistry:
             return Released(self._remove(client_id, client))
         for event in reversed(strays):
             client.hold(event, is_first=True)
-        self._start_hold(client_id, client)
+        self._start_hold(client_id, client, hold)
         return Released([], client.successor)
 
     async def evict(self, client_id: str, connection_id: str) -> None:
@@ -99,7 +99,7 @@ class MemoryRegistry:
         client = self._clients.get(client_id)
         if client is not None and client.owner is not None and client.owner.connection_id == connection_id:
             client.owner = None
-            self._start_hold(client_id, client)
+            self._start_hold(client_id, client, Hold.FULL)
 
     async def hold(self, client_id: str, event: Event) -> bool:
         """See `Registry.hold`."""
@@ -129,7 +129,7 @@ class MemoryRegistry:
         self._calls[call_id] = Call((caller, callee), self._clock())
         legs[call_id] = Leg(callee, Role.CALLER, State.RINGING)
         target.legs[call_id] = Leg(caller, Role.CALLEE, State.RINGING)
-        self._ringing[call_id] = self._clock() + self._timeouts.ring_seconds
+        self._ringing.set(call_id, self._clock() + self._timeouts.ring_seconds)
 
     async def advance(self, call_id: str, client_id: str, action: Action) -> Leg:
         """See `Registry.advance`."""
@@ -148,18 +148,18 @@ class MemoryRegistry:
             legs = self._clients[participant].legs
             peer, role, _ = legs[call_id]
             legs[call_id] = Leg(peer, role, state)
-        self._ringing.pop(call_id, None)
+        self._ringing.discard(call_id)
         return client.legs[call_id]
 
     async def sweep(self) -> list[Ended]:
         """See `Registry.sweep`."""
         now = self._clock()
         ended = []
-        for call_id in _due(self._ringing, now):
+        for call_id in self._ringing.due(now):
             participants = self._calls[call_id].participants
             self._end(call_id)
             ended.append(Ended(call_id, EndReason.TIMEOUT, participants))
-        for client_id in _due(self._holds, now):
+        for client_id in self._holds.due(now):
             ended += self._remove(client_id, self._clients[client_id])
         self._addresses.sweep(now)
         return ended
@@ -200,9 +200,9 @@ class MemoryRegistry:
         state = State.RINGING if call_id in self._ringing else State.ACTIVE
         return OpenCall(call_id, caller, callee, state, self._clock() - opened_at)
 
-    def _start_hold(self, client_id: str, client: Client) -> None:
+    def _start_hold(self, client_id: str, client: Client, hold: Hold) -> None:
         if client.legs or client.held or client.successor is not None:
-            self._holds[client_id] = self._clock() + self._timeouts.hold_seconds
+            self._holds.set(client_id, self._clock() + self._timeouts.seconds_of(hold))
         else:
             del self._clients[client_id]
 
@@ -210,21 +210,12 @@ class MemoryRegistry:
         for participant in self._calls.pop(call_id).participants:
             # A client is removed after its calls, so both are there.
             self._clients[participant].legs.pop(call_id, None)
-        self._ringing.pop(call_id, None)
+        self._ringing.discard(call_id)
 
     def _remove(self, client_id: str, client: Client) -> list[Ended]:
         ended = [Ended(call_id, EndReason.PEER_DISCONNECTED, (leg.peer,)) for call_id, leg in client.legs.items()]
         for call in ended:
             self._end(call.call_id)
-        self._holds.pop(client_id, None)
+        self._holds.discard(client_id)
         del self._clients[client_id]
         return ended
-
-
-def _due(deadlines: dict[str, float], now: float) -> list[str]:
-    due = []
-    for name, deadline in deadlines.items():
-        if deadline > now:
-            break
-        due.append(name)
-    return due

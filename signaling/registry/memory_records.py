@@ -1,7 +1,8 @@
 """The records that the registry of a single process keeps: of a client, a call, an address."""
 
+import heapq
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from signaling.delivery.events import Event, size_of
@@ -39,6 +40,45 @@ class Client:
         else:
             self.held.append(event)
         self.held_bytes += size_of(event)
+
+
+class Deadlines:
+    """Names, each with a deadline that may be taken back, in seconds.
+
+    A heap, as not all wait equally long. What was taken back stays in it until its time, and is then passed over.
+    """
+
+    def __init__(self) -> None:
+        self._deadlines: dict[str, float] = {}
+        self._heap: list[tuple[float, str]] = []
+
+    def set(self, name: str, deadline: float) -> None:
+        """Give `name` a deadline, its only one."""
+        self._deadlines[name] = deadline
+        heapq.heappush(self._heap, (deadline, name))
+
+    def discard(self, name: str) -> None:
+        """Take a deadline back, if there is one."""
+        self._deadlines.pop(name, None)
+
+    def due(self, now: float) -> list[str]:
+        """Take out the names whose deadline has come, the earliest first."""
+        due = []
+        while self._heap and self._heap[0][0] <= now:
+            deadline, name = heapq.heappop(self._heap)
+            if self._deadlines.get(name) == deadline:
+                del self._deadlines[name]
+                due.append(name)
+        return due
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._deadlines
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._deadlines)
+
+    def __len__(self) -> int:
+        return len(self._deadlines)
 
 
 class Addresses:

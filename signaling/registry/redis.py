@@ -10,6 +10,7 @@ from typing import Any
 from signaling.delivery.events import Event, group_of, is_needed, size_of
 from signaling.delivery.redis_layer import RedisLoopLayer
 from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, Action, EndReason, Leg
+from signaling.protocol.closing import Hold
 from signaling.protocol.errors import (
     CallNotFoundError,
     InvalidMessageError,
@@ -85,12 +86,12 @@ class RedisRegistry(RedisLeases):
         if not self.has_lost_everything:
             legs = {}
         ring_ms = round(self._timeouts.ring_seconds * 1000)
-        await self._run("restore", client_id, *owner, self._process, ring_ms, self._hold_ms, *encode_legs(legs))
+        await self._run("restore", client_id, *owner, self._process, ring_ms, self._hold_ms(), *encode_legs(legs))
         return await self.join(client_id, owner)
 
-    async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: bool) -> Released | None:
+    async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: Hold) -> Released | None:
         """See `Registry.release`."""
-        arguments: list[Any] = [client_id, owner.connection_id, int(hold), self._hold_ms]
+        arguments: list[Any] = [client_id, owner.connection_id, int(hold), self._hold_ms(hold)]
         if strays:
             arguments += [sum(map(size_of, strays)), *map(self._layer.serialize, strays)]
         reply = await self._run("release", *arguments)
@@ -101,7 +102,7 @@ class RedisRegistry(RedisLeases):
 
     async def evict(self, client_id: str, connection_id: str) -> None:
         """See `Registry.evict`."""
-        await self._run("evict", client_id, connection_id, self._hold_ms)
+        await self._run("evict", client_id, connection_id, self._hold_ms())
 
     async def hold(self, client_id: str, event: Event) -> bool:
         """See `Registry.hold`."""
@@ -141,7 +142,7 @@ class RedisRegistry(RedisLeases):
 
     async def sweep(self) -> list[Ended]:
         """See `Registry.sweep`."""
-        return [decode_ended(entry) for entry in await self._run("sweep", self._hold_ms, SWEEP_SIZE)]
+        return [decode_ended(entry) for entry in await self._run("sweep", self._hold_ms(), SWEEP_SIZE)]
 
     async def status(self) -> Status:
         """See `Registry.status`."""
@@ -165,6 +166,5 @@ class RedisRegistry(RedisLeases):
         caller, callee = participants
         return Ended(call_id, reason, (caller.decode(), callee.decode()))
 
-    @property
-    def _hold_ms(self) -> int:
-        return round(self._timeouts.hold_seconds * 1000)
+    def _hold_ms(self, hold: Hold = Hold.FULL) -> int:
+        return round(self._timeouts.seconds_of(hold) * 1000)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from signaling.protocol.calls import CALL_ID, HELD_MESSAGES
+from signaling.protocol.closing import Hold
 from signaling.protocol.limits import Timeouts
 
 Message = tuple[str, dict[str, Any]]
@@ -82,10 +83,10 @@ class Model:
             peer = self.calls.pop(call_id).peer_of(client_id)
             self.tell(peer, ("CALL_ENDED", {"callId": call_id, "reason": "peer_disconnected"}))
 
-    def drop(self, client_id: str) -> None:
+    def drop(self, client_id: str, hold: Hold = Hold.FULL) -> None:
         """Lose the connection: a client with calls may come back to them."""
         if self.calls_of(client_id):
-            self.clients[client_id].leaves_at = self.now + self.timeouts.hold_seconds
+            self.clients[client_id].leaves_at = self.now + self.timeouts.seconds_of(hold)
         else:
             del self.clients[client_id]
 

@@ -30,6 +30,7 @@ def test_checks_find_nothing_in_the_defaults() -> None:
         ("registration_seconds", "REGISTRATION_TIMEOUT_SECONDS"),
         ("ring_seconds", "RING_TIMEOUT_SECONDS"),
         ("hold_seconds", "HOLD_SECONDS"),
+        ("hold_going_away_seconds", "HOLD_GOING_AWAY_SECONDS"),
     ],
 )
 def test_checks_warn_of_a_timeout_that_clients_cannot_keep(settings: Settings, field: str, variable: str) -> None:

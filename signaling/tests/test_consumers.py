@@ -12,6 +12,7 @@ from signaling.cluster.node import Node
 from signaling.connections.handover import HANDOVER_SECONDS
 from signaling.delivery.events import Event, changing
 from signaling.protocol.calls import Action, Leg
+from signaling.protocol.closing import Hold
 from signaling.protocol.errors import UnavailableError
 from signaling.protocol.server_messages import CallEnded
 from signaling.registry.contract import Owner, Registry, Released
@@ -126,7 +127,7 @@ async def test_connection_that_drops_finds_what_waited(join: Join) -> None:
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("code", [1000, 1001])
+@pytest.mark.parametrize("code", [1000, 1005])
 async def test_connection_closed_cleanly_ends_its_calls(join: Join, code: int) -> None:
     alice, bob = await (await join()).register("alice"), await (await join()).register("bob")
     call_id = await call(alice, bob)
@@ -134,6 +135,17 @@ async def test_connection_closed_cleanly_ends_its_calls(join: Join, code: int) -
     await alice.expects("CALL_ENDED", callId=call_id, reason="peer_disconnected")
     await alice.send("CALL_END", callId=call_id)
     await alice.expects("ERROR", code="CALL_NOT_FOUND")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("code", [1001, 1006, 3000])
+async def test_connection_closed_otherwise_finds_its_calls(join: Join, code: int) -> None:
+    alice, bob = await (await join()).register("alice"), await (await join()).register("bob")
+    call_id = await call(alice, bob)
+    await bob.leaves(code)
+    await alice.expects_nothing()
+    await (await (await join()).register("bob")).send("CALL_END", callId=call_id)
+    await alice.expects("CALL_ENDED", callId=call_id)
 
 
 # --- What a connection leaves behind -------------------------------------------------------------------------
@@ -209,7 +221,7 @@ class Away(MemoryRegistry):
 
     is_away = False
 
-    async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: bool) -> Released | None:
+    async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: Hold) -> Released | None:
         if self.is_away:
             raise UnavailableError
         return await super().release(client_id, owner, strays, hold=hold)
@@ -304,7 +316,7 @@ async def test_bug_while_leaving_still_counts_the_connection_out(
     memory_here: Node, join: Join, settings: Settings
 ) -> None:
     class BrokenAtTheEnd(MemoryRegistry):
-        async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: bool) -> NoReturn:
+        async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: Hold) -> NoReturn:
             raise RuntimeError(client_id, owner, strays, hold)
 
     use(memory_here, memory(BrokenAtTheEnd, settings))

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 from pytest_django import Settings
 
 from signaling.delivery.events import group_of
-from signaling.protocol.closing import CLEAN_CODES
+from signaling.protocol.closing import Hold, hold_after
 from signaling.protocol.limits import Limits, Timeouts
 from signaling.registry.contract import Status
 from signaling.tests.model import Message, Model
@@ -177,14 +177,14 @@ class Signaling(RuleBasedStateMachine):
         self.is_told()
 
     @precondition(lambda self: self.lines)
-    @rule(dice=DICE, code=st.sampled_from([1000, 1001, 1005, 1006, 1006, 1012, 3000]))
+    @rule(dice=DICE, code=st.sampled_from([1000, 1001, 1001, 1005, 1006, 1006, 1012, 3000]))
     def go(self, dice: Random, code: int) -> None:
-        """Leave on purpose, which ends one's calls, or be lost, which does not."""
+        """Leave on purpose, which ends one's calls, or go away or be lost, which does not yet."""
         name = self.pick(dice)
-        if code in CLEAN_CODES:
+        if hold_after(code) is Hold.NONE:
             self.model.leave(name)
         else:
-            self.model.drop(name)
+            self.model.drop(name, hold_after(code))
         self.goes(self.lines.pop(name), code)
 
     def goes(self, line: Line, code: int) -> None:
@@ -221,7 +221,7 @@ class Signaling(RuleBasedStateMachine):
         assert self.lines[name].settle() == ([], True)
         self.is_told()
 
-    @rule(steps=st.sampled_from([1, 3, 6]), seconds=st.sampled_from([9.999, STEP_SECONDS]))
+    @rule(steps=st.sampled_from([1, 3, 6]), seconds=st.sampled_from([4.999, 9.999, STEP_SECONDS]))
     def wait(self, steps: int, seconds: float) -> None:
         for _ in range(steps):
             self.clock.move(seconds)

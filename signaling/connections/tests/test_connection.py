@@ -9,7 +9,7 @@ from signaling.connections.connection import Connection
 from signaling.connections.relay import Relay
 from signaling.delivery.events import group_of
 from signaling.delivery.layers import LocalChannelLayer
-from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, SUPERSEDED, Close
+from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, SUPERSEDED, Close, Hold
 from signaling.protocol.limits import Allowance, Limits, Timeouts
 from signaling.registry.contract import Joined, Owner
 from signaling.registry.memory import MemoryRegistry
@@ -116,7 +116,7 @@ async def test_register_replies_before_what_came_meanwhile(
 async def test_register_on_a_closed_connection_leaves_the_client_id_alone(
     registry: Slow, socket: Socket, connection: Connection
 ) -> None:
-    await connection.leave_soon(hold=True)
+    await connection.leave_soon(hold=Hold.FULL)
     await connection.register("alice")
     assert connection.client_id is None
     assert (await registry.status()).registered_clients == 0
@@ -140,7 +140,7 @@ async def test_close_while_joining_gives_the_client_id_back_with_what_came(
     registry.may_go_on.clear()
     registering = asyncio.create_task(connection.register("alice"))
     await registry.is_asked.wait()
-    leaving = connection.leave_soon(hold=True, then=DISCONNECTED_BY_OPERATOR)
+    leaving = connection.leave_soon(hold=Hold.FULL, then=DISCONNECTED_BY_OPERATOR)
     assert connection.is_leaving
     relay.post("alice", message("came meanwhile"))
     registry.may_go_on.set()
@@ -179,7 +179,7 @@ async def test_message_that_cannot_be_written_waits_with_those_behind_it(
     connection.park()
     relay.post("alice", message("three"))
     connection.unpark()
-    await connection.leave_soon(hold=True)
+    await connection.leave_soon(hold=Hold.FULL)
     again = Socket()
     await (await connect(relay, again)).register("alice")
     assert again.types() == ["REGISTERED", "one", "two", "three"]
@@ -194,7 +194,7 @@ async def test_message_does_not_overtake_one_that_could_not_be_written(
     socket.is_gone = False
     relay.post("alice", message("two"))
     assert socket.types() == ["REGISTERED"]
-    await connection.leave_soon(hold=True)
+    await connection.leave_soon(hold=Hold.FULL)
     again = Socket()
     await (await connect(relay, again)).register("alice")
     assert again.types() == ["REGISTERED", "one", "two"]
@@ -207,7 +207,7 @@ async def test_messages_that_were_not_sent_go_to_the_next_connection(
     socket.is_full = True
     for word in ("one", "two"):
         relay.post("alice", message(word))
-    leaving = connection.leave_soon(hold=True)
+    leaving = connection.leave_soon(hold=Hold.FULL)
     relay.post("alice", message("three"))
     await leaving
     again = Socket()
@@ -232,7 +232,7 @@ async def test_connection_that_rejoins_while_it_leaves_holds_everything(
     relay: Relay, socket: Socket, connection: Connection
 ) -> None:
     await connection.register("alice")
-    leaving = connection.leave_soon(hold=True)
+    leaving = connection.leave_soon(hold=Hold.FULL)
     connection.park()
     relay.post("alice", message("newer"))
     connection.rejoin(Joined({}, [message("older")]))

@@ -11,6 +11,7 @@ from signaling.connections.mailbox import Inbox
 from signaling.connections.relay import Relay
 from signaling.delivery.events import RELEASED, SUPERSEDE, Event, group_of
 from signaling.delivery.layers import LocalChannelLayer
+from signaling.protocol.closing import Hold
 from signaling.protocol.errors import UnavailableError
 from signaling.protocol.limits import Limits, Timeouts
 from signaling.registry.contract import Joined, Owner, Released, SupersededError
@@ -28,7 +29,7 @@ class Away(MemoryRegistry):
             raise UnavailableError
         return await super().join(client_id, owner)
 
-    async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: bool) -> Released | None:
+    async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: Hold) -> Released | None:
         if self.is_away:
             raise UnavailableError
         return await super().release(client_id, owner, strays, hold=hold)
@@ -81,7 +82,7 @@ async def test_join_gives_what_was_held_and_holds_what_comes(relay: Relay) -> No
     first, second = await new_side(relay), await new_side(relay)
     await first.handover.join("bob")
     await relay.registry.open_call("call-of-this-test", "bob", "bob")
-    await first.handover.leave("bob", hold=True)
+    await first.handover.leave("bob", hold=Hold.FULL)
     await relay.send("bob", message("held"))
     joined = await second.handover.join("bob")
     assert joined.held == [message("held") | {"sender": relay.returns.channel}]
@@ -94,7 +95,7 @@ async def test_leave_puts_the_inbox_in_front_of_what_the_registry_held(relay: Re
     await first.handover.join("bob")
     relay.post("bob", message("came"))
     await relay.registry.hold("bob", message("held"))
-    await first.handover.leave("bob", hold=True)
+    await first.handover.leave("bob", hold=Hold.FULL)
     joined = await second.handover.join("bob")
     assert joined.held == [message("came"), message("held")]
 
@@ -104,13 +105,13 @@ async def test_leave_leaves_the_group_before_it_releases_the_id(clock: Clock) ->
     layer = LocalChannelLayer().here()
 
     class Watched(MemoryRegistry):
-        async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: bool) -> Released | None:
+        async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: Hold) -> Released | None:
             members.append(layer.groups.get(group_of(client_id), ()))
             return await super().release(client_id, owner, strays, hold=hold)
 
     side = await new_side(Relay(Watched(Limits(), Timeouts(), clock), layer))
     await side.handover.join("bob")
-    await side.handover.leave("bob", hold=True)
+    await side.handover.leave("bob", hold=Hold.FULL)
     assert members == [()]
 
 
@@ -121,7 +122,7 @@ async def test_newer_connection_waits_until_the_older_one_has_released_the_id(re
     await until_asked(older)
     relay.post("bob", message("came to the older one"))
     assert not joining.done()
-    await older.handover.leave("bob", hold=True)
+    await older.handover.leave("bob", hold=Hold.FULL)
     assert (await joining).held == [message("came to the older one")]
 
 
@@ -134,7 +135,7 @@ async def test_older_connection_that_stays_silent_is_evicted(relay: Relay) -> No
     assert newer.inbox.empty() == [message("came")]
     # What the evicted one still has goes to the newer one.
     older.inbox.hold(message("late"))
-    await older.handover.leave("bob", hold=True)
+    await older.handover.leave("bob", hold=Hold.FULL)
     assert newer.inbox.empty() == [message("late")]
 
 
@@ -146,7 +147,7 @@ async def test_newest_of_several_that_wait_has_the_id_and_the_others_are_superse
     winning = asyncio.create_task(third.handover.join("bob"))
     with pytest.raises(SupersededError):
         await losing
-    await first.handover.leave("bob", hold=True)
+    await first.handover.leave("bob", hold=Hold.FULL)
     await winning
     assert relay.switch.groups == {group_of("bob"): (third.owner.channel,)}
 
@@ -230,7 +231,7 @@ async def test_join_again_is_refused_when_a_newer_connection_waits(
     joining = asyncio.create_task(newer.handover.join("bob"))
     await until_asked(older)
     assert await older.handover.join_again("bob", ()) is None
-    await older.handover.leave("bob", hold=True)
+    await older.handover.leave("bob", hold=Hold.FULL)
     await joining
     assert await older.handover.join_again("bob", ()) is None
     assert tasks_left() == set()

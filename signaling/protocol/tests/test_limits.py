@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from signaling.protocol.closing import Hold
 from signaling.protocol.errors import RateLimitedError
 from signaling.protocol.limits import Allowance, Limits, SlidingWindow, Timeouts, TokenBucket
 from signaling.protocol.server_messages import error_for
@@ -141,3 +142,8 @@ def test_refusals_spread_out_do_not_exhaust() -> None:
 def test_refusals_never_exhaust_when_the_limit_is_off() -> None:
     allowance = Allowance(OFF, START)
     assert not any(allowance.is_exhausted(START) for _ in range(5000))
+
+
+def test_timeouts_hold_a_client_that_goes_away_no_longer_than_a_lost_one() -> None:
+    assert [Timeouts().seconds_of(hold) for hold in (Hold.FULL, Hold.BRIEF)] == [30, 5]
+    assert Timeouts(hold_seconds=2).seconds_of(Hold.BRIEF) == 2

@@ -1,4 +1,4 @@
--- client, connection, hold (1 or 0), hold ms, bytes of strays, strays... -> nil, or {successor or '', ended...}
+-- client, connection, hold (0: not at all), hold ms, bytes of strays, strays... -> nil, or {successor or '', ended...}
 local client, connection, hold, hold_ms = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local record = key('client', client)
 if redis.call('HGET', record, 'owner') ~= connection then return false end

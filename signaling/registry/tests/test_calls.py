@@ -12,6 +12,7 @@ from signaling.protocol.calls import (
     Role,
     State,
 )
+from signaling.protocol.closing import Hold
 from signaling.protocol.errors import (
     CallNotFoundError,
     InvalidMessageError,
@@ -47,7 +48,7 @@ async def test_open_call_to_nobody_finds_no_target(stage: Stage) -> None:
 
 async def test_open_call_to_a_held_client_finds_no_target(registry: Registry) -> None:
     _, bob = await call(registry)
-    await registry.release("bob", bob, [], hold=True)
+    await registry.release("bob", bob, [], hold=Hold.FULL)
     with pytest.raises(TargetNotFoundError):
         await registry.open_call("another-call-of-it", "alice", "bob")
 
@@ -161,6 +162,6 @@ async def test_open_call_by_a_client_that_is_gone_is_refused(registry: Registry)
 
 async def test_open_call_by_a_client_that_is_held_is_refused(registry: Registry) -> None:
     alice, _ = await call(registry)
-    await registry.release("alice", alice, [], hold=True)
+    await registry.release("alice", alice, [], hold=Hold.FULL)
     with pytest.raises(UnavailableError):
         await registry.open_call("another-call-of-it", "alice", "bob")

@@ -11,6 +11,7 @@ from signaling.protocol.calls import (
     Role,
     State,
 )
+from signaling.protocol.closing import Hold
 from signaling.protocol.errors import (
     CallNotFoundError,
 )
@@ -63,7 +64,7 @@ async def test_claim_displaces_who_waited_before(registry: Registry) -> None:
         with pytest.raises(SupersededError):
             await registry.claim("alice", second, is_first=False)
         assert await registry.claim("alice", third, is_first=False) == Claim(first.connection_id, None)
-    await registry.release("alice", first, [], hold=True)
+    await registry.release("alice", first, [], hold=Hold.FULL)
     with pytest.raises(SupersededError):
         await registry.claim("alice", second, is_first=False)
     assert await registry.claim("alice", third, is_first=False) == TAKEN
@@ -76,7 +77,7 @@ async def test_claim_of_an_id_that_is_free_again_displaces_who_waits_for_it(regi
     first = await online(registry, "alice")
     second, third = owner_of("alice", 2), owner_of("alice", 3)
     await registry.claim("alice", second)
-    await registry.release("alice", first, [], hold=True)
+    await registry.release("alice", first, [], hold=Hold.FULL)
     assert await registry.claim("alice", third) == Claim(None, second.channel)
     with pytest.raises(SupersededError):
         await registry.claim("alice", second, is_first=False)
@@ -86,7 +87,7 @@ async def test_claim_makes_the_newest_the_successor(registry: Registry) -> None:
     first = await online(registry, "alice")
     for number in (2, 3):
         await registry.claim("alice", owner_of("alice", number))
-    released = await registry.release("alice", first, [], hold=True)
+    released = await registry.release("alice", first, [], hold=Hold.FULL)
     assert released == Released([], owner_of("alice", 3).channel)
 
 
@@ -94,9 +95,9 @@ async def test_claim_forgets_the_successor_that_it_was(registry: Registry) -> No
     first = await online(registry, "alice")
     second = owner_of("alice", 2)
     await registry.claim("alice", second)
-    await registry.release("alice", first, [], hold=True)
+    await registry.release("alice", first, [], hold=Hold.FULL)
     assert await registry.claim("alice", second) == TAKEN
-    assert await registry.release("alice", second, [], hold=True) == Released([], None)
+    assert await registry.release("alice", second, [], hold=Hold.FULL) == Released([], None)
 
 
 async def test_join_of_an_unknown_client_is_refused(registry: Registry) -> None:
@@ -108,9 +109,9 @@ async def test_release_by_the_older_connection_does_nothing(stage: Stage) -> Non
     first, _ = await call(registry)
     second = owner_of("alice", 2)
     await registry.claim("alice", second)
-    await registry.release("alice", first, [], hold=True)
+    await registry.release("alice", first, [], hold=Hold.FULL)
     await registry.claim("alice", second)
-    for hold in (True, False):
+    for hold in Hold:
         assert await registry.release("alice", first, [message("stray")], hold=hold) is None
     await registry.evict("alice", first.connection_id)
     joined = await registry.join("alice", second)
@@ -120,13 +121,13 @@ async def test_release_by_the_older_connection_does_nothing(stage: Stage) -> Non
 
 async def test_release_twice_does_nothing_the_second_time(registry: Registry) -> None:
     owner = await online(registry, "alice")
-    assert await registry.release("alice", owner, [], hold=False) == Released([], None)
-    assert await registry.release("alice", owner, [], hold=False) is None
+    assert await registry.release("alice", owner, [], hold=Hold.NONE) == Released([], None)
+    assert await registry.release("alice", owner, [], hold=Hold.NONE) is None
 
 
 async def test_release_without_anything_to_hold_forgets_the_client(stage: Stage) -> None:
     owner = await online(stage.registry, "alice")
-    await stage.registry.release("alice", owner, [], hold=True)
+    await stage.registry.release("alice", owner, [], hold=Hold.FULL)
     assert not await stage.registry.hold("alice", message("late"))
     assert await stage.left() == set()
 
@@ -136,7 +137,7 @@ async def test_release_cleanly_ends_the_calls(stage: Stage) -> None:
     alice, bob = await call(registry)
     await online(registry, "carol")
     await registry.open_call("another-call-of-it", "carol", "alice")
-    released = await registry.release("alice", alice, [message("stray")], hold=False)
+    released = await registry.release("alice", alice, [message("stray")], hold=Hold.NONE)
     assert released is not None
     assert released.successor is None
     assert sorted(released.ended, key=lambda ended: ended.call_id) == [
@@ -152,7 +153,7 @@ async def test_release_cleanly_ends_the_calls(stage: Stage) -> None:
 async def test_release_cleanly_with_a_successor_keeps_the_calls(registry: Registry) -> None:
     alice, _ = await call(registry)
     await registry.claim("alice", owner_of("alice", 2))
-    released = await registry.release("alice", alice, [message("stray")], hold=False)
+    released = await registry.release("alice", alice, [message("stray")], hold=Hold.NONE)
     assert released == Released([], owner_of("alice", 2).channel)
     assert await held_by(registry, "alice") == ["stray"]
     await registry.advance(CALL, "alice", Action.CLOSE)

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from signaling.delivery.events import FORMAT
+from signaling.protocol.closing import Hold
 from signaling.protocol.errors import UnavailableError
 from signaling.registry.contract import Owner
 from signaling.tests.stage import RedisProcess
@@ -26,7 +27,7 @@ async def test_records_of_another_format_are_left_alone(
         for step in (
             process.registry.claim("bob", owner),
             process.registry.join("alice", owner),
-            process.registry.release("alice", owner, [], hold=False),
+            process.registry.release("alice", owner, [], hold=Hold.NONE),
             process.registry.renew_lease(0),
             process.registry.sweep(),
             process.registry.admit("here"),

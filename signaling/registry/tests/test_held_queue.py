@@ -10,6 +10,7 @@ from signaling.protocol.calls import (
     Role,
     State,
 )
+from signaling.protocol.closing import Hold
 from signaling.protocol.errors import (
     RateLimitedError,
 )
@@ -28,7 +29,7 @@ async def test_hold_for_an_unknown_client_is_refused(stage: Stage) -> None:
 
 async def test_hold_keeps_the_order(registry: Registry) -> None:
     alice, _ = await call(registry)
-    await registry.release("alice", alice, [], hold=True)
+    await registry.release("alice", alice, [], hold=Hold.FULL)
     frames = [f"frame {number}" for number in range(50)]
     for frame in frames:
         assert await registry.hold("alice", message(frame))
@@ -39,7 +40,7 @@ async def test_hold_puts_strays_before_what_was_held(registry: Registry) -> None
     alice, _ = await call(registry)
     await registry.hold("alice", message("third"))
     await registry.hold("alice", message("fourth"))
-    await registry.release("alice", alice, [message("first"), message("second")], hold=True)
+    await registry.release("alice", alice, [message("first"), message("second")], hold=Hold.FULL)
     await registry.hold("alice", message("fifth"))
     assert await held_by(registry, "alice") == ["first", "second", "third", "fourth", "fifth"]
 
@@ -64,7 +65,7 @@ async def test_hold_waits_between_claim_and_join(registry: Registry) -> None:
 
 async def test_hold_refuses_more_messages_than_may_wait(registry: Registry) -> None:
     alice, _ = await call(registry)
-    await registry.release("alice", alice, [], hold=True)
+    await registry.release("alice", alice, [], hold=Hold.FULL)
     for number in range(HELD_MESSAGES):
         await registry.hold("alice", message(str(number)))
     with pytest.raises(RateLimitedError) as refused:
@@ -78,7 +79,7 @@ async def test_hold_refuses_more_messages_than_may_wait(registry: Registry) -> N
 @pytest.mark.parametrize("letter", ["x", "\u00e9", "\u20ac"])
 async def test_hold_refuses_more_bytes_than_may_wait(registry: Registry, letter: str) -> None:
     alice, _ = await call(registry)
-    await registry.release("alice", alice, [], hold=True)
+    await registry.release("alice", alice, [], hold=Hold.FULL)
     size = len(letter.encode())
     frame = letter * (HELD_BYTES // size)
     frame += "x" * (HELD_BYTES - len(frame.encode()))
@@ -92,11 +93,11 @@ async def test_hold_refuses_more_bytes_than_may_wait(registry: Registry, letter:
 async def test_hold_counts_strays_and_starts_again_after_a_join(registry: Registry) -> None:
     alice, _ = await call(registry)
     most = message("x" * HELD_BYTES)
-    await registry.release("alice", alice, [most], hold=True)
+    await registry.release("alice", alice, [most], hold=Hold.FULL)
     with pytest.raises(RateLimitedError):
         await registry.hold("alice", message("x"))
     again = owner_of("alice", 2)
     await registry.claim("alice", again)
     await registry.join("alice", again)
-    await registry.release("alice", again, [], hold=True)
+    await registry.release("alice", again, [], hold=Hold.FULL)
     assert await registry.hold("alice", most)

@@ -7,6 +7,7 @@ from signaling.protocol.calls import (
     EndReason,
     State,
 )
+from signaling.protocol.closing import Hold
 from signaling.protocol.errors import (
     CallNotFoundError,
 )
@@ -57,7 +58,7 @@ async def test_end_call_ends_it_for_both_sides(stage: Stage, state: State) -> No
     stage.clock.move(TIMEOUTS.ring_seconds)
     assert await registry.sweep() == []
     for client_id, owner in (("alice", alice), ("bob", bob)):
-        await registry.release(client_id, owner, [], hold=True)
+        await registry.release(client_id, owner, [], hold=Hold.FULL)
     assert await stage.left() == set()
 
 
@@ -76,7 +77,7 @@ async def test_status_counts_clients_and_calls(registry: Registry) -> None:
     await registry.open_call("another-call-of-it", "carol", "bob")
     await registry.advance("another-call-of-it", "bob", Action.ANSWER)
     assert await counts(registry) == (3, 1, 1)
-    await registry.release("alice", alice, [], hold=True)
+    await registry.release("alice", alice, [], hold=Hold.FULL)
     assert await counts(registry) == (2, 1, 1)
     await registry.advance(CALL, "bob", Action.REJECT)
     assert await counts(registry) == (2, 0, 1)
@@ -86,7 +87,7 @@ async def test_who_is_online_are_those_with_a_connection(registry: Registry) -> 
     alice, _ = await call(registry)
     await online(registry, "carol")
     assert await registry.who_is_online(["alice", "carol", "dave", "Alice"]) == {"alice", "carol"}
-    await registry.release("alice", alice, [], hold=True)
+    await registry.release("alice", alice, [], hold=Hold.FULL)
     assert await registry.who_is_online(["alice", "bob"]) == {"bob"}
     assert await registry.who_is_online([]) == set()
 

@@ -14,6 +14,7 @@ from signaling.protocol.calls import (
     Role,
     State,
 )
+from signaling.protocol.closing import Hold
 from signaling.protocol.errors import (
     CallNotFoundError,
     UnavailableError,
@@ -113,8 +114,8 @@ async def test_scripts_of_two_processes_work_on_one_redis(process: RedisProcess,
         assert sum(isinstance(outcome, CallNotFoundError) for outcome in outcomes) == 1
         assert await other.registry.status() == await process.registry.status() == Status(0, 2, 0, 1)
         await other.registry.advance(call_id, "bob", Action.CLOSE)
-        await process.registry.release("alice", alice, [], hold=True)
-        await other.registry.release("bob", bob, [], hold=True)
+        await process.registry.release("alice", alice, [], hold=Hold.FULL)
+        await other.registry.release("bob", bob, [], hold=Hold.FULL)
     assert await process.keys() == OF_THE_PROCESS
 
 

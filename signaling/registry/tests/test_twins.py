@@ -18,6 +18,7 @@ from signaling.delivery.events import Event
 from signaling.protocol.calls import (
     Action,
 )
+from signaling.protocol.closing import Hold
 from signaling.protocol.errors import (
     ProtocolError,
 )
@@ -102,8 +103,8 @@ class Twins(RuleBasedStateMachine):
     def join(self, name: str, number: int) -> None:
         self.both("join", name, owner_of(name, number))
 
-    @rule(name=NAMES, number=NUMBERS, strays=st.lists(EVENTS, max_size=3), hold=st.booleans())
-    def release(self, name: str, number: int, strays: list[Event], hold: bool) -> None:  # noqa: FBT001 -- drawn
+    @rule(name=NAMES, number=NUMBERS, strays=st.lists(EVENTS, max_size=3), hold=st.sampled_from(Hold))
+    def release(self, name: str, number: int, strays: list[Event], hold: Hold) -> None:
         if self.both("release", name, owner_of(name, number), strays, hold=hold) is not None:
             del self.owners[name]
 
@@ -128,7 +129,7 @@ class Twins(RuleBasedStateMachine):
     def advance(self, call_id: str, name: str, action: Action) -> None:
         self.both("advance", call_id, name, action)
 
-    @rule(seconds=st.sampled_from([0.001, 1, 29.999, 30, 60]))
+    @rule(seconds=st.sampled_from([0.001, 1, 4.999, 5, 29.999, 30, 60]))
     def wait(self, seconds: float) -> None:
         self.clock.move(seconds)
         self.loop.run_until_complete(self.process.registry.renew_lease(0))
@@ -156,7 +157,7 @@ class Twins(RuleBasedStateMachine):
         """Whatever happened, in the end nothing is left."""
         try:
             for name, number in list(self.owners.items()):
-                self.release(name, number, [], hold=False)
+                self.release(name, number, [], hold=Hold.NONE)
             for address in self.open:
                 self.both("depart", address)
             self.wait(60)

@@ -13,7 +13,7 @@ import { bounded } from "./timers.js";
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
 const SUPERSEDED = 4409;
-// A connection that we give up. Not 1000 or 1001, which would end the calls at the server.
+// A connection that we give up. Not 1000, which would end the calls at the server, or 1001, which would hold them briefly.
 const GIVEN_UP = 4408;
 
 const HEARTBEAT_ANSWER_MS = 10_000;
