@@ -34,9 +34,7 @@ async def register(connection: Connection, message: client_messages.Register) ->
     if connection.client_id is None:
         await connection.register(message.client_id)
     elif connection.client_id == message.client_id:
-        connection.reply(
-            server_messages.Registered(message.client_id, counters.count_minted(ice_servers(message.client_id)))
-        )
+        connection.reply_registered(message.client_id)
     else:
         raise InvalidMessageError(
             "This connection is registered under another clientId; open a new connection for this one."

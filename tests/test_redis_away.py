@@ -46,6 +46,21 @@ async def test_connections_of_an_address_are_counted_right_after_redis_was_away(
         await admits(join, running, MOST)
 
 
+@pytest.mark.parametrize("how", ["stopped", "hanging"])
+async def test_calls_are_listed_while_redis_is_away_and_after(own_redis: RedisServer, join: Join, how: str) -> None:
+    with server(env=SHARED | {"REDIS_URL": own_redis.url}) as running:
+        alice, bob = await join("alice", running), await join("bob", running)
+        call_id = await alice.talks_to(bob)
+        listed = [{"callId": call_id, "peerId": bob.id, "role": "caller", "state": "active"}]
+        with away(own_redis, how):
+            await running.logged("Redis is away")
+            assert (await alice.register(alice.id))["calls"] == listed
+        await running.logged("Redis is back")
+        newer = await join("newer", running, registered=False)
+        assert (await newer.register(alice.id))["calls"] == listed
+        await newer.reaches(bob, call_id)
+
+
 async def admits(join: Join, running: RunningServer, count: int) -> None:
     """Assert that exactly so many are admitted; they leave again. The server may need a moment to see a client go."""
     async with asyncio.timeout(5):

@@ -7,7 +7,7 @@ from websockets.exceptions import InvalidStatus
 
 from tests.conftest import Join
 from tests.support.client import Client
-from tests.support.people import ANSWER, CANDIDATE, OFFER, Person, Target, new_call_id, until_closed
+from tests.support.people import ANSWER, CANDIDATE, OFFER, Person, Target, drops, new_call_id, until_closed
 
 BAD_IDS: list[Any] = [
     *(
@@ -76,6 +76,30 @@ async def test_register_again_is_confirmed_again(alice: Person, bob: Person) -> 
         await alice.register(alice.id)
     await alice.reaches(bob, call_id)
     await bob.reaches(alice, call_id)
+
+
+async def test_register_names_the_calls_that_stand(
+    join: Join, target: Target, alice: Person, bob: Person, carol: Person
+) -> None:
+    rings, ended, talks = await alice.rings(bob), await alice.rings(bob), await carol.talks_to(alice)
+    await alice.send("CALL_END", callId=ended)
+    await bob.expects("CALL_ENDED", callId=ended)
+    expected = {
+        rings: {"callId": rings, "peerId": bob.id, "role": "caller", "state": "ringing"},
+        talks: {"callId": talks, "peerId": carol.id, "role": "callee", "state": "active"},
+    }
+    confirmations = [await alice.register(alice.id)]
+    newer = await join("newer", target.there, client_id=alice.id, registered=False)
+    confirmations.append(await newer.register(alice.id))
+    await alice.expects_close(4409, "superseded")
+    await drops(newer, carol, rings)
+    back = await join("back", target.here, client_id=alice.id, registered=False)
+    confirmations.append(await back.register(alice.id))
+    for confirmation in confirmations:
+        assert {call["callId"]: call for call in confirmation["calls"]} == expected
+    await back.send("CALL_END", callId=talks)
+    await back.send("CALL_END", callId=rings)
+    assert "calls" not in await back.register(alice.id)
 
 
 async def test_register_under_a_second_id_is_invalid(alice: Person, bob: Person) -> None:

@@ -66,6 +66,10 @@ class Connection:
         counters.messages_sent[type(message)] += 1
         self._outbound.write(message.encode())
 
+    def reply_registered(self, client_id: str) -> None:
+        """Reply `REGISTERED`, with the client's calls and fresh credentials."""
+        self.reply(Registered.of(client_id, counters.count_minted(ice_servers(client_id)), self.legs))
+
     def refuse(self, error: ProtocolError, request: str | UnsetType = UNSET, call_id: str | UnsetType = UNSET) -> None:
         """Reply `ERROR` to a request that named this type and this call."""
         counters.count_error(error, request)
@@ -103,7 +107,7 @@ class Connection:
             self.client_id, self.legs = client_id, joined.legs
             self._enter(ConnectionEvent.JOINED)
             counters.registrations += 1
-            self.reply(Registered(client_id, counters.count_minted(ice_servers(client_id))))
+            self.reply_registered(client_id)
             self._deliver_inbox(joined.held)
         finally:
             self._joining.set_result(None)

@@ -1,6 +1,7 @@
 """The messages of the server: each is one struct, which encodes itself to a frame."""
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from pkd.keys import ClientId, PublicKey
+from signaling.protocol.calls import Leg, Role, State
 from signaling.protocol.errors import ErrorCode, InvalidMessageError, ProtocolError
 from signaling.protocol.fields import (
     MAX_FRAME_BYTES,
@@ -56,12 +58,28 @@ class DescribingMessage(CallMessage):
         return frame.decode()
 
 
+class RegisteredCall(Struct, rename="camel", gc=False):
+    """A call that a client which registers is part of."""
+
+    call_id: CallId
+    peer_id: ClientId
+    role: Role
+    state: State
+
+
 class Registered(ServerMessage):
-    """The answer to `REGISTER`."""
+    """The answer to `REGISTER`; has `calls` when there are some."""
 
     type = "REGISTERED"
     client_id: ClientId
     ice_servers: IceServers
+    calls: list[RegisteredCall] | UnsetType = UNSET
+
+    @classmethod
+    def of(cls, client_id: str, ice_servers: list[dict[str, str]], legs: Mapping[str, Leg]) -> "Registered":
+        """Make the answer for a client with these calls."""
+        calls = [RegisteredCall(call_id, *leg) for call_id, leg in legs.items()]
+        return cls(client_id, ice_servers, calls or UNSET)
 
 
 class HeartbeatAck(ServerMessage):

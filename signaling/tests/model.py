@@ -43,6 +43,10 @@ class Call:
         """Return the other participant."""
         return self.callee if client_id == self.caller else self.caller
 
+    def role_of(self, client_id: str) -> str:
+        """Name a participant's part."""
+        return "caller" if client_id == self.caller else "callee"
+
 
 class Model:
     """Who is there, which calls exist, and what everybody has been told since the last look."""
@@ -74,7 +78,16 @@ class Model:
         """Be online, from here on; what waited comes after the answer, in order."""
         waiting = self.clients[client_id].waiting if client_id in self.clients else []
         self.clients[client_id] = Client()
-        return [("REGISTERED", {"clientId": client_id}), *waiting]
+        return [self.registered(client_id), *waiting]
+
+    def registered(self, client_id: str) -> Message:
+        """Make the answer to a client that registers, or says again who it is."""
+        calls = [
+            {"callId": call_id, "peerId": call.peer_of(client_id), "role": call.role_of(client_id), "state": call.state}
+            for call_id, call in sorted(self.calls.items())
+            if call_id in self.calls_of(client_id)
+        ]
+        return "REGISTERED", {"clientId": client_id} | ({"calls": calls} if calls else {})
 
     def leave(self, client_id: str) -> None:
         """Close the connection on purpose: the client's calls end."""

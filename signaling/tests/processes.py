@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Coroutine
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from signaling.cluster import node
@@ -161,6 +162,8 @@ def _comparable(event: dict[str, Any]) -> Message:
     message_type, payload = message["type"], message["payload"]
     if message_type in {"REGISTERED", "INCOMING_CALL", "CALL_ACCEPTED"}:
         assert isinstance(payload.pop("iceServers"), list)
+        # In any order.
+        payload.get("calls", []).sort(key=itemgetter("callId"))
     elif message_type == "ERROR":
         assert payload.pop("message")
         assert (payload.pop("retryAfterMs", 0) > 0) == (payload["code"] == "RATE_LIMITED")

@@ -208,7 +208,7 @@ class Signaling(RuleBasedStateMachine):
             self.lines[name].post(("REGISTER", {"clientId": other}), junk)
             came, is_open = self.lines[name].settle()
             refusal: Message = ("ERROR", {"code": "INVALID_MESSAGE", "request": "REGISTER"})
-            assert came[:1] == [("REGISTERED", {"clientId": name}) if other == name else refusal]
+            assert came[:1] == [self.model.registered(name) if other == name else refusal]
             assert is_open
 
     @precondition(lambda self: self.lines)
@@ -332,8 +332,7 @@ class Signaling(RuleBasedStateMachine):
         self.lines[peer].post(*messages[2 * count :])
         answer, *after = newer.read(1 + len(steps) - len(before))
         self.lines[who] = newer
-        self.model.register(who)
-        assert answer == ("REGISTERED", {"clientId": who})
+        assert [answer] == self.model.register(who)
         assert before + after == messages
         assert self.lines[peer].settle() == ([], True)
         self.is_told()

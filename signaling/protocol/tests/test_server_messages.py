@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
 from pkd.tests.samples import KEYS
+from signaling.protocol.calls import Leg, Role, State
 from signaling.protocol.decoding import named_in
 from signaling.protocol.errors import (
     CallNotFoundError,
@@ -90,6 +91,15 @@ def test_check_of_the_size_is_exact_and_leaves_ice_servers_aside() -> None:
 
 SAID: list[tuple[ServerMessage, dict[str, Any]]] = [
     (Registered("alice", []), {"clientId": "alice", "iceServers": []}),
+    (Registered.of("alice", [], {}), {"clientId": "alice", "iceServers": []}),
+    (
+        Registered.of("alice", [], {CALL: Leg("bob", Role.CALLEE, State.RINGING)}),
+        {
+            "clientId": "alice",
+            "iceServers": [],
+            "calls": [{"callId": CALL, "peerId": "bob", "role": "callee", "state": "ringing"}],
+        },
+    ),
     (HeartbeatAck(), {}),
     (
         IncomingCall(CALL, "alice", Raw(b'"v=0"'), [{"urls": "turn:x"}]),
