@@ -14,7 +14,7 @@ from pkd import directory, keys
 from signaling.connections import peer
 from signaling.connections.connection import Connection
 from signaling.protocol import client_messages, server_messages
-from signaling.protocol.calls import CALL_ID, Action, Leg, Role, State, new_call_id
+from signaling.protocol.calls import CALL_ID, Action, EndReason, Leg, Role, State, new_call_id
 from signaling.protocol.errors import (
     CallNotFoundError,
     InvalidMessageError,
@@ -24,6 +24,7 @@ from signaling.protocol.errors import (
     UnavailableError,
 )
 from signaling.protocol.fields import or_unset
+from signaling.registry.contract import Ended
 from signaling.registry.rules import USED_CALL_ID
 from signaling.telemetry.counters import BY_CLIENT, FOUND, MISSING, UNCHANGED, counters
 from turn.ice import expiry, ice_servers, ice_servers_until
@@ -58,11 +59,15 @@ async def call_initiate(connection: Connection, message: client_messages.CallIni
     incoming.check_size()
     # Before Redis answers: whatever happens to the call from then on finds it here.
     leg = connection.legs[call_id] = Leg(message.target_id, Role.CALLER, State.RINGING)
+    is_chosen = call_id == message.call_id
     try:
-        await connection.registry.open_call(call_id, caller, message.target_id)
+        replaced = await connection.registry.open_call(call_id, caller, message.target_id, is_chosen=is_chosen)
     except ProtocolError:
         connection.legs.pop(call_id, None)
         raise
+    if replaced is not None:
+        connection.legs.pop(replaced, None)
+        await connection.relay.announce([Ended(replaced, EndReason.REPLACED, (message.target_id,))])
     incoming.ice_servers = counters.count_minted(ice_servers(message.target_id))
     try:
         is_ringing = await peer.ring(connection, leg, caller, incoming)

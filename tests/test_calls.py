@@ -54,6 +54,28 @@ async def test_initiate_is_silent_to_the_caller(alice: Person, bob: Person) -> N
     await alice.expects_nothing_else()
 
 
+async def test_initiate_without_a_call_id_replaces_the_one_before(alice: Person, bob: Person, carol: Person) -> None:
+    chosen = await alice.rings(bob)
+    calls: list[str] = []
+    for _ in range(12):
+        await alice.send("CALL_INITIATE", targetId=bob.id, sdpOffer=OFFER)
+        if calls:
+            assert await bob.expects("CALL_ENDED") == {"callId": calls[-1], "reason": "replaced"}
+        calls.append((await bob.expects("INCOMING_CALL", callerId=alice.id))["callId"])
+    await alice.expects_nothing_else()
+    await bob.send("CALL_ACCEPT", callId=calls[-1], sdpAnswer=ANSWER)
+    await alice.expects("CALL_ACCEPTED", callId=calls[-1])
+    # What was answered, what rings elsewhere, and what the caller can end by itself stays.
+    await alice.send("CALL_INITIATE", targetId=carol.id, sdpOffer=OFFER)
+    await carol.expects("INCOMING_CALL")
+    await alice.send("CALL_INITIATE", targetId=bob.id, sdpOffer=OFFER)
+    await bob.expects("INCOMING_CALL")
+    await alice.reaches(bob, chosen)
+    await alice.reaches(bob, calls[-1])
+    await alice.send("ICE_CANDIDATE", callId=calls[-2], candidate=CANDIDATE)
+    await alice.expects_error("CALL_NOT_FOUND", "ICE_CANDIDATE", calls[-2])
+
+
 async def test_call_ids_of_the_server_are_unguessable(alice: Person, bob: Person) -> None:
     made = set()
     for _ in range(50):

@@ -38,6 +38,8 @@ class EndReason(StrEnum):
     TIMEOUT = "timeout"
     PEER_DISCONNECTED = "peer_disconnected"
     OPERATOR = "operator"
+    # The caller placed another call to the same client, and could not end this one, whose ID it was never told.
+    REPLACED = "replaced"
 
 
 # The states and roles in which an action is allowed, and the state that follows; None: the call is gone.

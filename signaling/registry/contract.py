@@ -124,8 +124,11 @@ class Registry(Protocol):
         Raises `RateLimitedError` when the queue is full (PROTOCOL.md, "Calls").
         """
 
-    async def open_call(self, call_id: str, caller: str, callee: str) -> None:
-        """Open a ringing call.
+    async def open_call(self, call_id: str, caller: str, callee: str, *, is_chosen: bool = True) -> str | None:
+        """Open a ringing call, and return the ID of the call that it replaces, if there is one.
+
+        Where the caller has not chosen the ID (not `is_chosen`), the new call ends the caller's earlier one to the same
+        callee that still rings and whose ID was not chosen either: nobody else could end it.
 
         Raises `UnavailableError` while the caller moves to another connection, `TargetNotFoundError`,
         `InvalidMessageError` for a used call ID, `RateLimitedError` for too many open calls of the caller.

@@ -112,7 +112,7 @@ class MemoryRegistry:
         client.hold(event)
         return True
 
-    async def open_call(self, call_id: str, caller: str, callee: str) -> None:
+    async def open_call(self, call_id: str, caller: str, callee: str, *, is_chosen: bool = True) -> str | None:
         """See `Registry.open_call`."""
         client = self._clients.get(caller)
         if client is None or client.owner is None:
@@ -122,14 +122,18 @@ class MemoryRegistry:
             raise TargetNotFoundError
         if call_id in self._calls:
             raise InvalidMessageError(USED_CALL_ID)
-        legs = client.legs
+        replaced = None if is_chosen else self._replaceable(client, callee)
         limit = self._limits.open_calls_per_client
-        if limit and sum(leg.role is Role.CALLER for leg in legs.values()) >= limit:
+        placed = sum(leg.role is Role.CALLER for leg in client.legs.values()) - (replaced is not None)
+        if limit and placed >= limit:
             raise RateLimitedError(*TOO_MANY_CALLS)
-        self._calls[call_id] = Call((caller, callee), self._clock())
-        legs[call_id] = Leg(callee, Role.CALLER, State.RINGING)
+        if replaced is not None:
+            self._end(replaced)
+        self._calls[call_id] = Call((caller, callee), self._clock(), is_chosen)
+        client.legs[call_id] = Leg(callee, Role.CALLER, State.RINGING)
         target.legs[call_id] = Leg(caller, Role.CALLEE, State.RINGING)
         self._ringing.set(call_id, self._clock() + self._timeouts.ring_seconds)
+        return replaced
 
     async def advance(self, call_id: str, client_id: str, action: Action) -> Leg:
         """See `Registry.advance`."""
@@ -196,9 +200,16 @@ class MemoryRegistry:
         return Ended(call_id, reason, call.participants)
 
     def _describe(self, call_id: str) -> OpenCall:
-        (caller, callee), opened_at = self._calls[call_id]
+        call = self._calls[call_id]
         state = State.RINGING if call_id in self._ringing else State.ACTIVE
-        return OpenCall(call_id, caller, callee, state, self._clock() - opened_at)
+        return OpenCall(call_id, *call.participants, state, self._clock() - call.opened_at)
+
+    def _replaceable(self, client: Client, callee: str) -> str | None:
+        ringing = Leg(callee, Role.CALLER, State.RINGING)
+        found = (
+            call_id for call_id, leg in client.legs.items() if leg == ringing and not self._calls[call_id].is_chosen
+        )
+        return next(found, None)
 
     def _start_hold(self, client_id: str, client: Client, hold: Hold) -> None:
         if client.legs or client.held or client.successor is not None:

@@ -13,10 +13,11 @@ from signaling.registry.rules import ARRIVALS_SECONDS
 
 
 class Call(NamedTuple):
-    """An open call; its state is in the legs of its participants."""
+    """An open call; its state is in the legs of its participants. `is_chosen` says that the caller chose its ID."""
 
     participants: tuple[str, str]
     opened_at: float
+    is_chosen: bool
 
 
 class Client:

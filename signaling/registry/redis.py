@@ -120,10 +120,11 @@ class RedisRegistry(RedisLeases):
             raise RateLimitedError(*TOO_MUCH_HELD)
         return bool(outcome != _CLIENT_GONE)
 
-    async def open_call(self, call_id: str, caller: str, callee: str) -> None:
+    async def open_call(self, call_id: str, caller: str, callee: str, *, is_chosen: bool = True) -> str | None:
         """See `Registry.open_call`."""
         ring_ms = round(self._timeouts.ring_seconds * 1000)
-        outcome = await self._run("open_call", call_id, caller, callee, ring_ms, self._limits.open_calls_per_client)
+        most = self._limits.open_calls_per_client
+        outcome, *replaced = await self._run("open_call", call_id, caller, callee, ring_ms, most, int(is_chosen))
         if outcome == b"caller":
             raise UnavailableError
         if outcome == b"target":
@@ -132,6 +133,7 @@ class RedisRegistry(RedisLeases):
             raise InvalidMessageError(USED_CALL_ID)
         if outcome == b"many":
             raise RateLimitedError(*TOO_MANY_CALLS)
+        return replaced[0].decode() if replaced else None
 
     async def advance(self, call_id: str, client_id: str, action: Action) -> Leg:
         """See `Registry.advance`."""

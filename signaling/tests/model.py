@@ -37,6 +37,7 @@ class Call:
     caller: str
     callee: str
     rings_until: float
+    is_chosen: bool
     state: str = RINGING
 
     def peer_of(self, client_id: str) -> str:
@@ -117,8 +118,8 @@ class Model:
 
     # --- Calls ----------------------------------------------------------------------------------------------
 
-    def initiate(self, caller: str, callee: str, call_id: str, offer: str) -> list[Message]:
-        """Call somebody."""
+    def initiate(self, caller: str, callee: str, call_id: str, offer: str, *, is_chosen: bool = True) -> list[Message]:
+        """Call somebody; without a call ID of one's own, in place of an earlier such call that still rings there."""
         named = "CALL_INITIATE", call_id
         if caller == callee or not CALL_ID.fullmatch(call_id) or call_id in self.calls_of(caller):
             return error("INVALID_MESSAGE", *named)
@@ -126,11 +127,24 @@ class Model:
             return error("TARGET_NOT_FOUND", *named)
         if call_id in self.calls:
             return error("INVALID_MESSAGE", *named)
-        if sum(call.caller == caller for call in self.calls.values()) >= self.open_calls_per_client:
+        replaced = [] if is_chosen else self.replaceable(caller, callee)
+        placed = sum(call.caller == caller for call in self.calls.values())
+        if placed - len(replaced) >= self.open_calls_per_client:
             return error("RATE_LIMITED", *named)
-        self.calls[call_id] = Call(caller, callee, self.now + self.timeouts.ring_seconds)
+        for earlier in replaced:
+            del self.calls[earlier]
+            self.tell(callee, ("CALL_ENDED", {"callId": earlier, "reason": "replaced"}))
+        self.calls[call_id] = Call(caller, callee, self.now + self.timeouts.ring_seconds, is_chosen)
         self.tell(callee, ("INCOMING_CALL", {"callId": call_id, "callerId": caller, "sdpOffer": offer}))
         return []
+
+    def replaceable(self, caller: str, callee: str) -> list[str]:
+        """Name the calls that ring, and that nobody could end but the callee."""
+        return [
+            call_id
+            for call_id, call in self.calls.items()
+            if (call.caller, call.callee, call.state, call.is_chosen) == (caller, callee, RINGING, False)
+        ]
 
     def accept(self, client_id: str, call_id: str, answer: str) -> list[Message]:
         """Answer a ringing call."""

@@ -212,8 +212,8 @@ async def test_connections_of_an_address_are_counted_out_again(here: Node, join:
 class Broken(MemoryRegistry):
     """A registry with a bug."""
 
-    async def open_call(self, call_id: str, caller: str, callee: str) -> NoReturn:
-        raise RuntimeError(call_id, caller, callee)
+    async def open_call(self, call_id: str, caller: str, callee: str, *, is_chosen: bool = True) -> NoReturn:
+        raise RuntimeError(call_id, caller, callee, is_chosen)
 
 
 class Away(MemoryRegistry):
@@ -354,10 +354,11 @@ async def test_call_of_a_caller_that_is_superseded_meanwhile_names_the_caller(
     class Slow(MemoryRegistry):
         opened, may_go_on = asyncio.Event(), asyncio.Event()
 
-        async def open_call(self, call_id: str, caller: str, callee: str) -> None:
-            await super().open_call(call_id, caller, callee)
+        async def open_call(self, call_id: str, caller: str, callee: str, *, is_chosen: bool = True) -> str | None:
+            replaced = await super().open_call(call_id, caller, callee, is_chosen=is_chosen)
             self.opened.set()
             await self.may_go_on.wait()
+            return replaced
 
     registry = memory(Slow, settings)
     use(memory_here, registry)

@@ -267,22 +267,28 @@ class Signaling(RuleBasedStateMachine):
             self.is_told()
 
     @precondition(lambda self: len(self.lines) > 1)
-    @rule(dice=DICE)
-    def call_without_a_call_id(self, dice: Random) -> None:
-        """The server makes one that nobody has."""
+    @rule(dice=DICE, count=st.integers(1, 3))
+    def call_without_a_call_id(self, dice: Random, count: int) -> None:
+        """The server makes one that nobody has, and it replaces an earlier one."""
+        for _ in range(count):
+            self.call_once_without_a_call_id(dice)
+
+    def call_once_without_a_call_id(self, dice: Random) -> None:
+        """Have somebody call somebody, with a call ID of the server."""
         caller, callee = dice.sample(sorted(self.lines), 2)
         offer = self.new("offer")
         self.lines[caller].post(("CALL_INITIATE", {"targetId": callee, "sdpOffer": offer}))
         came, _ = self.lines[caller].settle()
         if came:
             assert came == [("ERROR", {"code": "RATE_LIMITED", "request": "CALL_INITIATE"})]
-            assert self.model.initiate(caller, callee, "call-of-the-model-x", offer)[0][1]["code"] == "RATE_LIMITED"
+            refusal = self.model.initiate(caller, callee, "call-of-the-model-x", offer, is_chosen=False)
+            assert refusal[0][1]["code"] == "RATE_LIMITED"
             return
-        ((message_type, payload),) = self.lines[callee].read(1)
-        call_id = payload["callId"]
+        heard = self.lines[callee].read(1 + len(self.model.replaceable(caller, callee)))
+        call_id = heard[-1][1]["callId"]
         assert call_id not in self.model.calls
-        assert self.model.initiate(caller, callee, call_id, offer) == []
-        assert self.model.told.pop(callee) == [(message_type, payload)]
+        assert self.model.initiate(caller, callee, call_id, offer, is_chosen=False) == []
+        assert self.model.told.pop(callee) == heard
         self.is_told()
 
     @precondition(lambda self: self.lines)

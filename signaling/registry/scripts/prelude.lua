@@ -2,7 +2,7 @@
 --   client:<id>     hash  owner, channel, process, is_joined, successor, held_bytes
 --   held:<id>       list  events that wait for the client, oldest first
 --   calls:<id>      hash  call ID -> "caller <peer>" or "callee <peer>": this client's role, and its peer
---   call:<call id>  hash  caller, callee, state
+--   call:<call id>  hash  caller, callee, state, named_by ("server" where the caller chose no call ID)
 --   opened          zset  every call ID by when it was opened;   rings  zset  ringing call IDs by their deadline
 --   holds           zset  clients without a connection, by their deadline
 --   processes       zset  processes by the end of their lease

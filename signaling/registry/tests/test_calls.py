@@ -80,6 +80,48 @@ async def test_open_call_beyond_the_limit_is_refused(registry: Registry) -> None
     await registry.open_call(f"{CALL}-more", "alice", "bob")
 
 
+async def test_open_call_replaces_the_ringing_one_before_whose_id_was_not_chosen_either(registry: Registry) -> None:
+    for name in ("alice", "bob", "carol"):
+        await online(registry, name)
+    opened = [("chosen", "alice", "bob"), ("answered", "alice", "bob"), ("back", "bob", "alice")]
+    for call_id, caller, callee in opened:
+        assert await registry.open_call(call_id, caller, callee, is_chosen=call_id == "chosen") is None
+        if call_id == "answered":
+            await registry.advance(call_id, callee, Action.ANSWER)
+    assert await registry.open_call("else", "alice", "carol", is_chosen=False) is None
+    assert await registry.open_call("first", "alice", "bob", is_chosen=False) is None
+    assert await registry.open_call("second", "alice", "bob", is_chosen=False) == "first"
+    assert await registry.open_call("third", "alice", "bob", is_chosen=False) == "second"
+    assert await registry.open_call("chosen too", "alice", "bob") is None
+    for name in ("first", "second"):
+        with pytest.raises(CallNotFoundError):
+            await registry.advance(name, "bob", Action.ANSWER)
+    listed = await registry.open_calls("", 10)
+    assert {call.call_id for call in listed.calls} == {"chosen", "answered", "back", "else", "third", "chosen too"}
+    assert (await registry.status()).ringing_calls == 5
+
+
+async def test_open_call_replaces_before_it_counts(registry: Registry) -> None:
+    await online(registry, "alice")
+    await online(registry, "bob")
+    await registry.open_call("unnamed", "alice", "bob", is_chosen=False)
+    for number in range(LIMITS.open_calls_per_client - 1):
+        await registry.open_call(f"{CALL}-{number}", "alice", "bob")
+    with pytest.raises(RateLimitedError):
+        await registry.open_call("one more", "alice", "bob")
+    assert await registry.open_call("unnamed too", "alice", "bob", is_chosen=False) == "unnamed"
+
+
+async def test_open_call_that_is_refused_replaces_nothing(registry: Registry) -> None:
+    await online(registry, "alice")
+    bob = await online(registry, "bob")
+    await registry.open_call(CALL, "alice", "bob", is_chosen=False)
+    await registry.release("bob", bob, [], hold=Hold.FULL)
+    with pytest.raises(TargetNotFoundError):
+        await registry.open_call("another", "alice", "bob", is_chosen=False)
+    await registry.advance(CALL, "bob", Action.ANSWER)
+
+
 async def test_open_call_with_one_id_at_once_succeeds_once(registry: Registry) -> None:
     names = [f"client-{number}" for number in range(20)]
     for name in (*names, "bob"):

@@ -119,11 +119,11 @@ class Twins(RuleBasedStateMachine):
         self.both("hold", name, event)
 
     @precondition(lambda self: self.owners)
-    @rule(call_id=CALL_IDS, data=st.data(), callee=NAMES)
-    def open_call(self, call_id: str, data: st.DataObject, callee: str) -> None:
+    @rule(call_id=CALL_IDS, data=st.data(), callee=NAMES, is_chosen=st.booleans())
+    def open_call(self, call_id: str, data: st.DataObject, callee: str, is_chosen: bool) -> None:  # noqa: FBT001 -- drawn
         caller = data.draw(st.sampled_from(sorted(self.owners)))
         if caller != callee:
-            self.both("open_call", call_id, caller, callee)
+            self.both("open_call", call_id, caller, callee, is_chosen=is_chosen)
 
     @rule(call_id=CALL_IDS, name=NAMES, action=st.sampled_from(Action))
     def advance(self, call_id: str, name: str, action: Action) -> None:
