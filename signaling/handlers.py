@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType
 from pkd import directory, keys
 from signaling.connections import peer
 from signaling.connections.connection import Connection
+from signaling.connections.legs import registered
 from signaling.protocol import client_messages, server_messages
 from signaling.protocol.calls import CALL_ID, Action, EndReason, Leg, Role, State, new_call_id
 from signaling.protocol.errors import (
@@ -35,7 +36,7 @@ async def register(connection: Connection, message: client_messages.Register) ->
     if connection.client_id is None:
         await connection.register(message.client_id)
     elif connection.client_id == message.client_id:
-        connection.reply_registered(message.client_id)
+        connection.reply(registered(message.client_id, connection.legs))
     else:
         raise InvalidMessageError(
             "This connection is registered under another clientId; open a new connection for this one."

@@ -1,5 +1,4 @@
 import asyncio
-import json
 import time
 from collections.abc import Iterator
 
@@ -48,13 +47,26 @@ async def test_answer_and_end_wait_for_a_dropped_caller(
     await bob.send("CALL_REJECT", callId=second, reason="busy")
     await bob.send("CALL_END", callId=first, reason="bye")
     await bob.expects_nothing_else()
+    # Of calls that are gone it hears the end alone.
     alice = await returns(alice, join, target.there)
-    accepted = await alice.expects("CALL_ACCEPTED", callId=first, sdpAnswer=ANSWER)
-    assert accepted.keys() == {"callId", "sdpAnswer", "iceServers"}
-    await alice.expects("ICE_CANDIDATE", callId=first, candidate=CANDIDATE)
     assert await alice.expects("CALL_REJECTED") == {"callId": second, "reason": "busy"}
     assert await alice.expects("CALL_ENDED") == {"callId": first, "reason": "bye"}
     await alice.expects_nothing_else()
+
+
+async def test_answer_waits_with_the_candidates_after_it(
+    join: Join, target: Target, alice: Person, bob: Person, carol: Person
+) -> None:
+    call_id = await alice.rings(bob)
+    await drops(alice, carol, call_id)
+    await bob.send("CALL_ACCEPT", callId=call_id, sdpAnswer=ANSWER)
+    await bob.send("ICE_CANDIDATE", callId=call_id, candidate=CANDIDATE)
+    await bob.expects_nothing_else()
+    alice = await returns(alice, join, target.there)
+    accepted = await alice.expects("CALL_ACCEPTED", callId=call_id, sdpAnswer=ANSWER)
+    assert accepted.keys() == {"callId", "sdpAnswer", "iceServers"}
+    await alice.expects("ICE_CANDIDATE", callId=call_id, candidate=CANDIDATE)
+    await alice.reaches(bob, call_id)
 
 
 async def test_dropped_callee_answers_after_its_return(
@@ -160,18 +172,11 @@ async def test_end_of_a_call_is_told_however_much_waits(
     for number in range(HELD_MESSAGES):
         await alice.send("ICE_CANDIDATE", callId=call_id, candidate=f"{number}")
     await alice.send("CALL_END", callId=call_id)
-    await alice.send("HEARTBEAT")
-    answer = json.loads(await alice.received())
+    await alice.expects_nothing_else()
     bob = await returns(bob, join, target.there)
-    for number in range(HELD_MESSAGES):
-        await bob.expects("ICE_CANDIDATE", candidate=f"{number}")
-    if answer["type"] == "HEARTBEAT_ACK":
-        await bob.expects("CALL_ENDED", callId=call_id)
-    else:
-        # Refused, and so the call lives on.
-        assert answer["payload"]["code"] == "RATE_LIMITED"
-        await alice.expects("HEARTBEAT_ACK")
-        await alice.reaches(bob, call_id)
+    # The candidates are those of a call that is gone.
+    await bob.expects("CALL_ENDED", callId=call_id)
+    await bob.expects_nothing_else()
 
 
 # --- A clean close ends -----------------------------------------------------------------------------

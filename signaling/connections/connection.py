@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from serving.contract import WebSocket
 from signaling.connections.handover import Handover
-from signaling.connections.legs import follow
+from signaling.connections.legs import follow, registered
 from signaling.connections.mailbox import Inbox
 from signaling.connections.relay import Relay
 from signaling.connections.states import LEAVING_STATES, TRANSITIONS, ConnectionEvent, ConnectionState
@@ -17,10 +17,9 @@ from signaling.protocol.calls import Leg
 from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, SUPERSEDED, Close, Hold
 from signaling.protocol.errors import ProtocolError, UnavailableError
 from signaling.protocol.limits import Allowance
-from signaling.protocol.server_messages import CallEnded, Registered, ServerMessage, error_for
+from signaling.protocol.server_messages import CallEnded, ServerMessage, error_for
 from signaling.registry.contract import Joined, Owner, Registry, SupersededError
 from signaling.telemetry.counters import counters
-from turn.ice import ice_servers
 
 
 class Connection:
@@ -66,10 +65,6 @@ class Connection:
         counters.messages_sent[type(message)] += 1
         self._outbound.write(message.encode())
 
-    def reply_registered(self, client_id: str) -> None:
-        """Reply `REGISTERED`, with the client's calls and fresh credentials."""
-        self.reply(Registered.of(client_id, counters.count_minted(ice_servers(client_id)), self.legs))
-
     def refuse(self, error: ProtocolError, request: str | UnsetType = UNSET, call_id: str | UnsetType = UNSET) -> None:
         """Reply `ERROR` to a request that named this type and this call."""
         counters.count_error(error, request)
@@ -107,7 +102,7 @@ class Connection:
             self.client_id, self.legs = client_id, joined.legs
             self._enter(ConnectionEvent.JOINED)
             counters.registrations += 1
-            self.reply_registered(client_id)
+            self.reply(registered(client_id, self.legs))
             self._deliver_inbox(joined.held)
         finally:
             self._joining.set_result(None)

@@ -139,30 +139,32 @@ class Handover:
         """Release `client_id` and give `events` to the registry in one step; while Redis is away, later."""
         try:
             released = await self._relay.registry.release(client_id, self._owner, events, hold=hold)
+            if released is None:
+                await self._deliver_late(client_id, events)
         except UnavailableError:
             # A client that registers again and again while Redis is away owes one release.
             if events or client_id != self._owed_for:
                 self._owed_for = client_id
                 self._relay.owed.append(partial(self._release_late, client_id, events, hold=hold))
             return
-        if released is None:
-            # The ID was ours no more: its newest connection gets the events, or the registry.
-            await self._relay_all(client_id, events)
-            return
-        counters.messages_held += len(events)
-        await self._tell(released)
+        if released is not None:
+            counters.messages_held += len(events) - released.dropped
+            counters.messages_dropped += released.dropped
+            await self._tell(released)
 
     async def _release_late(self, client_id: str, events: list[Event], *, hold: Hold) -> None:
         self._owed_for = None
         if self._client_id == client_id:
             # It registered again on the same connection, and keeps the ID.
-            await self._relay_all(client_id, events)
+            await self._deliver_late(client_id, events)
         else:
             await self._release(client_id, events, hold=hold)
 
-    async def _relay_all(self, client_id: str, events: list[Event]) -> None:
-        for event in events:
-            await self._relay.deliver_later(client_id, event)
+    async def _deliver_late(self, client_id: str, events: list[Event]) -> None:
+        """Deliver what of `events` still means something, after newer messages: the ID was ours no more meanwhile."""
+        if events:
+            for event in await self._relay.registry.deliver_late(client_id, events):
+                await self._relay.deliver_later(client_id, event)
 
     async def _tell(self, released: Released) -> None:
         if released.successor is not None:

@@ -1,7 +1,14 @@
-"""The open calls of one client, as its connection knows them: what a message that reaches the client does to them."""
+"""The open calls of one client, as its connection knows them: what a message does to them, and how they are listed."""
+
+from collections.abc import Mapping
+
+from msgspec import UNSET
 
 from signaling.delivery.events import GONE
 from signaling.protocol.calls import Leg, Role, State
+from signaling.protocol.server_messages import Registered, RegisteredCall
+from signaling.telemetry.counters import counters
+from turn.ice import ice_servers
 
 
 def follow(legs: dict[str, Leg], call_id: str, state: str, peer: str) -> None:
@@ -13,3 +20,9 @@ def follow(legs: dict[str, Leg], call_id: str, state: str, peer: str) -> None:
     elif call_id in legs:
         known = legs[call_id]
         legs[call_id] = Leg(known.peer, known.role, State(state))
+
+
+def registered(client_id: str, legs: Mapping[str, Leg]) -> Registered:
+    """Make the answer to a client that registers, with its calls, if any, and fresh credentials."""
+    calls = [RegisteredCall(call_id, *leg) for call_id, leg in legs.items()]
+    return Registered(client_id, counters.count_minted(ice_servers(client_id)), calls or UNSET)

@@ -83,7 +83,7 @@ class Relay:
             self.owed.append(partial(self.send, client_id, event, sender))
         except RateLimitedError:
             # As much is held for the client as may be.
-            return
+            counters.messages_dropped += 1
 
     async def announce(self, ended: list[Ended]) -> None:
         """Count calls that ended, and send `CALL_ENDED` to the clients that have to hear of it."""

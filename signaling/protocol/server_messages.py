@@ -1,7 +1,6 @@
 """The messages of the server: each is one struct, which encodes itself to a frame."""
 
 import math
-from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -9,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from pkd.keys import ClientId, PublicKey
-from signaling.protocol.calls import Leg, Role, State
+from signaling.protocol.calls import Role, State
 from signaling.protocol.errors import ErrorCode, InvalidMessageError, ProtocolError
 from signaling.protocol.fields import (
     MAX_FRAME_BYTES,
@@ -74,12 +73,6 @@ class Registered(ServerMessage):
     client_id: ClientId
     ice_servers: IceServers
     calls: list[RegisteredCall] | UnsetType = UNSET
-
-    @classmethod
-    def of(cls, client_id: str, ice_servers: list[dict[str, str]], legs: Mapping[str, Leg]) -> "Registered":
-        """Make the answer for a client with these calls."""
-        calls = [RegisteredCall(call_id, *leg) for call_id, leg in legs.items()]
-        return cls(client_id, ice_servers, calls or UNSET)
 
 
 class HeartbeatAck(ServerMessage):

@@ -54,10 +54,11 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A release's outcome: the calls that it ended, and the successor's channel."""
+    """A release's outcome: the calls that it ended, the successor's channel, and how many strays found no room."""
 
     ended: list[Ended] = field(default_factory=list)
     successor: str | None = None
+    dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +107,25 @@ class Registry(Protocol):
         """
 
     async def join(self, client_id: str, owner: Owner) -> Joined | None:
-        """Make `owner` reachable and hand over the held events; return None when it has the ID no more."""
+        """Make `owner` reachable and hand over the held events; return None when it has the ID no more.
+
+        Pointless events are left out: a ring of a call that was answered, and all but the end of one that is gone.
+        """
 
     async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: Hold) -> Released | None:
         """Release a client ID; return None when `owner` had it no more.
 
         With `hold`, for as long as it says, or when there is a successor, the calls go on, and `strays`, events that
-        reached this connection too late, go to the beginning of the held queue. Without, the calls end.
+        reached this connection too late, go to the beginning of the held queue: all changes of calls, and candidates
+        as far as there is room, the newest first. Without, the calls end.
+        """
+
+    async def deliver_late(self, client_id: str, events: list[Event]) -> list[Event]:
+        """Deliver, or hold, what a connection still has for a client ID that is its own no more.
+
+        Newer messages have come before it, so this leaves out what is not as it is now: of each call that stands its
+        candidates and its last change are delivered, of one that is gone its end. Returns those that the caller has to
+        deliver itself, before anything else happens.
         """
 
     async def evict(self, client_id: str, connection_id: str) -> None:

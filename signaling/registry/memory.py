@@ -27,6 +27,7 @@ from signaling.registry.contract import (
     Status,
     SupersededError,
 )
+from signaling.registry.held import fitting, is_as_it_is, not_overtaken, to_hand_over
 from signaling.registry.memory_records import Addresses, Call, Client, Deadlines
 from signaling.registry.rules import TOO_MANY_CALLS, TOO_MUCH_HELD, USED_CALL_ID
 
@@ -76,7 +77,7 @@ class MemoryRegistry:
         client = self._clients.get(client_id)
         if client is None or client.owner != owner:
             return None
-        held = list(client.held or ())
+        held = to_hand_over(client.held or (), client.legs)
         client.held = None
         client.held_bytes = 0
         return Joined(dict(client.legs), held)
@@ -89,10 +90,17 @@ class MemoryRegistry:
         client.owner = None
         if not hold and client.successor is None:
             return Released(self._remove(client_id, client))
-        for event in reversed(strays):
+        kept = fitting(strays, len(client.held or ()), client.held_bytes)
+        for event in reversed(kept):
             client.hold(event, is_first=True)
         self._start_hold(client_id, client, hold)
-        return Released([], client.successor)
+        return Released([], client.successor, len(strays) - len(kept))
+
+    async def deliver_late(self, client_id: str, events: list[Event]) -> list[Event]:
+        """See `Registry.deliver_late`."""
+        client = self._clients.get(client_id)
+        legs = {} if client is None else client.legs
+        return [notice.event for notice in not_overtaken(events) if is_as_it_is(notice, legs)]
 
     async def evict(self, client_id: str, connection_id: str) -> None:
         """See `Registry.evict`."""

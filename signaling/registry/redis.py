@@ -5,7 +5,6 @@ their replies; `redis_leases.py` has what concerns a process and not one client.
 """
 
 from collections.abc import Callable, Collection
-from typing import Any
 
 from signaling.delivery.events import Event, group_of, is_needed, size_of
 from signaling.delivery.redis_layer import RedisLoopLayer
@@ -20,6 +19,7 @@ from signaling.protocol.errors import (
 )
 from signaling.protocol.limits import Limits, Timeouts
 from signaling.registry.contract import Claim, Ended, Joined, OpenCalls, Owner, Released, Status, SupersededError
+from signaling.registry.held import not_overtaken, to_hand_over
 from signaling.registry.redis_leases import RedisLeases
 from signaling.registry.redis_records import (
     TRANSITION_ROWS,
@@ -35,6 +35,8 @@ from signaling.registry.rules import ARRIVALS_SECONDS, TOO_MANY_CALLS, TOO_MUCH_
 SWEEP_SIZE = 500
 
 _CLIENT_GONE, _TOO_MUCH = 0, -1
+# What `deliver_late.lua` asks of the call of a candidate: that it stands.
+_ANY_STATE = "*"
 
 
 class RedisRegistry(RedisLeases):
@@ -78,8 +80,8 @@ class RedisRegistry(RedisLeases):
         reply = await self._run("join", client_id, owner.connection_id)
         if reply is None:
             return None
-        legs, held = reply
-        return Joined(decode_legs(legs), [self._layer.deserialize(event) for event in held])
+        legs = decode_legs(reply[0])
+        return Joined(legs, to_hand_over(map(self._layer.deserialize, reply[1]), legs))
 
     async def restore(self, client_id: str, owner: Owner, legs: dict[str, Leg]) -> Joined | None:
         """Write a connection into Redis again, which may have lost it; return as `join` does."""
@@ -91,14 +93,26 @@ class RedisRegistry(RedisLeases):
 
     async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: Hold) -> Released | None:
         """See `Registry.release`."""
-        arguments: list[Any] = [client_id, owner.connection_id, int(hold), self._hold_ms(hold)]
-        if strays:
-            arguments += [sum(map(size_of, strays)), *map(self._layer.serialize, strays)]
-        reply = await self._run("release", *arguments)
+        words = [word for event in strays for word in self._words_of(event)]
+        arguments = (client_id, owner.connection_id, int(hold), self._hold_ms(hold), HELD_MESSAGES, HELD_BYTES)
+        reply = await self._run("release", *arguments, *words)
         if reply is None:
             return None
-        successor, *ended = reply
-        return Released([decode_ended(entry) for entry in ended], successor.decode() or None)
+        successor, dropped, *ended = reply
+        return Released([decode_ended(entry) for entry in ended], successor.decode() or None, dropped)
+
+    async def deliver_late(self, client_id: str, events: list[Event]) -> list[Event]:
+        """See `Registry.deliver_late`."""
+        notices = not_overtaken(events)
+        words = [
+            word
+            for event, call_id, state in notices
+            for word in (*self._words_of(event), call_id, _ANY_STATE if state is None else state)
+        ]
+        refused = await self._run(
+            "deliver_late", client_id, self._group_of(client_id), HELD_MESSAGES, HELD_BYTES, *words
+        )
+        return [notices[place].event for place in refused]
 
     async def evict(self, client_id: str, connection_id: str) -> None:
         """See `Registry.evict`."""
@@ -106,16 +120,8 @@ class RedisRegistry(RedisLeases):
 
     async def hold(self, client_id: str, event: Event) -> bool:
         """See `Registry.hold`."""
-        outcome = await self._run(
-            "hold",
-            client_id,
-            self._layer.redis_name(group_of(client_id)),
-            self._layer.serialize(event),
-            size_of(event),
-            int(is_needed(event)),
-            HELD_MESSAGES,
-            HELD_BYTES,
-        )
+        arguments = (client_id, self._group_of(client_id), HELD_MESSAGES, HELD_BYTES)
+        outcome = await self._run("hold", *arguments, *self._words_of(event))
         if outcome == _TOO_MUCH:
             raise RateLimitedError(*TOO_MUCH_HELD)
         return bool(outcome != _CLIENT_GONE)
@@ -167,6 +173,12 @@ class RedisRegistry(RedisLeases):
             raise CallNotFoundError
         caller, callee = participants
         return Ended(call_id, reason, (caller.decode(), callee.decode()))
+
+    def _group_of(self, client_id: str) -> str:
+        return self._layer.redis_name(group_of(client_id))
+
+    def _words_of(self, event: Event) -> tuple[bytes, int, int]:
+        return self._layer.serialize(event), size_of(event), int(is_needed(event))
 
     def _hold_ms(self, hold: Hold = Hold.FULL) -> int:
         return round(self._timeouts.seconds_of(hold) * 1000)

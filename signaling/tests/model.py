@@ -14,6 +14,7 @@ from signaling.protocol.limits import Timeouts
 Message = tuple[str, dict[str, Any]]
 
 RINGING, ACTIVE = "ringing", "active"
+ENDS = {"CALL_REJECTED", "CALL_ENDED"}
 
 
 def error(code: str, request: str, call_id: str | None = None) -> list[Message]:
@@ -79,7 +80,17 @@ class Model:
         """Be online, from here on; what waited comes after the answer, in order."""
         waiting = self.clients[client_id].waiting if client_id in self.clients else []
         self.clients[client_id] = Client()
-        return [self.registered(client_id), *waiting]
+        worth = [one for place, one in enumerate(waiting) if not self.is_pointless(one, waiting[place + 1 :])]
+        return [self.registered(client_id), *worth]
+
+    def is_pointless(self, message: Message, later: list[Message]) -> bool:
+        """Whether a message that waited says nothing any more; that a call ended always does."""
+        message_type, payload = message
+        if message_type in ENDS:
+            return False
+        call = self.calls.get(payload["callId"])
+        has_ended = any(kind in ENDS and one["callId"] == payload["callId"] for kind, one in later)
+        return call is None or has_ended or (message_type == "INCOMING_CALL" and call.state != RINGING)
 
     def registered(self, client_id: str) -> Message:
         """Make the answer to a client that registers, or says again who it is."""

@@ -11,11 +11,13 @@ from signaling.connections.mailbox import Inbox
 from signaling.connections.relay import Relay
 from signaling.delivery.events import RELEASED, SUPERSEDE, Event, group_of
 from signaling.delivery.layers import LocalChannelLayer
+from signaling.protocol.calls import HELD_MESSAGES, Action
 from signaling.protocol.closing import Hold
 from signaling.protocol.errors import UnavailableError
 from signaling.protocol.limits import Limits, Timeouts
 from signaling.registry.contract import Joined, Owner, Released, SupersededError
 from signaling.registry.memory import MemoryRegistry
+from signaling.telemetry.counters import counters
 from signaling.tests.stage import Clock, change, message
 
 
@@ -137,6 +139,40 @@ async def test_older_connection_that_stays_silent_is_evicted(relay: Relay) -> No
     older.inbox.hold(message("late"))
     await older.handover.leave("bob", hold=Hold.FULL)
     assert newer.inbox.empty() == [message("late")]
+
+
+async def test_rest_of_an_evicted_connection_is_delivered_where_it_says_what_is_so(
+    relay: Relay, registry: Away
+) -> None:
+    older, newer, alice = [await new_side(relay) for _ in range(3)]
+    await alice.handover.join("alice")
+    await older.handover.join("bob")
+    for call_id in ("stands", "gone"):
+        await registry.open_call(call_id, "alice", "bob")
+    relay.switch.detach(older.owner.channel)
+    await newer.handover.join("bob")
+    relay.post("bob", message("newer"))
+    await registry.advance("gone", "alice", Action.CLOSE)
+    rings = [message(call_id) | {"changes": [call_id, "ringing", "alice"]} for call_id in ("stands", "gone")]
+    end = message("end") | {"changes": ["gone", "", ""]}
+    for event in (*rings, end):
+        older.inbox.hold(event)
+    await older.handover.leave("bob", hold=Hold.FULL)
+    assert newer.inbox.empty() == [message("newer"), rings[0], end]
+
+
+async def test_candidates_that_find_no_room_are_counted(relay: Relay) -> None:
+    before = counters.messages_held, counters.messages_dropped
+    side = await new_side(relay)
+    await side.handover.join("bob")
+    for _ in range(HELD_MESSAGES + 2):
+        side.inbox.hold(message("x"))
+    await side.handover.leave("bob", hold=Hold.FULL)
+    assert (counters.messages_held, counters.messages_dropped) == (before[0] + HELD_MESSAGES, before[1] + 2)
+    for _ in range(3):
+        await relay.deliver_later("bob", message("x"))
+    assert counters.messages_dropped == before[1] + 5
+    await side.handover.join("bob")
 
 
 async def test_newest_of_several_that_wait_has_the_id_and_the_others_are_superseded(relay: Relay) -> None:

@@ -1,6 +1,9 @@
-from signaling.connections.legs import follow
+from msgspec import UNSET
+
+from signaling.connections.legs import follow, registered
 from signaling.delivery.events import GONE
 from signaling.protocol.calls import Leg, Role, State
+from signaling.protocol.server_messages import RegisteredCall
 
 CALL = "call-of-this-test"
 
@@ -23,3 +26,9 @@ def test_call_that_is_gone_does_not_come_back_by_a_late_answer() -> None:
     follow(legs, CALL, GONE, "")
     follow(legs, CALL, "active", "")
     assert legs == {}
+
+
+def test_registered_lists_calls_where_there_are_some() -> None:
+    assert registered("alice", {}).calls is UNSET
+    listed = registered("alice", {"call": Leg("bob", Role.CALLEE, State.RINGING)})
+    assert listed.calls == [RegisteredCall("call", "bob", Role.CALLEE, State.RINGING)]

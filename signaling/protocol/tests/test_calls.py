@@ -50,4 +50,4 @@ def test_call_id_takes_nothing_else(call_id: str) -> None:
 
 
 def test_end_reasons_are_those_of_the_protocol() -> None:
-    assert {reason.value for reason in EndReason} == {"timeout", "peer_disconnected", "operator"}
+    assert {reason.value for reason in EndReason} == {"timeout", "peer_disconnected", "operator", "replaced"}

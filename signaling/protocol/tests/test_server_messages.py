@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Raw
 
 from pkd.tests.samples import KEYS
-from signaling.protocol.calls import Leg, Role, State
+from signaling.protocol.calls import Role, State
 from signaling.protocol.decoding import named_in
 from signaling.protocol.errors import (
     CallNotFoundError,
@@ -32,6 +32,7 @@ from signaling.protocol.server_messages import (
     PeerIceCandidate,
     PkdResult,
     Registered,
+    RegisteredCall,
     ServerMessage,
     error_for,
 )
@@ -91,9 +92,8 @@ def test_check_of_the_size_is_exact_and_leaves_ice_servers_aside() -> None:
 
 SAID: list[tuple[ServerMessage, dict[str, Any]]] = [
     (Registered("alice", []), {"clientId": "alice", "iceServers": []}),
-    (Registered.of("alice", [], {}), {"clientId": "alice", "iceServers": []}),
     (
-        Registered.of("alice", [], {CALL: Leg("bob", Role.CALLEE, State.RINGING)}),
+        Registered("alice", [], [RegisteredCall(CALL, "bob", Role.CALLEE, State.RINGING)]),
         {
             "clientId": "alice",
             "iceServers": [],

@@ -67,3 +67,19 @@ local function start_hold(client, hold_ms)
     redis.call('DEL', record)
   end
 end
+
+-- 2 delivered, 1 held, 0 the client is gone, -1 too much is held.
+local function hold_event(client, group, most_messages, most_bytes, event, bytes, is_needed)
+  local record = key('client', client)
+  if redis.call('EXISTS', record) == 0 and not redis.call('ZSCORE', key('holds'), client) then return 0 end
+  -- It may have joined since nobody received the event; an ID that is being let go of has no subscriber.
+  if redis.call('HEXISTS', record, 'is_joined') == 1 and redis.call('PUBLISH', group, event) > 0 then return 2 end
+  local held = tonumber(redis.call('HGET', record, 'held_bytes') or 0)
+  if not is_needed
+    and (redis.call('LLEN', key('held', client)) >= most_messages or held + bytes > most_bytes) then
+    return -1
+  end
+  redis.call('RPUSH', key('held', client), event)
+  redis.call('HINCRBY', record, 'held_bytes', bytes)
+  return 1
+end

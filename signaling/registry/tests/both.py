@@ -1,13 +1,17 @@
 """What tests of both registries share: a registry with its time, and clients on it."""
 
+import contextlib
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from signaling.delivery.events import Event
 from signaling.protocol.calls import (
     Action,
     Leg,
     State,
 )
+from signaling.protocol.errors import RateLimitedError
 from signaling.protocol.limits import Limits, Timeouts
 from signaling.registry.contract import (
     Claim,
@@ -15,7 +19,7 @@ from signaling.registry.contract import (
     Registry,
 )
 from signaling.registry.memory import MemoryRegistry
-from signaling.tests.stage import Clock
+from signaling.tests.stage import Clock, message
 
 CALL = "call-of-this-test"
 TAKEN = Claim(None, None)
@@ -42,6 +46,23 @@ def names_in(registry: MemoryRegistry) -> set[str]:
     parts |= vars(parts["_addresses"])
     names = ("_clients", "_ringing", "_holds", "_calls", "_connections", "_arrivals")
     return {f"{name}:{key}" for name in names for key in parts[name]}
+
+
+def candidate(call_id: str, text: str = "") -> Event:
+    """Make the event that carries a candidate for a call."""
+    return message(json.dumps({"type": "ICE_CANDIDATE", "payload": {"callId": call_id, "candidate": text}}))
+
+
+def changed(call_id: str, state: str, text: str = "") -> Event:
+    """Make the event that says that a call is in this state now; "": it ended."""
+    return message(f"{call_id} {state} {text}") | {"changes": [call_id, state, "peer"]}
+
+
+async def arrives_late(registry: Registry, client_id: str, events: list[Event]) -> None:
+    """Deliver what an older connection still has to a client that nobody reaches, so that it waits."""
+    for event in await registry.deliver_late(client_id, events):
+        with contextlib.suppress(RateLimitedError):
+            await registry.hold(client_id, event)
 
 
 def owner_of(client_id: str, number: int = 1) -> Owner:

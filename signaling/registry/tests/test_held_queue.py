@@ -6,6 +6,7 @@ from signaling.delivery.events import Event
 from signaling.protocol.calls import (
     HELD_BYTES,
     HELD_MESSAGES,
+    Action,
     Leg,
     Role,
     State,
@@ -17,8 +18,9 @@ from signaling.protocol.errors import (
 from signaling.registry.contract import (
     Joined,
     Registry,
+    Released,
 )
-from signaling.registry.tests.both import CALL, Stage, call, held_by, owner_of
+from signaling.registry.tests.both import CALL, Stage, arrives_late, call, candidate, changed, held_by, owner_of
 from signaling.tests.stage import change, message
 
 
@@ -46,10 +48,10 @@ async def test_hold_puts_strays_before_what_was_held(registry: Registry) -> None
 
 
 async def test_hold_hands_over_whole_events_once(registry: Registry) -> None:
-    alice, _ = await call(registry)
+    alice, _ = await call(registry, State.ACTIVE)
     event: Event = change("frame") | {"changes": [CALL, "active", "bob"], "frame": "\u00e9\U0001f600 frame"}
     await registry.hold("alice", event)
-    assert await registry.join("alice", alice) == Joined({CALL: Leg("bob", Role.CALLER, State.RINGING)}, [event])
+    assert await registry.join("alice", alice) == Joined({CALL: Leg("bob", Role.CALLER, State.ACTIVE)}, [event])
     joined = await registry.join("alice", alice)
     assert joined is not None
     assert joined.held == []
@@ -101,3 +103,72 @@ async def test_hold_counts_strays_and_starts_again_after_a_join(registry: Regist
     await registry.join("alice", again)
     await registry.release("alice", again, [], hold=Hold.FULL)
     assert await registry.hold("alice", most)
+
+
+async def test_hold_leaves_out_what_has_become_pointless(registry: Registry) -> None:
+    _, bob = await call(registry)
+    await registry.open_call(other := "another-call-of-it", "alice", "bob")
+    events = [candidate(CALL, "one"), candidate(other, "two"), changed(CALL, ""), candidate(other, "three")]
+    strays = [changed(CALL, "ringing"), changed(other, "ringing")]
+    await registry.release("bob", bob, strays, hold=Hold.FULL)
+    for event in events[:2]:
+        await registry.hold("bob", event)
+    await registry.advance(CALL, "alice", Action.CLOSE)
+    for event in events[2:]:
+        await registry.hold("bob", event)
+    assert await held_by(registry, "bob") == [event["frame"] for event in (strays[1], *events[1:])]
+
+
+async def test_release_drops_the_oldest_candidates_and_no_change(registry: Registry) -> None:
+    alice, _ = await call(registry)
+    await registry.hold("alice", message("newest"))
+    candidates = [message(f"{number}") for number in range(HELD_MESSAGES)]
+    strays = [changed(CALL, "ringing"), *candidates, change("needed")]
+    released = await registry.release("alice", alice, strays, hold=Hold.FULL)
+    assert released == Released(dropped=3)
+    await registry.advance(CALL, "bob", Action.ANSWER)
+    with pytest.raises(RateLimitedError):
+        await registry.hold("alice", message("one more"))
+    frames = await held_by(registry, "alice")
+    assert frames == [*map(str, range(3, HELD_MESSAGES)), "needed", "newest"]
+
+
+async def test_release_drops_what_is_too_long_to_wait(registry: Registry) -> None:
+    alice, _ = await call(registry)
+    strays = [message("\u00e9" * 50_000 + str(number)) for number in range(5)]
+    released = await registry.release("alice", alice, strays, hold=Hold.FULL)
+    assert released == Released(dropped=3)
+    assert await registry.hold("alice", message("x" * (HELD_BYTES - 200_002)))
+    with pytest.raises(RateLimitedError):
+        await registry.hold("alice", message("x"))
+    assert (await held_by(registry, "alice"))[:2] == [stray["frame"] for stray in strays[3:]]
+
+
+async def test_late_events_are_held_where_they_say_what_is_so(stage: Stage) -> None:
+    registry = stage.registry
+    _, bob = await call(registry)
+    for number in range(3):
+        await registry.open_call(f"{CALL}-{number}", "alice", "bob")
+    await registry.advance(f"{CALL}-1", "bob", Action.ANSWER)
+    await registry.advance(f"{CALL}-2", "bob", Action.REJECT)
+    await registry.release("bob", bob, [message("newer")], hold=Hold.FULL)
+    events = [
+        event
+        for number in range(3)
+        for event in (changed(f"{CALL}-{number}", "ringing"), candidate(f"{CALL}-{number}", "late"))
+    ]
+    ends = [changed(f"{CALL}-{number}", "") for number in (0, 2)]
+    await arrives_late(registry, "bob", events)
+    await arrives_late(registry, "bob", ends)
+    left = [*events[:2], events[3], ends[1]]
+    assert await held_by(registry, "bob") == ["newer", *(event["frame"] for event in left)]
+    await arrives_late(registry, "nobody", [changed(CALL, "")])
+    assert await registry.who_is_online(["nobody"]) == set()
+
+
+async def test_late_events_are_held_as_far_as_there_is_room(registry: Registry) -> None:
+    _, bob = await call(registry)
+    await registry.release("bob", bob, [message("")] * (HELD_MESSAGES - 1), hold=Hold.FULL)
+    events = [candidate(CALL, "fits"), candidate(CALL, "does not"), changed(CALL, "ringing")]
+    await arrives_late(registry, "bob", events)
+    assert (await held_by(registry, "bob"))[-2:] == [events[0]["frame"], events[2]["frame"]]

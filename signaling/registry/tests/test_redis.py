@@ -30,11 +30,13 @@ from signaling.registry.tests.both import (
     OF_THE_PROCESS,
     TIMEOUTS,
     call,
+    candidate,
+    changed,
     legs_of,
     online,
     owner_of,
 )
-from signaling.tests.stage import Clock, RedisProcess, message, redis_process
+from signaling.tests.stage import Clock, RedisProcess, message, redis_process, until
 
 
 async def lose_everything(process: RedisProcess) -> None:
@@ -215,3 +217,19 @@ async def test_restore_without_the_peer_ends_the_call_in_time(own_redis: Any, cl
         clock.move(TIMEOUTS.hold_seconds)
         await registry.renew_lease(1)
         assert await registry.sweep() == [Ended(CALL, EndReason.PEER_DISCONNECTED, ("alice",))]
+
+
+async def test_late_events_reach_the_newer_connection_in_the_step_that_compares_them(
+    process: RedisProcess, other: RedisProcess
+) -> None:
+    came: list[Event] = []
+    channel = await other.layer.new_channel()
+    other.layer.attach(channel, came.append)
+    await other.layer.group_add(group_of("bob"), channel)
+    await online(other.registry, "alice")
+    await online(other.registry, "bob")
+    await other.registry.open_call(CALL, "alice", "bob")
+    events = [changed(CALL, "ringing"), changed("a-call-that-is-gone", "ringing"), candidate(CALL)]
+    assert await process.registry.deliver_late("bob", events) == []
+    await until(lambda: len(came) == 2)
+    assert came == [events[0], events[2]]

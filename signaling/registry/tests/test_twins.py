@@ -35,10 +35,13 @@ from signaling.registry.tests.both import (
     CALL,
     OF_THE_PROCESS,
     TIMEOUTS,
+    arrives_late,
+    candidate,
+    changed,
     names_in,
     owner_of,
 )
-from signaling.tests.stage import Clock, RedisProcess, change, message, new_prefix
+from signaling.tests.stage import Clock, RedisProcess, message, new_prefix
 
 NAMES = st.sampled_from(["alice", "bob", "carol"])
 
@@ -46,11 +49,18 @@ NUMBERS = st.integers(1, 3)
 
 CALL_IDS = st.sampled_from([f"{CALL}-{number}" for number in range(3)])
 
-EVENTS = st.builds(
-    lambda needed, letter, size: (change if needed else message)(letter * size),
-    st.booleans(),
-    st.sampled_from(["x", "\u00e9"]),
-    st.sampled_from([1, 50_000, 120_000]),
+STATES = st.sampled_from(["", "ringing", "active", None])
+
+TEXTS = st.builds(lambda letter, size: letter * size, st.sampled_from(["x", "\u00e9"]), st.sampled_from([1, 30_000]))
+
+EVENTS = st.one_of(
+    st.builds(
+        lambda call_id, state, text: candidate(call_id, text) if state is None else changed(call_id, state, text),
+        CALL_IDS,
+        STATES,
+        TEXTS,
+    ),
+    st.builds(lambda text: message(text * 4), TEXTS),
 )
 
 
@@ -103,7 +113,7 @@ class Twins(RuleBasedStateMachine):
     def join(self, name: str, number: int) -> None:
         self.both("join", name, owner_of(name, number))
 
-    @rule(name=NAMES, number=NUMBERS, strays=st.lists(EVENTS, max_size=3), hold=st.sampled_from(Hold))
+    @rule(name=NAMES, number=NUMBERS, strays=st.lists(EVENTS, max_size=12), hold=st.sampled_from(Hold))
     def release(self, name: str, number: int, strays: list[Event], hold: Hold) -> None:
         if self.both("release", name, owner_of(name, number), strays, hold=hold) is not None:
             del self.owners[name]
@@ -117,6 +127,11 @@ class Twins(RuleBasedStateMachine):
     @rule(name=NAMES, event=EVENTS)
     def hold(self, name: str, event: Event) -> None:
         self.both("hold", name, event)
+
+    @rule(name=NAMES, events=st.lists(EVENTS, max_size=6))
+    def deliver_late(self, name: str, events: list[Event]) -> None:
+        for registry in (self.memory, self.process.registry):
+            self.loop.run_until_complete(arrives_late(registry, name, events))
 
     @precondition(lambda self: self.owners)
     @rule(call_id=CALL_IDS, data=st.data(), callee=NAMES, is_chosen=st.booleans())
@@ -176,7 +191,7 @@ class Twins(RuleBasedStateMachine):
 def comparable(outcome: Any) -> Any:
     """Leave out what may differ: the order of ended calls, and when connections are counted."""
     if isinstance(outcome, Released):
-        return sorted(outcome.ended, key=lambda ended: ended.call_id), outcome.successor
+        return sorted(outcome.ended, key=lambda ended: ended.call_id), outcome.successor, outcome.dropped
     if isinstance(outcome, list):
         # Who rang out is told in any order.
         return sorted(outcome, key=lambda ended: ended.call_id)
