@@ -9,7 +9,7 @@ from tests.support.servers import ROOT
 
 VERSION = "0.1.0"
 # By its hash and not by a tag: a clone may come without tags, and a tag can be moved.
-COMMIT = "d06dde04d02782412ed5d15782197af82ee76c10"
+COMMIT = "5b698996fd552054b61d43f81c8da07328281abd"
 
 
 def released_tree(folder: Path, *, repository: Path = ROOT, commit: str = COMMIT) -> Path:
