@@ -56,6 +56,9 @@ class State(enum.Enum):
     CLOSED = enum.auto()
 
 
+CONNECTING, OPEN, CLOSING, LINGERING, CLOSED = State
+
+
 class Wire:
     """A `WebSocket` on a socket; `listener` is told of its handshake first, and `serve` names another."""
 
@@ -77,7 +80,7 @@ class Wire:
     )
 
     def __init__(self, hub: Hub, connection: socket.socket, opening: Opening, unread: bytes) -> None:
-        self.state = State.CONNECTING
+        self.state = CONNECTING
         self._hub = hub
         self._socket = connection
         self._phase: Opening | RareFrames | None = opening
@@ -119,7 +122,7 @@ class Wire:
 
     def write(self, text: str, event: Event | None = None) -> bool:  # noqa: ARG002 -- what is written here is not taken back
         """Write a text frame at the end of the turn; returns False when the connection is closed."""
-        if self.state is not State.OPEN or self._is_eof:
+        if self.state is not OPEN or self._is_eof:
             return False
         self._put(text_frame(text.encode()))
         self._check_room()
@@ -127,13 +130,13 @@ class Wire:
 
     def write_bytes(self, data: bytes) -> None:
         """Write a binary frame at the end of the turn, unless the connection is closed."""
-        if self.state is State.OPEN:
+        if self.state is OPEN:
             self._put(Frame(Opcode.BINARY, data).serialize(mask=False))
             self._check_room()
 
     def ping(self, payload: bytes) -> bool:
         """Write a ping frame at the end of the turn; returns False when the connection is closed."""
-        if self.state is not State.OPEN or self._is_eof:
+        if self.state is not OPEN or self._is_eof:
             return False
         self._put(Frame(Opcode.PING, payload).serialize(mask=False))
         self._check_room()
@@ -150,10 +153,10 @@ class Wire:
 
     def close(self, code: int, reason: str) -> None:
         """Write a close frame behind everything else; refuse a handshake that is still open."""
-        if self.state is State.CONNECTING:
+        if self.state is CONNECTING:
             self.reject(403 if code != SERVICE_RESTART else 503, "This WebSocket is refused.", code)
-        elif self.state is State.OPEN:
-            self.state = State.CLOSING
+        elif self.state is OPEN:
+            self.state = CLOSING
             self._code = code
             if not isinstance(self._phase, RareFrames):
                 self._phase = RareFrames(self._hub.max_message_bytes)
@@ -186,19 +189,19 @@ class Wire:
 
     def accept(self, subprotocol: str | None, headers: Any) -> None:
         """Answer the opening handshake with 101; raises `ConnectionResetError` where the client is gone."""
-        if self.state is not State.CONNECTING or self._is_eof:
+        if self.state is not CONNECTING or self._is_eof:
             raise ConnectionResetError("the client has gone")
         assert isinstance(self._phase, Opening)  # noqa: S101 -- the state says so
         self._put(self._phase.accepted(subprotocol, headers))
         self._phase = None
-        self.state = State.OPEN
+        self.state = OPEN
         self._end_timer()
         if self._unread and self._busy is None:
             self._hub.call_soon(self._read_on)
 
     def reject(self, status: int, sentence: str, code: int = LOST) -> None:
         """Answer the opening handshake with an HTTP error."""
-        if self.state is State.CONNECTING:
+        if self.state is CONNECTING:
             assert isinstance(self._phase, Opening)  # noqa: S101 -- likewise
             self._put(self._phase.rejected(status, sentence))
             self._finish(code)
@@ -218,7 +221,7 @@ class Wire:
         if not data:
             self._is_eof = True
             self._pause()
-        if self.state is State.LINGERING:
+        if self.state is LINGERING:
             if self._is_eof:
                 self.drop()
             # Whether there was any is all that counts.
@@ -234,11 +237,13 @@ class Wire:
         if self._can_read():
             with cork:
                 is_turn_over = self._read_turn()
+            if not self._unread and self._is_reading and self._busy is None and self.state is OPEN:
+                return
         if not self._can_read():
             # Who ends what is in the way reads on.
             if len(self._unread) >= READ_BYTES:
                 self._pause()
-            if self._is_eof and self.state is State.CONNECTING and self._busy is None:
+            if self._is_eof and self.state is CONNECTING and self._busy is None:
                 self.drop()
         elif is_turn_over:
             self._pause()
@@ -249,30 +254,35 @@ class Wire:
             self._resume()
 
     def _can_read(self) -> bool:
-        is_open = self.state is State.OPEN or self.state is State.CLOSING
+        is_open = self.state is OPEN or self.state is CLOSING
         return is_open and self._busy is None and not self._is_clogged()
 
     def _read_turn(self) -> bool:
         """Read frames up to the end of the turn; returns whether it ended before the frames."""
         data, at, left = self._unread, 0, FRAMES_A_TURN
+        end = len(data)
         self._unread = b""
         try:
-            while at < len(data) and self._can_read():
+            while at < end:
                 if not left:
                     return True
                 left -= 1
+                began = at
                 if self._phase is None:
                     if frame := whole_text_frame(data, at):
                         text, at = frame
                         self._receive(text, None)
-                        continue
-                    if is_usual_so_far(data, at):
+                    elif is_usual_so_far(data, at):
                         break
-                began, at = at, self._read_rare(data, at)
                 if at == began:
+                    at = self._read_rare(data, at)
+                # What was handled may have closed the connection, or have to be waited for.
+                if self._phase is None and self._busy is None and self.state is OPEN and not self._unwritten:
+                    continue
+                if not self._can_read():
                     break
         finally:
-            if self.state is State.OPEN or self.state is State.CLOSING:
+            if self.state is OPEN or self.state is CLOSING:
                 self._unread = data[at:]
         return False
 
@@ -283,12 +293,12 @@ class Wire:
         at, read = rare.feed(data, at)
         if read.answer:
             self._put(read.answer)
-        if self.state is State.OPEN:
+        if self.state is OPEN:
             self._pass_on(read)
             self._check_room()
         if read.code is not None:
             self._finish(read.code, is_flooded=read.code in VIOLATIONS)
-        elif self.state is State.OPEN and rare.is_between_messages:
+        elif self.state is OPEN and rare.is_between_messages:
             self._phase = None
         return at
 
@@ -327,7 +337,7 @@ class Wire:
         if handled.done() and not handled.cancelled() and isinstance(error := handled.exception(), Exception):
             self._fail(error)
         self._busy = None
-        if self.state is State.LINGERING or self.state is State.CLOSED:
+        if self.state is LINGERING or self.state is CLOSED:
             self._tell()
         else:
             self._read_on()
@@ -366,7 +376,7 @@ class Wire:
         data = self._unwritten
         if not data:
             return
-        was_clogged = self._is_clogged()
+        size = len(data)
         try:
             sent = self._socket.send(data)
         except (BlockingIOError, InterruptedError):
@@ -374,7 +384,11 @@ class Wire:
         except OSError:
             self._meet_reset()
             return
-        if sent < len(data):
+        if sent == size and not self._is_writing and self.state is OPEN and self._blocked is None:
+            self._unwritten = b""
+            return
+        was_clogged = 0 < self._hub.write_limit_bytes < size
+        if sent < size:
             if isinstance(data, bytearray):
                 del data[:sent]
             else:
@@ -385,7 +399,7 @@ class Wire:
         if was_clogged and not self._is_clogged():
             self._release_blocked()
             self._hub.call_soon(self._read_on)
-        if self.state is State.LINGERING and not self._unwritten and self._code not in VIOLATIONS:
+        if self.state is LINGERING and not self._unwritten and self._code not in VIOLATIONS:
             self._half_close()
 
     def give_up(self) -> None:
@@ -407,7 +421,7 @@ class Wire:
         self._is_eof = True
         self._pause()
         self._release_blocked()
-        self._hub.call_soon(self.drop if self.state is State.LINGERING else self._read_on)
+        self._hub.call_soon(self.drop if self.state is LINGERING else self._read_on)
 
     def _release_blocked(self) -> None:
         if self._blocked is not None:
@@ -421,7 +435,7 @@ class Wire:
 
         A client that broke the protocol may still be sending; our side is closed when it has paused.
         """
-        self.state = State.LINGERING
+        self.state = LINGERING
         self._phase = None
         self._unread = b""
         self._end_timer()
@@ -452,9 +466,9 @@ class Wire:
 
     def drop(self) -> None:
         """Close the socket at once; a WebSocket that was not over is lost, unless we had closed it."""
-        if self.state is State.CLOSED:
+        if self.state is CLOSED:
             return
-        self.state = State.CLOSED
+        self.state = CLOSED
         self._phase = None
         self._unread = self._unwritten = b""
         self._end_timer()
