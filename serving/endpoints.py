@@ -9,7 +9,7 @@ BACKLOG = 4096
 PLAIN = ("fd", "tcp", "tcp6", "unix")
 
 # A colon divides, unless a backslash stands before it.
-_PART = re.compile(r"(?:[^:\\]|\\.)+|(?<=:)(?=:|$)")
+_DIVIDER = re.compile(r"(?<!\\):")
 _ESCAPE = re.compile(r"\\(.)")
 
 
@@ -28,7 +28,7 @@ def listen(description: str) -> socket.socket:
 
 def parse(description: str) -> tuple[str, dict[str, str]]:
     """Split a description into its kind and its values, those without a name under their number."""
-    kind, *parts = [_ESCAPE.sub(r"\1", part) if "=" not in part else part for part in _PART.findall(description)]
+    kind, *parts = _DIVIDER.split(description)
     if kind not in PLAIN:
         raise SystemExit(
             f"SecureCall cannot start: the endpoint {kind}: is none of {', '.join(PLAIN)}; this server speaks no TLS, "

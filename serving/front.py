@@ -90,6 +90,8 @@ class Front:
 
     def adopt(self, connection: socket.socket, head: bytes) -> None:
         """Answer the opening handshake on a connection whose head another has read."""
+        # Twisted aborts what it lets go of: closing this would be a reset.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
         connection.setblocking(False)  # noqa: FBT003 -- the socket module's
         if not self._open(connection, head, b"", is_spare=False):
             self.answer(connection, refusal(400, "This is no valid opening handshake of a WebSocket."))

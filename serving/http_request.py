@@ -17,6 +17,7 @@ from serving.opening import END_OF_HEAD, is_for_us
 
 # A body may take this long for each of its bytes, and the head's time besides.
 SLOWEST_BYTES_PER_SECOND = 8192
+WRITE_POLL_SECONDS = 0.02
 REFUSAL = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 LetGo = Callable[[socket.socket, bytes], None]
@@ -68,16 +69,27 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]  # daphne ships no types
         self.channel.allow(None)
         head = self._head()
         if is_for_us(head, factory.websocket_paths) and self._is_upgrade(factory.websocket_paths):
-            duplicate = self.transport.getHandle().dup()
-            # Once Twisted is done with the descriptor.
-            self.notifyFinish().addErrback(lambda _: factory.let_go(duplicate, head))
-            self.transport.abortConnection()
+            self.channel.allow(HEAD_SECONDS)
+            self._leave_http(factory, head)
             return None
         # daphne would believe it, whoever sent it.
         self.requestHeaders.removeHeader(b"daphne-root-path")
         # It has no upgrade here, and for it daphne would make a WebSocket of its own.
         self.requestHeaders.removeHeader(b"upgrade")
         return super().process()
+
+    def _leave_http(self, factory: "BoundedFactory", head: bytes) -> None:
+        """Give the connection away once the answers before this request are written."""
+        if self.channel is None:
+            return
+        # A writer is a transport whose buffer still holds part of an answer.
+        if self.transport in reactor.getWriters():  # type: ignore[misc]  # Twisted types its reactor as a module
+            asyncio.get_running_loop().call_later(WRITE_POLL_SECONDS, self._leave_http, factory, head)
+            return
+        duplicate = self.transport.getHandle().dup()
+        # Once Twisted is done with the descriptor.
+        self.notifyFinish().addErrback(lambda _: factory.let_go(duplicate, head))
+        self.transport.abortConnection()
 
     def _head(self) -> bytes:
         lines = [b"%s %s %s" % (self.method, self.uri, self.clientproto)]

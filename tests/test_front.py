@@ -201,6 +201,32 @@ def test_upgrade_may_be_a_later_request(running: RunningServer) -> None:
         assert client.recv(100) == b""
 
 
+def test_upgrade_waits_for_the_answer_before_it() -> None:
+    with server(application="tests.support.recorder:application") as running, closing(connected(running)) as client:
+        running.records_path.with_name("release").touch()
+        # Its answer is longer than the sockets' buffers.
+        client.sendall(head(path="/held") + head(UPGRADE, VERSION, KEY, path="/after"))
+        time.sleep(0.5)
+        told = bytearray()
+        while ACCEPT not in told[-1000:]:
+            part = client.recv(1 << 20)
+            assert part
+            told += part
+        assert told.count(b"x" * 1_000_000) == 50
+
+
+def test_listening_socket_may_be_inherited() -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        number = listening.fileno()
+        with server(options=("--fd", str(number)), pass_fds=(number,)) as running:
+            # Announced first.
+            assert running.port == listening.getsockname()[1]
+            with closing(connected(running)) as client:
+                client.sendall(HANDSHAKE)
+                hears(client, ACCEPT)
+
+
 def test_later_request_for_a_websocket_may_be_wrong(running: RunningServer) -> None:
     for wrong, status in ((head(), 426), (head(UPGRADE, VERSION), 400)):
         with closing(connected(running)) as client:

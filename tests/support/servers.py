@@ -180,19 +180,20 @@ def command_line(kind: Kind, application: str, listening: socket.socket | None) 
 
 
 @contextmanager
-def server(
+def server(  # noqa: PLR0913 -- each has a default
     kind: Kind = "ours",
     *,
     env: Mapping[str, str] | None = None,
     application: str = SITE,
     options: tuple[str, ...] = (),
     cwd: Path = ROOT,
+    pass_fds: tuple[int, ...] = (),
 ) -> Iterator[RunningServer]:
     """Run a server on a free port, with a database of its own; the block begins once its health check answers.
 
     `env` is added to the environment: `DEBUG=1`, `REDIS_URL`, or `DATABASE_URL` of a migrated database.
-    `options` are added to the command line; `cwd` is where the code is. On leaving, the server is stopped if it still
-    runs.
+    `options` are added to the command line, `pass_fds` are inherited; `cwd` is where the code is. On leaving, the
+    server is stopped if it still runs.
     """
     with tempfile.TemporaryDirectory(prefix="securecall-") as name, socket.socket() as listening:
         directory = Path(name)
@@ -205,7 +206,7 @@ def server(
             listening.listen(128)
             inherited = listening
         command = [*command_line(kind, application, inherited), *options]
-        handed_down = (inherited.fileno(),) if inherited else ()
+        handed_down = (*pass_fds, inherited.fileno()) if inherited else pass_fds
         with run(command, directory / "log", variables, cwd=cwd, pass_fds=handed_down) as process:
             running = RunningServer(process, directory / "log", records)
             running.port = listening.getsockname()[1] if inherited else announced_port(running, kind)
