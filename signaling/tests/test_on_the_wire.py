@@ -395,10 +395,14 @@ class Marked(Talker):
         """Tell what is found, at once or from a task."""
         content = json.loads(text or data or b"{}")
         if "group" in content:
-            self.mark(content["name"])
-            return self.receive_json(content)
+            return self.tell_the_group(content)
         self.websocket.write(json.dumps({"found": self.mark(content["name"])}))
         return None
+
+    async def tell_the_group(self, content: Any) -> None:
+        """Leave a mark in the turn that the others' events come in."""
+        self.mark(content["name"])
+        await self.receive_json(content)
 
     async def talk_said(self, event: Any) -> None:  # noqa: ARG002 -- Channels gives it
         """Tell what is found in the turn of another."""
