@@ -10,7 +10,7 @@ from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
 from serving.contract import Scope
-from serving.rare_frames import logger
+from serving.rare_frames import logger, release
 
 END_OF_HEAD = b"\r\n\r\n"
 VERSION = "13"
@@ -56,9 +56,11 @@ def read_opening(
     protocol.receive_data(head)
     requests = [event for event in protocol.events_received() if isinstance(event, Request)]
     if not requests:
+        release(protocol)
         return refusal(400, MALFORMED) if _asks(head) or _path_of(head) in paths else None
     (request,) = requests
     if not _wants_websocket(request.headers) and _path_of(head) not in paths:
+        release(protocol)
         return None
     response = protocol.accept(_handshake_of(request))
     if response.status_code != 101:  # noqa: PLR2004 -- Switching Protocols
@@ -76,7 +78,9 @@ def refusal(status: int, sentence: str) -> bytes:
 
 def _serialized(protocol: ServerProtocol, response: Response) -> bytes:
     protocol.send_response(response)
-    return b"".join(protocol.data_to_send())
+    data = b"".join(protocol.data_to_send())
+    release(protocol)
+    return data
 
 
 def _path_of(head: bytes) -> bytes:

@@ -98,6 +98,12 @@ class RareFrames:
             protocol.receive_data(data)
             self._collect(protocol, read)
 
+    def release(self) -> None:
+        """Free what was read with."""
+        for protocol in (self._data, self._control):
+            if protocol is not None:
+                release(protocol)
+
     def _protocol(self) -> ServerProtocol:
         return ServerProtocol(state=State.OPEN, max_size=self._max_bytes, logger=logger)
 
@@ -148,6 +154,11 @@ class RareFrames:
         payload, is_text = bytes(self._payload or b""), self._decoder is not None
         self._payload = self._decoder = None
         return payload.decode() if is_text else payload
+
+
+def release(protocol: ServerProtocol) -> None:
+    """Break the circle of a protocol and its parser, which only the garbage collector would free."""
+    protocol.parser.close()
 
 
 def _close_code(protocol: ServerProtocol) -> int:

@@ -299,7 +299,7 @@ class Wire:
         if read.code is not None:
             self._finish(read.code, is_flooded=read.code in VIOLATIONS)
         elif self.state is OPEN and rare.is_between_messages:
-            self._phase = None
+            self._end_phase()
         return at
 
     def _pass_on(self, read: Read) -> None:
@@ -436,7 +436,7 @@ class Wire:
         A client that broke the protocol may still be sending; our side is closed when it has paused.
         """
         self.state = LINGERING
-        self._phase = None
+        self._end_phase()
         self._unread = b""
         self._end_timer()
         self._end(code)
@@ -469,7 +469,7 @@ class Wire:
         if self.state is CLOSED:
             return
         self.state = CLOSED
-        self._phase = None
+        self._end_phase()
         self._unread = self._unwritten = b""
         self._end_timer()
         self._pause()
@@ -491,6 +491,11 @@ class Wire:
         listener, self._listener = self._listener, None
         if listener is not None:
             self._hub.start(self._hub.close_listener(listener, LOST if self._code is None else self._code))
+
+    def _end_phase(self) -> None:
+        if isinstance(self._phase, RareFrames):
+            self._phase.release()
+        self._phase = None
 
     def _end_timer(self) -> None:
         if self._timer is not None:

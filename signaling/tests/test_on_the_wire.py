@@ -17,6 +17,7 @@ from channels.testing import WebsocketCommunicator
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
+from websockets.server import ServerProtocol
 
 from serving.asgi_end import AsgiEnd
 from serving.hub import Hub
@@ -108,7 +109,7 @@ async def test_others_of_the_turn_are_written_then_and_later(caplog: pytest.LogC
 
 # --- What is left of a connection ---------------------------------------------------------------------------
 
-FREED = (SignalConsumer, Connection, SendQueue, PlainWebSocket, Wire, AsgiEnd, RareFrames)
+FREED = (SignalConsumer, Connection, SendQueue, PlainWebSocket, Wire, AsgiEnd, RareFrames, ServerProtocol)
 
 
 @pytest.fixture
@@ -142,6 +143,9 @@ async def test_closed_connection_is_freed_at_once(last_words: bytes) -> None:
         client = await served.connect()
         client.says(message("REGISTER", clientId="alice"))
         await client.hears("REGISTERED")
+        client.sends(Frame(Opcode.PING, b"life").serialize(mask=True))
+        await client.hears("life")
+        assert left().count("ServerProtocol") == 0
         if last_words:
             client.sends(last_words)
             await client.is_cut_off()
