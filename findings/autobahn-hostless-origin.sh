@@ -7,7 +7,7 @@
 # somebody's own with a host (capacitor://localhost); without a host (qrc://, an empty header) it is 400, and the header
 # is quoted in the status line.
 # Why it matters: daphne stands on autobahn, so an application behind it cannot let such a client in, nor answer 403.
-# The server hides the header from autobahn and gives it back to the application.
+# On plain daphne that is so; our own server reads the handshake by another library, without the header.
 #
 # Needs Python 3. Loopback only.
 set -euo pipefail
