@@ -16,7 +16,7 @@
 
 import {
   IDENTITY_ATTRIBUTE, NEGOTIATES_ATTRIBUTE, attributeValues, fingerprintsIn, linesWithTransport, offersData,
-  offersToSend, readCandidate, signedText, withAttributes,
+  offersToSend, readCandidate, restartsIce, signedText, withAttributes,
 } from "./description.js";
 import { ERROR_SENTENCES, NO_CALL_TO_SEND_IN, SecureCallError } from "./errors.js";
 import { pathIn } from "./path.js";
@@ -232,7 +232,7 @@ export class Call {
       if (this.isOver) return;
       this.#change("connecting");
       this.#after("connect", CONNECT_MS, () => this.#noPath());
-      // For `#connected`: see `#renew`.
+      // For the next ICE restart: see `#configure`.
       this.#surroundings.iceServers.use(iceServers);
       await this.rtc.setRemoteDescription({ type: "answer", sdp: sdpAnswer });
       this.#describedBy(sdpAnswer);
@@ -273,7 +273,6 @@ export class Call {
 
   /** Registered, perhaps again. */
   online() {
-    this.#renew();
     const { state } = this.status;
     this.#isElsewhere = true;
     // A server that came back without its memory does not ring there any more. One that knows the call says so.
@@ -357,23 +356,27 @@ export class Call {
     return { ...given, iceServers };
   }
 
-  /** The next ICE restart uses the newest credentials. */
-  #configure() {
-    const { rtc } = this;
+  /**
+   * Use the newest credentials, for an ICE restart that comes next: browsers restart ICE with the next description after a
+   * change, and Firefox at once where it comes before the browser is done with an answer.
+   *
+   * @param {RTCPeerConnection} rtc
+   */
+  #configure(rtc) {
     const { iceServers } = this.#surroundings;
-    if (!rtc || this.isOver) return;
     iceServers.configure(this.#configuration(), (configuration) => rtc.setConfiguration(configuration));
-    const delayMs = iceServers.refreshInMs;
-    if (delayMs === null) return;
-    this.#after("credentials", delayMs, async () => {
-      await iceServers.refresh();
-      this.#renew();
-    });
   }
 
-  /** Configure as above; but a change between offer and answer makes Firefox restart ICE at the answer, so wait for that. */
-  #renew() {
-    if (this.rtc?.signalingState !== "have-local-offer") this.#configure();
+  /** Renew the credentials before they expire, again and again; while an answer is awaited, for the next ICE restart. */
+  #keepCredentials() {
+    const { iceServers } = this.#surroundings;
+    const delayMs = iceServers.refreshInMs;
+    if (delayMs === null || this.isOver) return;
+    this.#after("credentials", delayMs, async () => {
+      await iceServers.refresh();
+      if (this.rtc?.signalingState === "stable") this.#configure(this.rtc);
+      this.#keepCredentials();
+    });
   }
 
   /** @param {RTCPeerConnection} rtc */
@@ -619,7 +622,7 @@ export class Call {
       if (!rtc || !this.#peerNegotiates || this.#isForgotten || !connection.isOnline) return;
       if (iceRestart) {
         await iceServers.refresh();
-        this.#configure();
+        this.#configure(rtc);
         this.#candidates = [];
       }
       await rtc.setLocalDescription(await rtc.createOffer({ iceRestart }));
@@ -648,11 +651,12 @@ export class Call {
       // Not the answer to an offer that gave way, or that a newer one replaced.
       if (rtc.signalingState !== "have-local-offer" || id !== this.#offerId) return;
       await rtc.setRemoteDescription({ type, sdp });
-      this.#configure();
       this.#postHeld(rtc);
     } else if (type === "offer" && (rtc.signalingState === "stable" || this.role === "callee")) {
-      await this.#surroundings.iceServers.refreshIfOld();
-      this.#configure();
+      if (restartsIce(sdp, rtc.remoteDescription)) {
+        await this.#surroundings.iceServers.refreshIfOld();
+        this.#configure(rtc);
+      }
       // Beside an offer of its own that does not restart ICE, also one that is rolled back, Firefox takes none that does,
       // unless it has been about to restart ICE itself.
       if (rtc.signalingState === "have-local-offer") await rtc.createOffer({ iceRestart: true });
@@ -684,8 +688,7 @@ export class Call {
     for (const name of ["connect", "deadline", "find", "restart"]) this.#clear(name);
     if (this.status.state === "connected") return;
     this.#change("connected", { connectedAt: this.status.connectedAt ?? Date.now() });
-    // The path may be there before the browser is done with the answer.
-    this.#step(async () => this.#configure());
+    this.#keepCredentials();
     if (this.#needsNegotiation) this.#negotiate(false);
     this.#needsNegotiation = false;
   }

@@ -56,6 +56,17 @@ export function signedText(call, role, sdp) {
 }
 
 /**
+ * Tell whether an offer restarts ICE (RFC 8839, section 4.4.1.1.1); parts that bundling adds repeat the first one's words.
+ *
+ * @param {string} sdp
+ * @param {RTCSessionDescription | null} current what the peer described before
+ */
+export function restartsIce(sdp, current) {
+  const [fragment] = attributeValues(sdp, "a=ice-ufrag:");
+  return fragment !== attributeValues(current?.sdp ?? "", "a=ice-ufrag:")[0];
+}
+
+/**
  * @param {string} sdp
  * @param {string[]} lines for the session's part, before the first m-line
  */
