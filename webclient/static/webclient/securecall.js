@@ -332,10 +332,17 @@ export class SecureCall extends EventTarget {
   }
 
   /** @param {any} payload of REGISTERED */
-  #registered({ iceServers }) {
+  #registered({ iceServers, calls }) {
     this.#iceServers.use(iceServers);
     this.#keys.publish();
-    this.#call?.online();
+    /** @type {{callId: string, role: string, state: string}[]} */
+    const standing = Array.isArray(calls) ? calls : [];
+    this.#call?.online(standing.some(({ callId }) => callId === this.#call?.callId));
+    for (const { callId, role, state } of standing) {
+      // Its media went with the page that it was in before. One that rings here can still be answered.
+      const canBeAnswered = role === "callee" && state === "ringing";
+      if (!this.#past.has(callId) && !canBeAnswered) this.#connection.post("CALL_END", { callId }, callId);
+    }
   }
 
   /**
@@ -373,7 +380,8 @@ export class SecureCall extends EventTarget {
     }
     const call = this.#ongoing;
     const isSamePeer = call?.peerId === peerId;
-    if (known) this.#rejectBusy(callId);
+    // One that is over here rings because the server was not told so yet.
+    if (known) this.#connection.post("CALL_REJECT", { callId }, callId);
     else if (!call) this.#begin(new Call(this.#surroundings, peerId, callId, payload));
     else if (isSamePeer && call.status.state === "calling") this.#meet(call, payload);
     else if (isSamePeer && call.status.state === "reconnecting") {

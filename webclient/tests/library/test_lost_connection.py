@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.people import Person
+from tests.support.people import OFFER, Person, new_call_id
 from tests.support.servers import RunningServer
 from webclient.tests.library.clients import ClientPage
 from webclient.tests.library.conftest import OpenClient
@@ -11,6 +11,30 @@ from webclient.tests.library.network import Line
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 LONGEST_WAITS_MS = [2_000, 4_000, 8_000, 16_000, 30_000, 30_000]
+
+# What is sent; and a promise that is kept with the second answer to a heartbeat after a call was placed.
+RECORD = """
+(() => {
+  window.log = [];
+  const { send } = WebSocket.prototype;
+  const listening = new WeakSet();
+  let answers = -Infinity;
+  window.isProved = new Promise((resolve) => {
+    WebSocket.prototype.send = function (text) {
+      const { type } = JSON.parse(text);
+      log.push(type);
+      if (type === "CALL_INITIATE") answers = 0;
+      if (!listening.has(this)) {
+        listening.add(this);
+        this.addEventListener("message", ({ data }) => {
+          if (JSON.parse(data).type === "HEARTBEAT_ACK" && (answers += 1) === 2) resolve();
+        });
+      }
+      send.call(this, text);
+    };
+  });
+})()
+"""
 
 
 async def rings_at(alice: ClientPage, bob: Person) -> str:
@@ -114,3 +138,53 @@ async def test_deliberate_disconnect_does_not_come_back(open_client: OpenClient,
         assert await alice.does("client.signaling.state") == "closed"
         await alice.does("client.connect()")
         await alice.expects("signaling", state="online")
+
+
+@pytest.mark.parametrize("is_answered", [False, True])
+async def test_call_of_a_page_that_was_left_ends_when_its_user_is_back(
+    open_client: OpenClient, library_server: RunningServer, *, is_answered: bool
+) -> None:
+    alice = await open_client("alice", connected=False)
+    async with Person(library_server.ws_url, "left-behind-bob") as bob:
+        await bob.registers()
+        async with Person(library_server.ws_url, alice.id) as before:
+            await before.registers()
+            call_id = await (before.talks_to(bob) if is_answered else before.rings(bob))
+            await before.close(1001)
+        await alice.connects()
+        assert await bob.expects("CALL_ENDED") == {"callId": call_id}
+
+
+async def test_call_that_the_server_lists_is_not_placed_again(
+    open_client: OpenClient, library_server: RunningServer
+) -> None:
+    async with Line.to(library_server.port) as line, Person(library_server.ws_url, "still-rings-bob") as bob:
+        await bob.registers()
+        alice = await open_client("alice", line.port, heartbeatIntervalMs=100)
+        await alice.does(RECORD)
+        call_id = await rings_at(alice, bob)
+        # What no answered heartbeat proves to have arrived would be sent again anyway.
+        await alice.does("isProved")
+        line.cut()
+        await alice.expects("signaling", state="waiting")
+        line.mend()
+        await alice.does("client.retryNow()")
+        await alice.expects("signaling", state="online")
+        assert (await alice.does("log")).count("CALL_INITIATE") == 1
+        await bob.send("CALL_REJECT", callId=call_id)
+        await alice.expects("call", state="ended", reason="rejected", callId=call_id)
+
+
+async def test_call_that_was_declined_and_rings_again_is_not_busy(
+    open_client: OpenClient, library_server: RunningServer
+) -> None:
+    alice = await open_client("alice")
+    async with Person(library_server.ws_url, "again-bob") as bob:
+        await bob.registers()
+        call_id = new_call_id()
+        await bob.send("CALL_INITIATE", targetId=alice.id, sdpOffer=OFFER, callId=call_id)
+        await alice.expects("call", state="incoming", callId=call_id)
+        await alice.does("client.reject()")
+        for _ in range(2):
+            assert await bob.expects("CALL_REJECTED") == {"callId": call_id}
+            await bob.send("CALL_INITIATE", targetId=alice.id, sdpOffer=OFFER, callId=call_id)

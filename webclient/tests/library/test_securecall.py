@@ -49,8 +49,9 @@ async def test_calls_that_cross_become_one(
 ) -> None:
     async with Line.to(library_server.port) as line:
         alice, bob = await open_client("alice", line.port), await open_client("bob")
-        for person, byte in ((alice, 255 if first_wins else 0), (bob, 0 if first_wins else 255)):
-            # The smaller callId wins, and an ID that begins with this byte is the smaller or the greater one.
+        for person, byte in ((alice, 255 if first_wins else 1), (bob, 0 if first_wins else 254)):
+            # The smaller callId wins, and an ID that begins with this byte is the smaller or the greater one. Each is
+            # used once: the server holds the call of a page that was closed.
             await person.does(f"() => {{ crypto.getRandomValues = (bytes) => bytes.fill({byte}); }}")
         line.hold()
         await bob.does(CALL % alice.id)

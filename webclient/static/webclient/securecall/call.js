@@ -271,12 +271,16 @@ export class Call {
     }
   }
 
-  /** Registered, perhaps again. */
-  online() {
+  /**
+   * Registered, perhaps again.
+   *
+   * @param {boolean} isListed whether the server says that it knows the call
+   */
+  online(isListed) {
     const { state } = this.status;
     this.#isElsewhere = true;
-    // A server that came back without its memory does not ring there any more. One that knows the call says so.
-    if (state === "calling" && this.#isPlaced && this.rtc) this.#placeAgain(this.rtc);
+    // A server that came back without its memory does not ring there any more, and does not list the call.
+    if (state === "calling" && this.#isPlaced && this.rtc && !isListed) this.#placeAgain(this.rtc);
     if (state === "reconnecting") this.#mend(0);
   }
 
