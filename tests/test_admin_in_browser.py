@@ -124,4 +124,6 @@ async def test_sign_in_and_lockout_fit_a_phone(site: Site) -> None:
         assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         await page.get_by_role("link", name="sign in again").click()
         await expect(page.get_by_label("Code")).to_be_visible()
+        # The text may be there before the style.
+        await page.wait_for_load_state()
         assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -26,7 +26,8 @@ from tests.support.servers import (
 )
 
 RECORDER = "tests.support.recorder:application"
-DRAIN_SECONDS = 4
+# Enough for 50 MB on a busy machine; two tests wait for its end.
+DRAIN_SECONDS = 8
 CAP_BYTES = 262_144
 
 
