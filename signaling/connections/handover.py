@@ -64,7 +64,7 @@ class Handover:
         self._client_id = client_id
         try:
             await self._claim(client_id)
-            await self._relay.switch.group_add(group_of(client_id), self._owner.channel)
+            await self._relay.layer.group_add(group_of(client_id), self._owner.channel)
             joined = await self._relay.registry.join(client_id, self._owner)
         except BaseException:
             # Redis may have carried out what it could not answer.
@@ -97,7 +97,7 @@ class Handover:
         4. Tell the peers of the calls that ended with it.
         """
         self._client_id = None
-        await self._relay.switch.group_discard(group_of(client_id), self._owner.channel)
+        await self._relay.layer.group_discard(group_of(client_id), self._owner.channel)
         await self._release(client_id, self._inbox.empty(), hold=hold)
 
     def note_release(self) -> None:
@@ -121,12 +121,12 @@ class Handover:
             claim = await self._relay.registry.claim(client_id, self._owner, is_first=is_first)
             is_first = False
             if claim.displaced is not None:
-                await self._relay.switch.send(claim.displaced, {"type": RELEASED})
+                await self._relay.layer.send(claim.displaced, {"type": RELEASED})
             if claim.holder is None:
                 self._released = None
                 return
             supersede = {"type": SUPERSEDE, "connection": claim.holder}
-            is_reached = await self._relay.switch.group_send(group_of(client_id), supersede) > 0
+            is_reached = await self._relay.layer.group_send(group_of(client_id), supersede) > 0
             try:
                 async with asyncio.timeout(HANDOVER_SECONDS if is_reached else SILENCE_SECONDS):
                     await self._released
@@ -170,5 +170,5 @@ class Handover:
         if released.successor is not None:
             # It tries again by itself when it does not hear of this.
             with contextlib.suppress(UnavailableError):
-                await self._relay.switch.send(released.successor, {"type": RELEASED})
+                await self._relay.layer.send(released.successor, {"type": RELEASED})
         await self._relay.announce(released.ended)

@@ -26,10 +26,10 @@ Outbox = list[tuple[Event, asyncio.Future[bool]]]
 class Relay:
     """Relays events to any client, wherever it is connected, in the order in which they are posted."""
 
-    def __init__(self, registry: Registry, switch: LoopLayer) -> None:
+    def __init__(self, registry: Registry, layer: LoopLayer) -> None:
         self.registry = registry
-        self.switch = switch
-        self.returns = Returns(switch, self.announce)
+        self.layer = layer
+        self.returns = Returns(layer, self.announce)
         # Steps that failed while Redis was away, to be run when it is back.
         self.owed: list[Callable[[], Awaitable[object]]] = []
         self._outboxes: dict[str, Outbox] = {}
@@ -43,7 +43,7 @@ class Relay:
         """
         outbox = self._outboxes.get(client_id)
         if outbox is None:
-            if self.switch.deliver_to_group(group_of(client_id), event):
+            if self.layer.deliver_to_group(group_of(client_id), event):
                 return None
             outbox = self._outboxes[client_id] = []
             task = asyncio.create_task(self._empty(client_id, outbox))
@@ -110,7 +110,7 @@ class Relay:
     async def _send(self, client_id: str, batch: Outbox) -> None:
         try:
             event = batch[0][0] if len(batch) == 1 else batched([event for event, _ in batch], self.returns.channel)
-            is_received = await self.switch.group_send(group_of(client_id), event) > 0
+            is_received = await self.layer.group_send(group_of(client_id), event) > 0
             for event, future in batch:
                 try:
                     _settle(future, is_received or await self._hold(client_id, event))

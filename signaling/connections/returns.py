@@ -70,13 +70,13 @@ class Returns:
     `announce` sends `CALL_ENDED` to the clients of calls that ended.
     """
 
-    def __init__(self, switch: LoopLayer, announce: Callable[[list[Ended]], Awaitable[None]]) -> None:
-        self._switch = switch
+    def __init__(self, layer: LoopLayer, announce: Callable[[list[Ended]], Awaitable[None]]) -> None:
+        self._layer = layer
         self._announce = announce
         self._tasks: set[asyncio.Task[None]] = set()
         # The sender of events that no connection sent, and of batches.
-        self.channel = f"specific.{switch.process}!returns"
-        switch.attach(self.channel, self._hear)
+        self.channel = f"specific.{layer.process}!returns"
+        layer.attach(self.channel, self._hear)
 
     def return_unknown(self, event: Event, receiver: Peer) -> None:
         """Return an event that is not known here to its sender, and have its receiver ask the registry."""
@@ -104,11 +104,11 @@ class Returns:
             _note_returned(event["event"])
             return
         for part in parts:
-            self._switch.deliver((part["sender"],), {"type": RETURNED, "event": part})
+            self._layer.deliver((part["sender"],), {"type": RETURNED, "event": part})
 
     async def _return(self, sender: str, event: Event) -> None:
         with contextlib.suppress(UnavailableError):
-            await self._switch.send(sender, {"type": RETURNED, "event": event})
+            await self._layer.send(sender, {"type": RETURNED, "event": event})
 
     async def _tell(self, sender: Peer, answer: Answer, call_id: str) -> None:
         if answer.ends_call and sender.client_id is not None:

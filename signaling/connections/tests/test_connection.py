@@ -87,9 +87,9 @@ def socket() -> Socket:
 
 
 async def connect(relay: Relay, socket: Socket) -> Connection:
-    channel = await relay.switch.new_channel()
+    channel = await relay.layer.new_channel()
     connection = Connection(relay, channel, Allowance(Limits(), 0), socket, socket.closes.append)
-    relay.switch.attach(channel, connection.deliver)
+    relay.layer.attach(channel, connection.deliver)
     return connection
 
 
@@ -165,7 +165,7 @@ async def test_connection_that_is_superseded_while_it_joins_is_closed(
     await registering
     assert (socket.frames, socket.closes) == ([], [SUPERSEDED])
     assert connection.client_id is None
-    assert relay.switch.groups == {}
+    assert relay.layer.groups == {}
 
 
 async def test_message_that_cannot_be_written_waits_with_those_behind_it(
@@ -239,7 +239,7 @@ async def test_connection_that_rejoins_while_it_leaves_holds_everything(
     await leaving
     connection.unpark()
     assert socket.types() == ["REGISTERED"]
-    assert relay.switch.groups.get(group_of("alice")) is None
+    assert relay.layer.groups.get(group_of("alice")) is None
     again = Socket()
     await (await connect(relay, again)).register("alice")
     assert again.types() == ["REGISTERED", "older", "newer"]

@@ -58,7 +58,7 @@ async def relay(registry: Away) -> Relay:
 
 
 async def new_side(relay: Relay) -> Side:
-    channel = await relay.switch.new_channel()
+    channel = await relay.layer.new_channel()
     owner = Owner(f"connection of {channel}", channel)
     inbox = Inbox()
     side = Side(Handover(relay, owner, inbox), owner, inbox, [])
@@ -71,7 +71,7 @@ async def new_side(relay: Relay) -> Side:
         else:
             inbox.hold(event)
 
-    relay.switch.attach(owner.channel, deliver)
+    relay.layer.attach(owner.channel, deliver)
     return side
 
 
@@ -131,7 +131,7 @@ async def test_newer_connection_waits_until_the_older_one_has_released_the_id(re
 async def test_older_connection_that_stays_silent_is_evicted(relay: Relay) -> None:
     older, newer = await new_side(relay), await new_side(relay)
     await older.handover.join("bob")
-    relay.switch.detach(older.owner.channel)
+    relay.layer.detach(older.owner.channel)
     await newer.handover.join("bob")
     relay.post("bob", message("came"))
     assert newer.inbox.empty() == [message("came")]
@@ -149,7 +149,7 @@ async def test_rest_of_an_evicted_connection_is_delivered_where_it_says_what_is_
     await older.handover.join("bob")
     for call_id in ("stands", "gone"):
         await registry.open_call(call_id, "alice", "bob")
-    relay.switch.detach(older.owner.channel)
+    relay.layer.detach(older.owner.channel)
     await newer.handover.join("bob")
     relay.post("bob", message("newer"))
     await registry.advance("gone", "alice", Action.CLOSE)
@@ -185,7 +185,7 @@ async def test_newest_of_several_that_wait_has_the_id_and_the_others_are_superse
         await losing
     await first.handover.leave("bob", hold=Hold.FULL)
     await winning
-    assert relay.switch.groups == {group_of("bob"): (third.owner.channel,)}
+    assert relay.layer.groups == {group_of("bob"): (third.owner.channel,)}
 
 
 async def test_id_that_could_not_be_joined_is_given_back(relay: Relay, registry: Away) -> None:
@@ -193,7 +193,7 @@ async def test_id_that_could_not_be_joined_is_given_back(relay: Relay, registry:
     registry.is_away = True
     with pytest.raises(UnavailableError):
         await first.handover.join("bob")
-    assert relay.switch.groups == {}
+    assert relay.layer.groups == {}
     registry.is_away = False
     assert (await registry.status()).registered_clients == 1
     await relay.settle()

@@ -28,12 +28,12 @@ class Inbox:
             self.frames.append(part["frame"])
 
 
-async def online(registry: MemoryRegistry, switch: LocalLoopLayer, client_id: str) -> Inbox:
-    owner = Owner(client_id, await switch.new_channel())
+async def online(registry: MemoryRegistry, layer: LocalLoopLayer, client_id: str) -> Inbox:
+    owner = Owner(client_id, await layer.new_channel())
     await registry.claim(client_id, owner)
     inbox = Inbox()
-    switch.attach(owner.channel, inbox.deliver)
-    await switch.group_add(group_of(client_id), owner.channel)
+    layer.attach(owner.channel, inbox.deliver)
+    await layer.group_add(group_of(client_id), owner.channel)
     await registry.join(client_id, owner)
     return inbox
 
@@ -44,15 +44,15 @@ def registry(clock: Clock) -> MemoryRegistry:
 
 
 @pytest.fixture
-async def switch() -> LocalLoopLayer:
+async def layer() -> LocalLoopLayer:
     return LocalChannelLayer().here()
 
 
 async def test_event_for_a_client_here_arrives_at_once(
-    registry: MemoryRegistry, switch: LocalLoopLayer, tasks_left: Callable[[], set[str]]
+    registry: MemoryRegistry, layer: LocalLoopLayer, tasks_left: Callable[[], set[str]]
 ) -> None:
-    relay = Relay(registry, switch)
-    bob = await online(registry, switch, "bob")
+    relay = Relay(registry, layer)
+    bob = await online(registry, layer, "bob")
     assert relay.post("bob", numbered(1)) is None
     assert bob.frames == ["1"]
     assert await relay.send("bob", numbered(2))
@@ -61,18 +61,18 @@ async def test_event_for_a_client_here_arrives_at_once(
 
 
 async def test_event_for_nobody_is_not_delivered(
-    registry: MemoryRegistry, switch: LocalLoopLayer, tasks_left: Callable[[], set[str]]
+    registry: MemoryRegistry, layer: LocalLoopLayer, tasks_left: Callable[[], set[str]]
 ) -> None:
-    relay = Relay(registry, switch)
+    relay = Relay(registry, layer)
     assert not await relay.send("nobody", numbered(1))
     await asyncio.sleep(0)
     assert tasks_left() == set()
     assert vars(relay)["_outboxes"] == {}
 
 
-async def test_announce_goes_on_when_somebody_is_gone(registry: MemoryRegistry, switch: LocalLoopLayer) -> None:
-    relay = Relay(registry, switch)
-    bob = await online(registry, switch, "bob")
+async def test_announce_goes_on_when_somebody_is_gone(registry: MemoryRegistry, layer: LocalLoopLayer) -> None:
+    relay = Relay(registry, layer)
+    bob = await online(registry, layer, "bob")
     await relay.announce([Ended("call-of-this-test", "timeout", ("nobody", "bob"))])
     assert len(bob.frames) == 1
 
@@ -95,19 +95,19 @@ class Stuck(LocalLoopLayer):
 
 
 async def test_events_that_come_meanwhile_leave_together_in_order(registry: MemoryRegistry) -> None:
-    switch = Stuck()
-    relay = Relay(registry, switch)
+    layer = Stuck()
+    relay = Relay(registry, layer)
     first = asyncio.ensure_future(relay.send("bob", numbered(0)))
     await asyncio.sleep(0)
-    bob = await online(registry, switch, "bob")
+    bob = await online(registry, layer, "bob")
     others = [asyncio.ensure_future(relay.send("bob", numbered(number))) for number in range(1, 50)]
     await asyncio.sleep(0)
     # Somebody who is reachable now is not reached past what still waits.
     assert bob.frames == []
-    switch.is_open.set()
+    layer.is_open.set()
     assert await asyncio.gather(first, *others) == [True] * 50
     assert bob.frames == [str(number) for number in range(50)]
-    assert switch.sent == [1, 49]
+    assert layer.sent == [1, 49]
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ async def test_events_that_come_meanwhile_leave_together_in_order(registry: Memo
     ],
 )
 async def test_events_are_refused_when_the_way_is_broken(registry: MemoryRegistry, error: Exception) -> None:
-    switch = Stuck()
-    switch.error = error
-    relay = Relay(registry, switch)
+    layer = Stuck()
+    layer.error = error
+    relay = Relay(registry, layer)
     tasks: set[asyncio.Task[None]] = vars(relay)["_tasks"]
     first = relay.post("bob", numbered(0))
     (emptying,) = tasks
@@ -128,7 +128,7 @@ async def test_events_are_refused_when_the_way_is_broken(registry: MemoryRegistr
     second = relay.post("bob", numbered(1))
     assert first is not None
     assert second is not None
-    switch.is_open.set()
+    layer.is_open.set()
     async with asyncio.timeout(1):
         outcomes = await asyncio.gather(first, second, return_exceptions=True)
         await asyncio.wait([emptying])
@@ -136,8 +136,8 @@ async def test_events_are_refused_when_the_way_is_broken(registry: MemoryRegistr
     if not isinstance(error, UnavailableError):
         assert emptying.exception() is error
     # The next one tries again.
-    switch.error = None
-    bob = await online(registry, switch, "bob")
+    layer.error = None
+    bob = await online(registry, layer, "bob")
     assert await relay.send("bob", numbered(2))
     assert bob.frames == ["2"]
 
