@@ -13,17 +13,29 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+# A client so slow that it is closed for it still gets its backlog.
+CLOSE_SECONDS = 10
+
 
 class Hub:
     """The open connections of a server and their tasks; every task and callback gets a context of its own.
 
-    More than `write_limit_bytes` that wait for one client are trouble (0: no limit).
+    More than `write_limit_bytes` that wait for one client are trouble (0: no limit); it has `close_seconds` to
+    answer our close frame.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, write_limit_bytes: int, max_message_bytes: int) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        write_limit_bytes: int,
+        max_message_bytes: int,
+        close_seconds: float = CLOSE_SECONDS,
+    ) -> None:
         self.loop = loop
         self.write_limit_bytes = write_limit_bytes
         self.max_message_bytes = max_message_bytes
+        self.close_seconds = close_seconds
         self.wires: set[Wire] = set()
         self.tasks: set[asyncio.Task[Any]] = set()
         self._context = contextvars.copy_context()

@@ -36,8 +36,6 @@ READ_BYTES = 65_536
 # So many frames of one client are read before it is the others' turn: a read may hold a thousand messages, or ten
 # thousand pings, and everybody else would wait until all are answered.
 FRAMES_A_TURN = 16
-# How long a client has to answer our close frame: one so slow that it is closed for it still gets its backlog.
-CLOSE_SECONDS = 10
 # How long a client that broke the protocol has to say nothing before our side is closed.
 PAUSE_SECONDS = 0.1
 # RFC 6455, section 7.4.1: broken protocol, text that is no UTF-8, too long.
@@ -161,7 +159,7 @@ class Wire:
             if not isinstance(self._phase, RareFrames):
                 self._phase = RareFrames(self._hub.max_message_bytes)
             self._put(self._phase.close(code, reason))
-            self._timer = self._hub.loop.call_later(CLOSE_SECONDS, self.drop)
+            self._timer = self._hub.loop.call_later(self._hub.close_seconds, self.drop)
 
     async def send(self, event: Event) -> None:
         """Carry out an ASGI event of the application; wait, after a message, until the client reads."""
@@ -441,7 +439,7 @@ class Wire:
         self._end_timer()
         self._end(code)
         self._resume()
-        deadline = self._hub.loop.time() + CLOSE_SECONDS
+        deadline = self._hub.loop.time() + self._hub.close_seconds
         if is_flooded:
             self._timer = self._hub.loop.call_later(PAUSE_SECONDS, self._half_close_if_paused, deadline)
         else:

@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack
 import pytest
 from websockets.frames import Frame, Opcode
 
-from serving import wire as wire_module
 from serving.contract import Rest, Trouble
 from serving.frames import text_frame
 from serving.hub import Hub
@@ -249,16 +248,16 @@ async def test_flood_after_our_close_is_dropped_and_nothing_of_it_answered(rig: 
     assert (rig.recorder.heard, rig.recorder.pings) == ([], 0)
 
 
-async def test_client_that_never_answers_the_close_is_cut_off(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire_module, "CLOSE_SECONDS", 0.1)
+async def test_client_that_never_answers_the_close_is_cut_off(rig: Rig) -> None:
+    rig.hub.close_seconds = 0.1
     rig.wire.close(4409, "superseded")
     assert await rig.recorder.ends() == 4409
     assert rig.wire.state is State.CLOSED
     assert rig.hub.wires == set()
 
 
-async def test_client_that_closes_its_side_late_is_cut_off(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire_module, "CLOSE_SECONDS", 0.1)
+async def test_client_that_closes_its_side_late_is_cut_off(rig: Rig) -> None:
+    rig.hub.close_seconds = 0.1
     await rig.says(close_frame(1000))
     assert await rig.recorder.ends() == 1000
     async with asyncio.timeout(ANSWER_SECONDS):
