@@ -286,7 +286,8 @@ async def test_call_rings_or_is_refused_while_connections_change(
             await asyncio.sleep(0.01)
     listening.cancel()
     accepted = [call for call in calls if call not in refused]
-    assert [call for call in rang if call in accepted] == accepted
+    # A ring that waited while the connections changed is not repeated once its call has ended; the end always is.
+    assert [call for call in rang if call in accepted] == [call for call in accepted if call in rang]
     assert [call for call in ended if call in accepted] == accepted
 
 
