@@ -66,12 +66,12 @@ async def test_client_that_is_gone_when_redis_is_back_is_held_all_of_it(here: No
     (connection,) = [member.connection for member in here.members if member.connection.client_id == "bob"]
     gone.fault = ConnectionResetError()
     connection.park()
-    # The call is none that Redis knows, so that the client hears of its end after what was held.
-    connection.rejoin(Joined({}, [relayed(PeerIceCandidate(call_id, Raw(b'"held"')))]))
+    held = [relayed(PeerIceCandidate(call_id, Raw(candidate))) for candidate in (b'"first"', b'"second"')]
+    connection.rejoin(Joined(dict(connection.legs), held))
     await bob.is_cut_off()
     again = await (await join()).register("bob")
-    await again.expects("ICE_CANDIDATE", callId=call_id, candidate="held")
-    await again.expects("CALL_ENDED", callId=call_id)
+    await again.expects("ICE_CANDIDATE", callId=call_id, candidate="first")
+    await again.expects("ICE_CANDIDATE", callId=call_id, candidate="second")
 
 
 async def call_from(caller: Person, callee: Person) -> str:
