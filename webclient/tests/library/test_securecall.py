@@ -60,10 +60,16 @@ async def test_calls_that_cross_become_one(
         await talk_without_ringing(alice, bob)
 
 
-async def test_calls_made_at_once_become_one(open_client: OpenClient) -> None:
-    alice, bob = await open_client("alice"), await open_client("bob")
-    await asyncio.gather(alice.does(CALL % bob.id), bob.does(CALL % alice.id))
-    await talk_without_ringing(alice, bob)
+async def test_calls_made_at_once_become_one(open_client: OpenClient, library_server: RunningServer) -> None:
+    async with Line.to(library_server.port) as ours, Line.to(library_server.port) as theirs:
+        alice, bob = await open_client("alice", ours.port), await open_client("bob", theirs.port)
+        # Neither hears of the other's call before its own is placed.
+        for line in (ours, theirs):
+            line.hold()
+        await asyncio.gather(alice.does(CALL % bob.id), bob.does(CALL % alice.id))
+        for line in (ours, theirs):
+            line.release()
+        await talk_without_ringing(alice, bob)
 
 
 async def test_third_person_is_told_that_the_callee_is_busy(open_client: OpenClient) -> None:
