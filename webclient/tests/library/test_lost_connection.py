@@ -102,6 +102,20 @@ async def test_hang_up_that_was_sent_into_the_void_arrives(
         await until(bob, "CALL_ENDED", call_id)
 
 
+async def test_timers_run_although_their_worker_never_comes(
+    open_client: OpenClient, library_server: RunningServer
+) -> None:
+    async with Line.to(library_server.port) as line:
+        alice = await open_client("alice", line.port, connected=False)
+        await alice.does(
+            "import('/static/webclient/securecall/timers.js').then((timers) => { window.timers = timers; })"
+        )
+        line.hold()
+        await alice.does(
+            "new Promise((run) => new timers.Timers('/static/webclient/timer-worker.js?held').after(10, run))"
+        )
+
+
 async def test_answer_that_came_while_offline_is_taken(open_client: OpenClient, library_server: RunningServer) -> None:
     async with Line.to(library_server.port) as line:
         alice, bob = await open_client("alice", line.port), await open_client("bob")
