@@ -190,12 +190,9 @@ class Greeting:
         front.hub.loop.add_reader(connection, self._on_readable)
 
     def _on_readable(self) -> None:
-        try:
-            data = self._connection.recv(HEAD_BYTES)
-        except (BlockingIOError, InterruptedError):
+        data = _read(self._connection)
+        if data is None:
             return
-        except OSError:
-            data = b""
         if not data:
             self.drop()
             return
@@ -218,6 +215,16 @@ class Greeting:
         self._deadline.cancel()
         self._front.hub.loop.remove_reader(self._connection)
         self._front.greetings.discard(self)
+
+
+def _read(connection: socket.socket) -> bytes | None:
+    """Read what came; None: nothing yet. b"": the client has closed its side, or is gone."""
+    try:
+        return connection.recv(HEAD_BYTES)
+    except (BlockingIOError, InterruptedError):
+        return None
+    except OSError:
+        return b""
 
 
 def _reset(connection: socket.socket) -> None:
@@ -244,13 +251,7 @@ class Farewell:
             connection.shutdown(socket.SHUT_WR)
 
     def _on_readable(self) -> None:
-        try:
-            data = self._connection.recv(HEAD_BYTES)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            data = b""
-        if not data:
+        if _read(self._connection) == b"":
             self._end()
 
     def _end(self) -> None:

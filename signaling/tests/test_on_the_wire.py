@@ -24,13 +24,13 @@ from serving.hub import Hub
 from serving.plain import PlainWebSocket
 from serving.rare_frames import RareFrames
 from serving.send_queue import SendQueue
-from serving.tests.rig import opening
+from serving.tests.rig import ANSWER_SECONDS, HANDSHAKE, opening
 from serving.wire import Wire
 from signaling.cluster import node
 from signaling.connections.connection import Connection
 from signaling.consumers import SignalConsumer
 from signaling.protocol.closing import Close
-from signaling.tests.wires import ANSWER_SECONDS, CLOSE, HANDSHAKE, Bare, message, site
+from signaling.tests.wires import CLOSE, Bare, message, site
 
 SIGNAL: Any = SignalConsumer.as_asgi()
 

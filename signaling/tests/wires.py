@@ -13,20 +13,9 @@ from serving.contract import Application
 from serving.endpoints import listen
 from serving.front import Front, Options
 from serving.hub import Hub
+from serving.tests.rig import ANSWER_SECONDS, HANDSHAKE
 from signaling.cluster import node
 
-ANSWER_SECONDS = 5
-HANDSHAKE = b"\r\n".join(
-    [
-        b"GET /signal HTTP/1.1",
-        b"Host: localhost",
-        b"Upgrade: websocket",
-        b"Connection: Upgrade",
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-        b"Sec-WebSocket-Version: 13",
-        b"\r\n",
-    ]
-)
 CLOSE = Frame(Opcode.CLOSE, (1000).to_bytes(2, "big")).serialize(mask=True)
 
 
