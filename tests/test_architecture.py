@@ -2,6 +2,7 @@
 
 import re
 
+from signaling.connections import states
 from tests.support.servers import ROOT
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
@@ -51,3 +52,10 @@ def test_long_files_stand_in_the_table_with_their_reason() -> None:
     }
     assert long == set(FILE.findall(section("Files over 200 lines")))
     assert len(long) <= MOST_LONG_FILES
+
+
+def test_picture_of_a_connections_states_is_that_of_the_code() -> None:
+    code, page = str(states.__doc__), section("The states of a connection")
+    drawn = [line.strip() for line in code.splitlines() if line.startswith(" " * 8)]
+    assert len(drawn) > 10
+    assert drawn == [line.strip() for line in page.split("```")[1].strip().splitlines()]
