@@ -83,14 +83,6 @@ class Wire:
             raise ClosedError(int.from_bytes(payload[:2], "big") if payload else NO_CODE_RECEIVED)
         return opcode, payload
 
-    def until_lost(self) -> None:
-        """Read until the server hangs up, which it must."""
-        try:
-            while True:
-                self._read()
-        except LostError:
-            return
-
     def _need(self, count: int) -> None:
         while len(self._came) < count:
             self._read()
