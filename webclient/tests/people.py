@@ -29,10 +29,13 @@ window.RTCPeerConnection = class extends Original {
 # Listens to what the peer sends: resolves at the first sound, or after so many milliseconds of silence.
 LISTEN = """
 async (silenceMs) => {
+  const remote = document.getElementById("remote");
+  // A path can stand before the browser is done with the answer that brings the peer's tracks.
+  while (!remote.srcObject) await new Promise((resolve) => setTimeout(resolve, 10));
   const context = new AudioContext();
   await context.resume();
   const analyser = context.createAnalyser();
-  context.createMediaStreamSource(document.getElementById("remote").srcObject).connect(analyser);
+  context.createMediaStreamSource(remote.srcObject).connect(analyser);
   const samples = new Float32Array(analyser.fftSize);
   let lastSound = performance.now();
   for (;;) {
