@@ -383,14 +383,13 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("option", ["-e", "--endpoint", "--endp"])
+# The kinds of endpoints are tried on the parser, in serving/tests/test_endpoints.py.
 @pytest.mark.parametrize(
-    "endpoint",
+    ("option", "endpoint"),
     [
-        "ssl:0:privateKey={pem}:certKey={pem}:interface=127.0.0.1",
-        r"s\sl:0:privateKey={pem}:certKey={pem}:interface=127.0.0.1",
-        "haproxy:ssl:0:privateKey={pem}:certKey={pem}:interface=127.0.0.1",
-        "tls:0:privateKey={pem}:certKey={pem}",
+        ("-e", "ssl:0:privateKey={pem}:certKey={pem}:interface=127.0.0.1"),
+        ("--endpoint", "tls:0:privateKey={pem}:certKey={pem}"),
+        ("--endp", "haproxy:ssl:0:privateKey={pem}:certKey={pem}:interface=127.0.0.1"),
     ],
 )
 def test_endpoint_with_tls_is_refused_with_a_sentence(
