@@ -28,7 +28,7 @@ from signaling.protocol.fields import or_unset
 from signaling.registry.contract import Ended
 from signaling.registry.rules import USED_CALL_ID
 from signaling.telemetry.counters import BY_CLIENT, FOUND, MISSING, UNCHANGED, counters
-from turn.ice import expiry, ice_servers, ice_servers_until
+from turn.ice import expiry, ice_servers_for_call, ice_servers_until
 
 
 async def register(connection: Connection, message: client_messages.Register) -> None:
@@ -69,7 +69,7 @@ async def call_initiate(connection: Connection, message: client_messages.CallIni
     if replaced is not None:
         connection.legs.pop(replaced, None)
         await connection.relay.announce([Ended(replaced, EndReason.REPLACED, (message.target_id,))])
-    incoming.ice_servers = counters.count_minted(ice_servers(message.target_id))
+    incoming.ice_servers = counters.count_minted(ice_servers_for_call(message.target_id))
     try:
         is_ringing = await peer.ring(connection, leg, caller, incoming)
     except ProtocolError:
@@ -90,7 +90,7 @@ async def call_accept(connection: Connection, message: client_messages.CallAccep
     if call_id in connection.legs:
         connection.legs[call_id] = leg
     counters.calls_answered += 1
-    accepted.ice_servers = counters.count_minted(ice_servers(leg.peer))
+    accepted.ice_servers = counters.count_minted(ice_servers_for_call(leg.peer))
     await peer.relay_change(connection, leg, accepted)
 
 

@@ -20,8 +20,9 @@ class TurnProvider(Protocol):
     def ice_servers(self, turn: TurnSettings, client_id: str, expires_at: int) -> list[IceServer]:
         """Return the client's entries for `new RTCPeerConnection({iceServers})`, one URL each.
 
-        They are good until `expires_at` (unix seconds) at least. The event loop calls this at each REGISTER and call,
-        only while there is a secret: a provider that has to ask a network does so before, and keeps the answer.
+        They are good until `expires_at` (unix seconds) at least, and given again to a client that has calls within the
+        first quarter of that time. The event loop calls this, only while there is a secret: a provider that has to ask
+        a network does so before, and keeps the answer.
         """
 
 

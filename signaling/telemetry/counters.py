@@ -131,7 +131,7 @@ class Counters:
         self.event_loop_lag = Histogram(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, budget=1)
 
     def count_minted(self, ice_servers: list[dict[str, str]]) -> list[dict[str, str]]:
-        """Count the credential of ICE servers, if they have one, and return them."""
+        """Count the credential of ICE servers that a client is given, if they have one, and return them."""
         self.turn_credentials_minted += any("credential" in server for server in ice_servers)
         return ice_servers
 
