@@ -22,6 +22,7 @@ def test_bench_counts_calls_of_which_nothing_is_lost(tmp_path: Path, redis_datab
     assert done.returncode == 0, done.stdout + done.stderr
     results = json.loads(kept.read_text())
     figures = results["figures"][name]["saturated"]
+    assert results["interpreter"]
     assert min(figures["messages"]) > 0
     assert min(figures["server_us_per_message"]) > 0
     assert (figures["lost"], figures["wrong"], figures["dropped_connections"]) == ([0], [0], [0])

@@ -53,6 +53,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # both end what was started
         signal.signal(number, signal.default_int_handler)
     results = Results.begin(options.rounds, quick=options.quick)
+    print(f"Python is {results.interpreter}.")
     try:
         _run(results, options)
     except KeyboardInterrupt:

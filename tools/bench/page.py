@@ -60,6 +60,7 @@ def write_page(results: Results) -> list[Path]:
         BEGIN,
         "",
         f"{results.date}, {where}, {rounds}, {results.minutes:.0f} minutes: median (least–greatest).",
+        *([f"Python is {results.interpreter}."] if results.interpreter else []),
         f"With {versions}. Raw figures: `tools/bench/results/{results.file_name}`.",
         "",
         goals(results),

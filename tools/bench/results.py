@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from diagnostics.interpreter import describe
 from tools.bench.targets import PEERS
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -41,6 +42,8 @@ class Results:
     versions: dict[str, str]
     rounds: int
     quick: bool
+    # The Python of our processes and the load client, and how it was built.
+    interpreter: str = ""
     minutes: float = 0
     left_out: dict[str, str] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
@@ -49,7 +52,8 @@ class Results:
     @classmethod
     def begin(cls, rounds: int, *, quick: bool) -> "Results":
         """Start with what the figures depend on."""
-        return cls(datetime.now(UTC).date().isoformat(), _machine(), _versions(), rounds, quick)
+        today = datetime.now(UTC).date().isoformat()
+        return cls(today, _machine(), _versions(), rounds, quick, describe())
 
     @classmethod
     def read(cls, path: Path) -> "Results":
