@@ -27,7 +27,7 @@ from signaling.protocol.closing import (
     Hold,
     hold_after,
 )
-from signaling.protocol.decoding import decode_envelope, decode_payload, named_in
+from signaling.protocol.decoding import Malformed, decode, named_in
 from signaling.protocol.errors import (
     InvalidMessageError,
     NotRegisteredError,
@@ -139,11 +139,12 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
             connection.allowance.consume_message(now)
             if text is None or data is not None:
                 raise InvalidMessageError("Send messages in text frames; this one was binary.")
-            envelope = decode_envelope(text)
-            counters.messages_received[envelope.type] += 1
-            if connection.client_id is None and envelope.type not in BEFORE_REGISTER:
+            message = decode(text)
+            counters.messages_received[message.type] += 1
+            if connection.client_id is None and message.type not in BEFORE_REGISTER:
                 raise NotRegisteredError
-            message = decode_payload(envelope)
+            if isinstance(message, Malformed):
+                raise message.error
             rest = HANDLERS[type(message)](connection, message)
         except ProtocolError as error:
             self.refuse(error, text)

@@ -11,7 +11,7 @@ from django.conf import settings
 from jsonschema import Draft7Validator
 
 from signaling.protocol.client_messages import CLIENT_MESSAGES, ClientMessage
-from signaling.protocol.decoding import decode_envelope, decode_payload
+from signaling.protocol.decoding import decode
 from signaling.protocol.server_messages import SERVER_MESSAGES, ServerMessage
 from tests.conftest import Join, Start
 from tests.support.people import Person
@@ -96,7 +96,7 @@ def test_document_has_examples_that_are_messages(message: Message) -> None:
     for example in examples:
         frame = json.dumps(example["payload"])
         if issubclass(message, ClientMessage):
-            assert isinstance(decode_payload(decode_envelope(frame)), message)
+            assert isinstance(decode(frame), message)
         else:
             assert example["payload"]["type"] == TYPES[message]
             msgspec.json.decode(json.dumps(example["payload"]["payload"]), type=message, strict=True)

@@ -1,11 +1,16 @@
-"""Frames of clients, decoded in two steps: down to the type, then the payload (PROTOCOL.md, "Frames").
+"""Frames of clients (PROTOCOL.md, "Frames").
+
+A frame is decoded in one pass, by the type that it names. Where that fails it is decoded in two steps, down to the type
+and then the payload: they tell whether it is a message after all, or else which rule it breaks.
 
 Whatever a client sends raises nothing but `InvalidMessageError`.
 """
 
+import functools
 import itertools
+import operator
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
@@ -14,6 +19,11 @@ from pkd import keys
 from signaling.protocol.client_messages import CLIENT_MESSAGES, ClientMessage
 from signaling.protocol.errors import InvalidMessageError
 from signaling.protocol.fields import MAX_ECHO_CHARACTERS, MAX_FRAME_BYTES, MAX_NESTING
+
+# Heartbeats are the same text each time, and all clients together have a few spellings: so many short frames of
+# messages without fields are decoded once.
+MOST_REPEATED = 64
+MAX_REPEATED_CHARACTERS = 64
 
 
 class Envelope(Struct, gc=False):
@@ -24,33 +34,77 @@ class Envelope(Struct, gc=False):
     payload: Raw = Raw(b"{}")
 
 
+class Malformed(NamedTuple):
+    """A message of a known type whose payload is not what the type needs, and the error to answer it with."""
+
+    type: str
+    error: InvalidMessageError
+
+
+def _whole(message: type[ClientMessage]) -> Any:
+    """Make the struct of a frame with such a message; it has to have a payload only where that has fields."""
+    default: Any = msgspec.NODEFAULT if message.__struct_fields__ else message
+    payload = ("payload", message, msgspec.field(default_factory=default))
+    return msgspec.defstruct(f"{message.__name__}Frame", [payload], tag_field="type", tag=message.type, gc=False)
+
+
+_NOT_DECODED = (msgspec.MsgspecError, RecursionError, UnicodeError)
+_whole_frames: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+    functools.reduce(operator.or_, map(_whole, CLIENT_MESSAGES.values()))
+)
 _envelopes = msgspec.json.Decoder(Envelope)
 _payloads = {name: msgspec.json.Decoder(message) for name, message in CLIENT_MESSAGES.items()}
 _NULL, _NOTHING = Raw(b"null"), Raw(b"{}")
+_repeated: dict[str, ClientMessage] = {}
 
 
-def decode_envelope(frame: str) -> Envelope:
-    """Decode a frame down to its type; raises `InvalidMessageError` for anything but a message."""
+def decode(frame: str) -> ClientMessage | Malformed:
+    """Decode a frame; raises `InvalidMessageError` for anything but a message of a known type."""
+    is_short = len(frame) <= MAX_REPEATED_CHARACTERS
+    if is_short and (repeated := _repeated.get(frame)) is not None:
+        return repeated
+    _check_bounds(frame)
+    try:
+        message: ClientMessage = _whole_frames.decode(frame).payload
+    except _NOT_DECODED:
+        return decode_in_steps(frame)
+    if not _is_opaque_right(message):
+        return decode_in_steps(frame)
+    if is_short and not message.__struct_fields__:
+        _repeat(frame, message)
+    return message
+
+
+def decode_in_steps(frame: str) -> ClientMessage | Malformed:
+    """Decode a frame as `decode` does, down to the type and then the payload, to see what is wrong with it."""
     envelope = _read(frame)
     if envelope.type not in CLIENT_MESSAGES:
         raise InvalidMessageError("There is no message of this type; use one that the protocol defines.")
-    return envelope
-
-
-def decode_payload(envelope: Envelope) -> ClientMessage:
-    """Decode a payload by its envelope's type; raises `InvalidMessageError` with the type's usage."""
-    decode, payload = _payloads[envelope.type].decode, envelope.payload
+    payload = _NOTHING if envelope.payload == _NULL else envelope.payload
     try:
-        message = decode(_NOTHING if payload == _NULL else payload)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        raise InvalidMessageError(_broken_rule(envelope)) from None
-    if message.opaque is not None:
-        field, starts = message.opaque
-        value = memoryview(getattr(message, field))
-        # The bytes are valid JSON by now: the first one tells the kind of value.
-        if value[0] not in starts or (len(starts) == 1 and len(value) == len('""')):
-            raise InvalidMessageError(message.usage)
+        message = _payloads[envelope.type].decode(payload)
+    except _NOT_DECODED:
+        return Malformed(envelope.type, InvalidMessageError(_broken_rule(envelope)))
+    if not _is_opaque_right(message):
+        return Malformed(envelope.type, InvalidMessageError(message.usage))
     return message
+
+
+def _repeat(frame: str, message: ClientMessage) -> None:
+    """Keep a message for the next frame of the same text."""
+    if len(_repeated) >= MOST_REPEATED:
+        _repeated.clear()
+    _repeated[frame] = message
+
+
+def _is_opaque_right(message: ClientMessage) -> bool:
+    """Return whether a message has no opaque field, or JSON of the right kind in it, which is not empty."""
+    if message.opaque is None:
+        return True
+    field, starts = message.opaque
+    value = memoryview(getattr(message, field))
+    # The bytes are valid JSON by now: the first one tells the kind of value.
+    return value[0] in starts and (len(starts) > 1 or len(value) > len('""'))
 
 
 def _broken_rule(envelope: Envelope) -> str:
@@ -71,15 +125,20 @@ def named_in(frame: str | None) -> tuple[str | UnsetType, str | UnsetType]:
 
 
 def _read(frame: str) -> Envelope:
+    _check_bounds(frame)
+    try:
+        return _envelopes.decode(frame)
+    except _NOT_DECODED:
+        raise InvalidMessageError('Send one JSON object in a text frame: {"type": "...", "payload": {...}}.') from None
+
+
+def _check_bounds(frame: str) -> None:
+    """Raise `InvalidMessageError` for a frame that is too long, or nested too deeply."""
     size = len(frame) if frame.isascii() else len(frame.encode(errors="surrogatepass"))
     if size > MAX_FRAME_BYTES:
         raise InvalidMessageError("A message may be 65,536 bytes long; send a shorter one.")
     if len(frame) > MAX_NESTING and _has_many_brackets(frame) and _nesting(frame) > MAX_NESTING:
         raise InvalidMessageError("A message may be nested 256 levels deep; send a flatter one.")
-    try:
-        return _envelopes.decode(frame)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
-        raise InvalidMessageError('Send one JSON object in a text frame: {"type": "...", "payload": {...}}.') from None
 
 
 def _has_many_brackets(frame: str) -> bool:
@@ -114,14 +173,14 @@ def _fields_in(payload: Raw) -> dict[str, Raw]:
     """Return a refused payload's fields, each as it came; none of what is no object."""
     try:
         return msgspec.json.decode(payload, type=dict[str, Raw])
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+    except _NOT_DECODED:
         return {}
 
 
 def _decoded(field: Raw) -> Any:
     try:
         return msgspec.json.decode(field)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+    except _NOT_DECODED:
         # A number that no float can hold, for one; strings were read before.
         return None
 

@@ -20,7 +20,7 @@ MAX_NESTING = 256
 MAX_ECHO_CHARACTERS = 64
 
 Reason = Annotated[str, Meta(max_length=64)]
-# What a JSON schema says of these, `decode_payload` and the handlers check, who have a better sentence for it.
+# What a JSON schema says of these, `decode` and the handlers check, who have a better sentence for it.
 CallId = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{CALL_ID.pattern}\Z"})]
 SessionDescription = Annotated[Raw, Meta(extra_json_schema={"type": "string", "minLength": 1})]
 Candidate = Annotated[Raw, Meta(extra_json_schema={"type": ["string", "object", "null"]})]

@@ -80,6 +80,10 @@ class HeartbeatAck(ServerMessage):
 
     type = "HEARTBEAT_ACK"
 
+    def encode(self) -> str:
+        """Return the frame's text, which is always the same."""
+        return HEARTBEAT_ACK
+
 
 class IncomingCall(DescribingMessage):
     """A call of `caller_id` to this client, with its offer."""
@@ -161,6 +165,9 @@ class _Frame(Struct, gc=False):
 
 def _frame_of(message: ServerMessage) -> bytes:
     return _encode(_Frame(message.type, message))
+
+
+HEARTBEAT_ACK = _frame_of(HeartbeatAck()).decode()
 
 
 def error_for(error: ProtocolError, request: str | UnsetType = UNSET, call_id: str | UnsetType = UNSET) -> Error:

@@ -22,7 +22,7 @@ def check(data: bytes) -> None:
     """Hold the decoder to what it says: an answer or `InvalidMessageError`, and no frame longer than its bytes."""
     # Where atheris can see into them.
     from serving.frames import whole_text_frame  # noqa: PLC0415
-    from signaling.protocol.decoding import decode_envelope, decode_payload, named_in  # noqa: PLC0415
+    from signaling.protocol.decoding import Malformed, decode, decode_in_steps, named_in  # noqa: PLC0415
     from signaling.protocol.errors import InvalidMessageError  # noqa: PLC0415
 
     frame = whole_text_frame(data)
@@ -31,11 +31,15 @@ def check(data: bytes) -> None:
     # A server's text has no surrogates, but a test's may.
     text = data.decode(errors="surrogateescape")
     named_in(text)
-    try:
-        decode_payload(decode_envelope(text))
-    except InvalidMessageError as error:
-        if not error.sentence:
-            raise AssertionError("a refusal without a sentence") from None
+    found = []
+    for way in (decode, decode_in_steps):
+        try:
+            message = way(text)
+            found.append(message.error.sentence if isinstance(message, Malformed) else message)
+        except InvalidMessageError as error:
+            found.append(error.sentence)
+    if "" in found or found[0] != found[1]:
+        raise AssertionError("a refusal without a sentence, or one pass and two differ")
 
 
 def fuzz(count: int, seed: int) -> list[str]:

@@ -1,17 +1,20 @@
-"""Frames as clients write them, and the decoder in one step."""
+"""Frames as clients write them, and the decoder for tests that expect a message."""
 
 import json
 from typing import Any
 
+from signaling.protocol import decoding
 from signaling.protocol.client_messages import ClientMessage
-from signaling.protocol.decoding import decode_envelope, decode_payload
 
 CALL = "call-of-this-test"
 
 
 def decode(frame: str) -> ClientMessage:
-    """Decode a frame and its payload."""
-    return decode_payload(decode_envelope(frame))
+    """Decode a frame; raises `InvalidMessageError` for a malformed payload, too."""
+    message = decoding.decode(frame)
+    if isinstance(message, decoding.Malformed):
+        raise message.error
+    return message
 
 
 def frame(message_type: Any, **payload: Any) -> str:

@@ -1,5 +1,6 @@
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from msgspec import UNSET
 
 from signaling.protocol.client_messages import (
     CLIENT_MESSAGES,
+    ClientMessage,
     Heartbeat,
 )
-from signaling.protocol.decoding import decode_envelope, named_in
+from signaling.protocol.decoding import MAX_REPEATED_CHARACTERS, MOST_REPEATED, Malformed, decode_in_steps, named_in
+from signaling.protocol.decoding import decode as decode_frame
 from signaling.protocol.errors import (
     CallNotFoundError,
     ErrorCode,
@@ -181,17 +184,89 @@ def test_decode_takes_time_in_proportion_to_the_size(piece: str) -> None:
     frame = "[" * (MAX_NESTING + 1) + piece * ((MAX_FRAME_BYTES - MAX_NESTING - 1) // len(piece))
     start = time.process_time()
     with pytest.raises(InvalidMessageError):
-        decode_envelope(frame)
+        decode_frame(frame)
     assert time.process_time() - start < 0.05
 
 
 @pytest.mark.parametrize("deep", ["[" * 255 + "]" * 255, '{"a":' * 255 + "1" + "}" * 255])
 def test_decode_takes_256_levels_and_no_more(deep: str) -> None:
-    decode_envelope(f'{{"type":"HEARTBEAT","payload":{deep}}}')
+    decode_frame(f'{{"type":"HEARTBEAT","payload":{deep}}}')
     with pytest.raises(InvalidMessageError):
-        decode_envelope(f'{{"type":"HEARTBEAT","payload":[{deep}]}}')
+        decode_frame(f'{{"type":"HEARTBEAT","payload":[{deep}]}}')
 
 
 def test_decode_counts_no_brackets_in_strings() -> None:
     brackets = "[{" * 1000
-    decode_envelope(f'{{"type":"HEARTBEAT","payload":{{"a\\"{brackets}":"{brackets}"}}}}')
+    decode_frame(f'{{"type":"HEARTBEAT","payload":{{"a\\"{brackets}":"{brackets}"}}}}')
+
+
+# --- In one pass -------------------------------------------------------------------------------------------
+
+
+def outcome(decode: Callable[[str], ClientMessage | Malformed], text: str) -> object:
+    """Return the message, or the sentence that the client is told."""
+    try:
+        found = decode(text)
+    except InvalidMessageError as error:
+        return error.sentence
+    return (found.type, found.error.sentence) if isinstance(found, Malformed) else (found.type, found)
+
+
+UNUSUAL = [
+    '{"payload":{"callId":"a"},"type":"CALL_END"}',
+    '{"type":"CALL_END","payload":{"callId":"a"},"payload":{"callId":"b"}}',
+    '{"type":"CALL_END","payload":7,"payload":{"callId":"b"}}',
+    '{"type":"CALL_END","payload":{"callId":"b"},"payload":7}',
+    '{"type":"CALL_END","payload":{"callId":"a","callId":"b"}}',
+    '{"type":"HEARTBEAT","type":"CALL_END","payload":{"callId":"a"}}',
+    '{"type":"CALL_END","type":"HEARTBEAT","payload":{"callId":"a"}}',
+    '{"type":"CALL_END","type":7,"payload":{"callId":"a"}}',
+    '{"type":7,"type":"CALL_END","payload":{"callId":"a"}}',
+    '{"type":"CALL_END"}',
+    '{"type":"CALL_END","payload":null}',
+    '{"type":"CALL_END","payload":{"callId":null}}',
+    '{"type":"CALL_END","payload":{"callId":"a","reason":null,"x":{"y":[]}},"x":1}',
+    '{"t\\u0079pe":"HEARTB\\u0045AT"}',
+    '{"type":"HEARTBEAT","payload":null}',
+    '{"type":"HEARTBEAT","payload":[]}',
+    '{"type":"HEARTBEAT","payload":{"x":1}}',
+    '{"type":"ICE_CANDIDATE","payload":{"callId":"a","candidate":null}}',
+    '{"type":"ICE_CANDIDATE","payload":{"callId":"a","candidate":7}}',
+    '{"type":"ICE_CANDIDATE","payload":{"callId":"a","candidate": {"candidate":""} }}',
+    '{"type":"CALL_ACCEPT","payload":{"callId":"a","sdpAnswer":""}}',
+    '{"type":"CALL_ACCEPT","payload":{"callId":"a","sdpAnswer": " "}}',
+    '{"type":"REGISTER","payload":{"clientId":"bob\\n"}}',
+]
+
+
+@pytest.mark.parametrize("text", UNUSUAL)
+def test_decode_in_one_pass_finds_what_two_steps_find(text: str) -> None:
+    assert outcome(decode_frame, text) == outcome(decode_in_steps, text)
+
+
+@given(FRAMES, st.data())
+def test_decode_in_one_pass_finds_what_two_steps_find_in_anything(text: str, data: st.DataObject) -> None:
+    position = data.draw(st.integers(0, len(text)))
+    damaged = text[:position] + data.draw(st.text(max_size=3)) + text[position + data.draw(st.integers(0, 3)) :]
+    assert outcome(decode_frame, text) == outcome(decode_in_steps, text)
+    assert outcome(decode_frame, damaged) == outcome(decode_in_steps, damaged)
+
+
+def test_decode_gives_a_repeated_heartbeat_again_and_no_message_with_fields() -> None:
+    heartbeat, end = '{"type":"HEARTBEAT"}', '{"type":"CALL_END","payload":{"callId":"a"}}'
+    assert len(end) <= MAX_REPEATED_CHARACTERS
+
+    assert decode_frame(heartbeat) is decode_frame(heartbeat)
+    assert decode_frame(end) is not decode_frame(end)
+
+
+def test_decode_repeats_so_many_frames_and_no_long_one() -> None:
+    spellings = [f'{{"type":"HEARTBEAT","x":{number}}}' for number in range(MOST_REPEATED)]
+    first = decode_frame(spellings[0])
+    for spelling in spellings[1:]:
+        decode_frame(spelling)
+    decode_frame('{"type":"TURN_CREDENTIALS"}')
+    long = f'{{"type":"HEARTBEAT","x":"{"x" * MAX_REPEATED_CHARACTERS}"}}'
+
+    assert decode_frame(spellings[0]) is not first
+    assert decode_frame(long) is not decode_frame(long)
