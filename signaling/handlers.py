@@ -4,28 +4,27 @@ A handler raises `ProtocolError` for what it refuses; the consumer makes an `ERR
 """
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from msgspec import UNSET, UnsetType
 
 from pkd import directory, keys
-from signaling.connections import peer
+from serving.contract import Rest
+from signaling.connections import peer, placing
 from signaling.connections.connection import Connection
 from signaling.connections.legs import registered
 from signaling.protocol import client_messages, server_messages
-from signaling.protocol.calls import CALL_ID, Action, EndReason, Leg, Role, State, new_call_id
+from signaling.protocol.calls import CALL_ID, Action, Leg, Role, State, new_call_id
 from signaling.protocol.errors import (
     CallNotFoundError,
     InvalidMessageError,
     NotRegisteredError,
-    ProtocolError,
-    TargetNotFoundError,
     UnavailableError,
 )
 from signaling.protocol.fields import or_unset
-from signaling.registry.contract import Ended
 from signaling.registry.rules import USED_CALL_ID
 from signaling.telemetry.counters import BY_CLIENT, FOUND, MISSING, UNCHANGED, counters
 from turn.ice import expiry, ice_servers_for_call, ice_servers_until
@@ -48,7 +47,7 @@ def heartbeat(connection: Connection, _message: client_messages.Heartbeat) -> No
     connection.reply(server_messages.HeartbeatAck())
 
 
-async def call_initiate(connection: Connection, message: client_messages.CallInitiate) -> None:
+def call_initiate(connection: Connection, message: client_messages.CallInitiate) -> Rest | None:
     """Open a call and ring the callee (PROTOCOL.md, "Calls")."""
     caller = _client_id_of(connection)
     if message.target_id == caller:
@@ -59,55 +58,46 @@ async def call_initiate(connection: Connection, message: client_messages.CallIni
     incoming = server_messages.IncomingCall(call_id, caller, message.sdp_offer)
     incoming.check_size()
     # Before Redis answers: whatever happens to the call from then on finds it here.
-    leg = connection.legs[call_id] = Leg(message.target_id, Role.CALLER, State.RINGING)
-    is_chosen = call_id == message.call_id
-    try:
-        replaced = await connection.registry.open_call(call_id, caller, message.target_id, is_chosen=is_chosen)
-    except ProtocolError:
-        connection.legs.pop(call_id, None)
-        raise
-    if replaced is not None:
-        connection.legs.pop(replaced, None)
-        await connection.relay.announce([Ended(replaced, EndReason.REPLACED, (message.target_id,))])
-    incoming.ice_servers = counters.count_minted(ice_servers_for_call(message.target_id))
-    try:
-        is_ringing = await peer.ring(connection, leg, caller, incoming)
-    except ProtocolError:
-        await _close(connection, call_id)
-        raise
-    if not is_ringing:
-        await _close(connection, call_id)
-        raise TargetNotFoundError
-    counters.calls_opened += 1
+    connection.legs[call_id] = Leg(message.target_id, Role.CALLER, State.RINGING)
+    return placing.place(connection, incoming, is_chosen=call_id == message.call_id)
 
 
-async def call_accept(connection: Connection, message: client_messages.CallAccept) -> None:
+def call_accept(connection: Connection, message: client_messages.CallAccept) -> Rest | None:
     """Answer a ringing call; of any number of accepts at once, one succeeds."""
-    call_id = message.call_id
-    accepted = server_messages.CallAccepted(call_id, message.sdp_answer)
+    accepted = server_messages.CallAccepted(message.call_id, message.sdp_answer)
     accepted.check_size()
-    leg = await connection.registry.advance(call_id, _client_id_of(connection), Action.ANSWER)
-    if call_id in connection.legs:
-        connection.legs[call_id] = leg
+    return _advance(connection, message.call_id, Action.ANSWER, partial(_relay_answer, connection, accepted))
+
+
+def _relay_answer(connection: Connection, accepted: server_messages.CallAccepted, leg: Leg) -> Rest | None:
+    if accepted.call_id in connection.legs:
+        connection.legs[accepted.call_id] = leg
     counters.calls_answered += 1
     accepted.ice_servers = counters.count_minted(ice_servers_for_call(leg.peer))
-    await peer.relay_change(connection, leg, accepted)
+    return peer.relay_change(connection, leg, accepted)
 
 
-async def call_reject(connection: Connection, message: client_messages.CallReject) -> None:
+def call_reject(connection: Connection, message: client_messages.CallReject) -> Rest | None:
     """Close a ringing call, as its callee."""
-    leg = await connection.registry.advance(message.call_id, _client_id_of(connection), Action.REJECT)
+    return _advance(connection, message.call_id, Action.REJECT, partial(_relay_rejection, connection, message))
+
+
+def _relay_rejection(connection: Connection, message: client_messages.CallReject, leg: Leg) -> Rest | None:
     connection.legs.pop(message.call_id, None)
     counters.calls_rejected += 1
-    await peer.relay_change(connection, leg, server_messages.CallRejected(message.call_id, or_unset(message.reason)))
+    rejected = server_messages.CallRejected(message.call_id, or_unset(message.reason))
+    return peer.relay_change(connection, leg, rejected)
 
 
-async def call_end(connection: Connection, message: client_messages.CallEnd) -> None:
+def call_end(connection: Connection, message: client_messages.CallEnd) -> Rest | None:
     """Close a call, ringing or active."""
-    leg = await connection.registry.advance(message.call_id, _client_id_of(connection), Action.CLOSE)
+    return _advance(connection, message.call_id, Action.CLOSE, partial(_relay_end, connection, message))
+
+
+def _relay_end(connection: Connection, message: client_messages.CallEnd, leg: Leg) -> Rest | None:
     connection.legs.pop(message.call_id, None)
     counters.calls_ended[BY_CLIENT] += 1
-    await peer.relay_change(connection, leg, server_messages.CallEnded(message.call_id, or_unset(message.reason)))
+    return peer.relay_change(connection, leg, server_messages.CallEnded(message.call_id, or_unset(message.reason)))
 
 
 def ice_candidate(connection: Connection, message: client_messages.IceCandidate) -> None:
@@ -156,7 +146,7 @@ def turn_credentials(connection: Connection, _message: client_messages.TurnCrede
 
 
 # One that returns nothing to await has handled its message.
-Handler = Callable[[Connection, Any], Coroutine[Any, Any, None] | None]
+Handler = Callable[[Connection, Any], Rest | None]
 HANDLERS: dict[type[client_messages.ClientMessage], Handler] = {
     client_messages.Register: register,
     client_messages.Heartbeat: heartbeat,
@@ -188,11 +178,16 @@ def _chosen_or_new(chosen: str | UnsetType | None) -> str:
     return chosen
 
 
-async def _close(connection: Connection, call_id: str) -> None:
-    """Close a call that does not ring after all."""
-    connection.legs.pop(call_id, None)
-    try:
-        await connection.registry.advance(call_id, _client_id_of(connection), Action.CLOSE)
-    except ProtocolError:
-        # It is gone already, or Redis is; then it rings out.
-        return
+def _advance(connection: Connection, call_id: str, action: Action, then: Callable[[Leg], Rest | None]) -> Rest | None:
+    """Apply the client's action to a call, and go on with its leg: now, or once the registry has answered."""
+    client_id = _client_id_of(connection)
+    steps = connection.registry.at_once
+    if steps is not None:
+        return then(steps.advance_at_once(call_id, client_id, action))
+    return _go_on(connection.registry.advance(call_id, client_id, action), then)
+
+
+async def _go_on(step: Awaitable[Leg], then: Callable[[Leg], Rest | None]) -> None:
+    rest = then(await step)
+    if rest is not None:
+        await rest

@@ -4,11 +4,12 @@ import asyncio
 import time
 from functools import partial
 
+from serving.contract import Rest
 from signaling.connections.connection import Connection
-from signaling.delivery.events import changing, relayed
+from signaling.delivery.events import Event, changing, relayed
 from signaling.protocol.calls import Leg, State
 from signaling.protocol.errors import CallNotFoundError, ProtocolError
-from signaling.protocol.server_messages import CallAccepted, CallEnded, CallMessage, CallRejected, IncomingCall
+from signaling.protocol.server_messages import CallAccepted, CallEnded, CallMessage, CallRejected
 from signaling.telemetry.counters import counters
 
 
@@ -21,20 +22,19 @@ def relay(connection: Connection, leg: Leg, message: CallMessage) -> None:
         counters.hop.observe(time.monotonic() - connection.received_at)
 
 
-async def ring(connection: Connection, leg: Leg, caller: str, message: IncomingCall) -> bool:
-    """Relay a call of `caller` to its callee, where it rings; returns False when the callee is gone."""
-    event = changing(message, message.call_id, State.RINGING, caller)
-    is_ringing = await connection.relay.send(leg.peer, event, connection.owner.channel)
-    if is_ringing:
-        counters.hop.observe(time.monotonic() - connection.received_at)
-    return is_ringing
-
-
-async def relay_change(connection: Connection, leg: Leg, message: CallAccepted | CallRejected | CallEnded) -> None:
+def relay_change(connection: Connection, leg: Leg, message: CallAccepted | CallRejected | CallEnded) -> Rest | None:
     """Relay to the peer that a call was answered or ended; while Redis is away, when it is back."""
     state = State.ACTIVE if isinstance(message, CallAccepted) else None
     event = changing(message, message.call_id, state, "")
-    await connection.relay.deliver_later(leg.peer, event, connection.owner.channel)
+    outcome = connection.relay.post(leg.peer, event, connection.owner.channel)
+    if outcome is not None:
+        return _see_through(connection, leg.peer, event, outcome)
+    counters.hop.observe(time.monotonic() - connection.received_at)
+    return None
+
+
+async def _see_through(connection: Connection, client_id: str, event: Event, outcome: "asyncio.Future[bool]") -> None:
+    await connection.relay.see_through(client_id, event, outcome)
     counters.hop.observe(time.monotonic() - connection.received_at)
 
 

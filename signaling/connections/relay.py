@@ -77,10 +77,17 @@ class Relay:
 
     async def deliver_later(self, client_id: str, event: Event, sender: str = "") -> None:
         """Deliver an event or have it held; while Redis is away, when it is back."""
+        outcome = self.post(client_id, event, sender)
+        if outcome is not None:
+            await self.see_through(client_id, event, outcome)
+
+    async def see_through(self, client_id: str, event: Event, outcome: "asyncio.Future[bool]") -> None:
+        """Wait for the outcome of a post; where Redis is away, send the event when it is back."""
         try:
-            await self.send(client_id, event, sender)
+            await outcome
         except UnavailableError:
-            self.owed.append(partial(self.send, client_id, event, sender))
+            # It has its sender by now.
+            self.owed.append(partial(self.send, client_id, event))
         except RateLimitedError:
             # As much is held for the client as may be.
             counters.messages_dropped += 1

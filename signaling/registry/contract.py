@@ -90,8 +90,25 @@ class Status:
     active_calls: int
 
 
+class CallSteps(Protocol):
+    """The steps on calls of a registry that asks nobody else: each is done when it returns."""
+
+    def open_call_at_once(self, call_id: str, caller: str, callee: str, *, is_chosen: bool) -> str | None:
+        """See `Registry.open_call`."""
+
+    def advance_at_once(self, call_id: str, client_id: str, action: Action) -> Leg:
+        """See `Registry.advance`."""
+
+
 class Registry(Protocol):
     """The steps on clients and calls; each is atomic, and may raise `UnavailableError`."""
+
+    @property
+    def at_once(self) -> CallSteps | None:
+        """Return the steps on calls that need not be awaited; None for a registry that asks another process.
+
+        They spare most messages that change a call a task and a turn of the event loop.
+        """
 
     async def admit(self, address: str) -> bool:
         """Count a connection from `address`; return False when it has too many, open or new."""

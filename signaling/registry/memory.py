@@ -17,6 +17,7 @@ from signaling.protocol.errors import (
 )
 from signaling.protocol.limits import Limits, Timeouts
 from signaling.registry.contract import (
+    CallSteps,
     Claim,
     Ended,
     Joined,
@@ -45,6 +46,11 @@ class MemoryRegistry:
         # By call ID, oldest first.
         self._calls: dict[str, Call] = {}
         self._addresses = Addresses(clock)
+
+    @property
+    def at_once(self) -> CallSteps | None:
+        """See `Registry.at_once`."""
+        return self
 
     async def admit(self, address: str) -> bool:
         """See `Registry.admit`."""
@@ -122,6 +128,10 @@ class MemoryRegistry:
 
     async def open_call(self, call_id: str, caller: str, callee: str, *, is_chosen: bool = True) -> str | None:
         """See `Registry.open_call`."""
+        return self.open_call_at_once(call_id, caller, callee, is_chosen=is_chosen)
+
+    def open_call_at_once(self, call_id: str, caller: str, callee: str, *, is_chosen: bool) -> str | None:
+        """See `Registry.open_call`."""
         client = self._clients.get(caller)
         if client is None or client.owner is None:
             raise UnavailableError
@@ -144,6 +154,10 @@ class MemoryRegistry:
         return replaced
 
     async def advance(self, call_id: str, client_id: str, action: Action) -> Leg:
+        """See `Registry.advance`."""
+        return self.advance_at_once(call_id, client_id, action)
+
+    def advance_at_once(self, call_id: str, client_id: str, action: Action) -> Leg:
         """See `Registry.advance`."""
         client = self._clients.get(client_id)
         if client is None or call_id not in client.legs:

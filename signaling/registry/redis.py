@@ -46,6 +46,8 @@ class RedisRegistry(RedisLeases):
         self, layer: RedisLoopLayer, limits: Limits, timeouts: Timeouts, clock: Callable[[], float] | None = None
     ) -> None:
         super().__init__(layer, clock)
+        # Every step asks Redis.
+        self.at_once = None
         self._layer = layer
         self._limits = limits
         self._timeouts = timeouts

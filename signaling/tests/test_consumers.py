@@ -1,4 +1,5 @@
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -209,10 +210,34 @@ async def test_connections_of_an_address_are_counted_out_again(here: Node, join:
 # --- Bugs and cleaning up ------------------------------------------------------------------------------------
 
 
+async def test_changes_of_a_call_leave_nothing_to_wait_for_in_one_process(memory_here: Node, join: Join) -> None:
+    alice, bob = await (await join()).register("alice"), await (await join()).register("bob")
+    consumers: Any = {member.connection.client_id: member for member in memory_here.members}
+
+    def say(client_id: str, message_type: str, **payload: str) -> object:
+        return consumers[client_id].received(json.dumps({"type": message_type, "payload": payload}), None)
+
+    assert say("alice", "CALL_INITIATE", targetId="bob", sdpOffer=OFFER, callId=CALL) is None
+    assert say("bob", "CALL_ACCEPT", callId=CALL, sdpAnswer=OFFER) is None
+    assert say("alice", "CALL_END", callId=CALL) is None
+    assert say("alice", "CALL_INITIATE", targetId="bob", sdpOffer=OFFER, callId=CALL) is None
+    assert say("bob", "CALL_REJECT", callId=CALL) is None
+    for message_type in ("INCOMING_CALL", "CALL_ENDED", "INCOMING_CALL"):
+        await bob.expects(message_type, callId=CALL)
+    for message_type in ("CALL_ACCEPTED", "CALL_REJECTED"):
+        await alice.expects(message_type, callId=CALL)
+
+
+class Asked(MemoryRegistry):
+    """A registry that answers later, as one that asks another process."""
+
+    at_once = None
+
+
 class Broken(MemoryRegistry):
     """A registry with a bug."""
 
-    async def open_call(self, call_id: str, caller: str, callee: str, *, is_chosen: bool = True) -> NoReturn:
+    def open_call_at_once(self, call_id: str, caller: str, callee: str, *, is_chosen: bool) -> NoReturn:
         raise RuntimeError(call_id, caller, callee, is_chosen)
 
 
@@ -261,7 +286,7 @@ async def test_bug_is_logged_once_and_closes_the_connection(
 
 
 async def test_frame_waits_for_the_one_before_it(memory_here: Node, join: Join, settings: Settings) -> None:
-    class Slow(MemoryRegistry):
+    class Slow(Asked):
         asked, answers = asyncio.Event(), asyncio.Event()
 
         async def advance(self, call_id: str, client_id: str, action: Action) -> Leg:
@@ -281,7 +306,7 @@ async def test_frame_waits_for_the_one_before_it(memory_here: Node, join: Join, 
 
 
 async def test_bug_in_a_connection_holds_its_calls(memory_here: Node, join: Join, settings: Settings) -> None:
-    class BrokenLater(MemoryRegistry):
+    class BrokenLater(Asked):
         async def advance(self, call_id: str, client_id: str, action: Action) -> Leg:
             if action is Action.REJECT:
                 raise RuntimeError(call_id)
@@ -330,7 +355,7 @@ async def test_bug_while_leaving_still_counts_the_connection_out(
 async def test_call_that_ends_while_it_is_answered_stays_ended(
     memory_here: Node, join: Join, settings: Settings
 ) -> None:
-    class Racing(MemoryRegistry):
+    class Racing(Asked):
         async def advance(self, call_id: str, client_id: str, action: Action) -> Leg:
             leg = await super().advance(call_id, client_id, action)
             if action is Action.ANSWER:
@@ -351,7 +376,7 @@ async def test_call_that_ends_while_it_is_answered_stays_ended(
 async def test_call_of_a_caller_that_is_superseded_meanwhile_names_the_caller(
     memory_here: Node, join: Join, settings: Settings
 ) -> None:
-    class Slow(MemoryRegistry):
+    class Slow(Asked):
         opened, may_go_on = asyncio.Event(), asyncio.Event()
 
         async def open_call(self, call_id: str, caller: str, callee: str, *, is_chosen: bool = True) -> str | None:
