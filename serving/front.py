@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 
 HEAD_BYTES = 16_384
 HEAD_SECONDS = 10
-ACCEPTS_A_TURN = 64
+# Each may have sent its head, which takes as long to answer as some frames to relay.
+ACCEPTS_A_TURN = 16
 # Held back for health checks at the limit of files: for what is accepted, and twice while daphne takes it.
 RESERVED_FILES = 16
 # At the limit nothing is accepted for so long.
@@ -112,7 +113,7 @@ class Front:
                 continue
             connection.setblocking(False)  # noqa: FBT003 -- likewise
             is_spare = len(self._reserve) < RESERVED_FILES and not self._fill_reserve()
-            self.greetings.add(Greeting(self, connection, is_spare=is_spare))
+            Greeting(self, connection, is_spare=is_spare).start()
 
     def _rest(self, listening: socket.socket) -> None:
         """Accept nothing for a while: a listening socket that is full would wake the process up without end."""
@@ -186,25 +187,39 @@ class Greeting:
         self._connection = connection
         self._is_spare = is_spare
         self._came = b""
-        self._deadline = front.hub.loop.call_later(HEAD_SECONDS, self.drop)
-        front.hub.loop.add_reader(connection, self._on_readable)
+        self._deadline: asyncio.TimerHandle | None = None
 
-    def _on_readable(self) -> None:
+    def start(self) -> None:
+        """Read what has come already; wait for a head that has not come whole.
+
+        When many clients come at once each has sent its head by now, and is spared a timer and a reader.
+        """
+        is_over = self._read()
+        if not is_over:
+            self._deadline = self._front.hub.loop.call_later(HEAD_SECONDS, self.drop)
+            self._front.hub.loop.add_reader(self._connection.fileno(), self._read)
+            self._front.greetings.add(self)
+
+    def _read(self) -> bool:
+        """Read on; returns whether the connection has left for the wire, for daphne, or for good."""
         data = _read(self._connection)
         if data is None:
-            return
+            return False
         if not data:
             self.drop()
-            return
+            return True
         self._came += data
         end = self._came.find(END_OF_HEAD)
         if end >= 0:
             self._release()
             self._front.decide(self._connection, self._came, end + len(END_OF_HEAD), is_spare=self._is_spare)
-        elif len(self._came) > HEAD_BYTES:
+            return True
+        if len(self._came) > HEAD_BYTES:
             # daphne refuses it.
             self._release()
             self._front.pass_on(self._connection, self._came, is_spare=self._is_spare)
+            return True
+        return False
 
     def drop(self) -> None:
         """Cut the connection off."""
@@ -212,9 +227,10 @@ class Greeting:
         _reset(self._connection)
 
     def _release(self) -> None:
-        self._deadline.cancel()
-        self._front.hub.loop.remove_reader(self._connection)
-        self._front.greetings.discard(self)
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._front.hub.loop.remove_reader(self._connection.fileno())
+            self._front.greetings.discard(self)
 
 
 def _read(connection: socket.socket) -> bytes | None:

@@ -95,7 +95,8 @@ class Wire:
         self._is_reading = True
         self._timer: asyncio.TimerHandle | None = hub.loop.call_later(OPENING_SECONDS, self._give_up_opening)
         hub.wires.add(self)
-        hub.loop.add_reader(connection, self._on_readable)
+        # By its number, here and below: asyncio before Python 3.13 makes the `repr` of a socket that is new to it.
+        hub.loop.add_reader(connection.fileno(), self._on_readable)
 
     # --- What a `WebSocket` does --------------------------------------------------------------------------
 
@@ -343,12 +344,12 @@ class Wire:
     def _pause(self) -> None:
         if self._is_reading:
             self._is_reading = False
-            self._hub.loop.remove_reader(self._socket)
+            self._hub.loop.remove_reader(self._socket.fileno())
 
     def _resume(self) -> None:
         if not self._is_reading and not self._is_eof:
             self._is_reading = True
-            self._hub.loop.add_reader(self._socket, self._on_readable)
+            self._hub.loop.add_reader(self._socket.fileno(), self._on_readable)
 
     # --- Writing ------------------------------------------------------------------------------------------
 
@@ -407,9 +408,9 @@ class Wire:
     def _watch_writing(self) -> None:
         is_waiting = bool(self._unwritten)
         if is_waiting and not self._is_writing:
-            self._hub.loop.add_writer(self._socket, self.flush)
+            self._hub.loop.add_writer(self._socket.fileno(), self.flush)
         elif self._is_writing and not is_waiting:
-            self._hub.loop.remove_writer(self._socket)
+            self._hub.loop.remove_writer(self._socket.fileno())
         self._is_writing = is_waiting
 
     def _meet_reset(self) -> None:

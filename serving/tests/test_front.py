@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import struct
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -42,6 +44,47 @@ async def test_connection_that_was_aborted_elsewhere_is_not_reset_when_it_is_clo
             wire.drop()
         while hub.tasks:
             await asyncio.wait(hub.tasks)
+
+
+class WatchingLoop(asyncio.SelectorEventLoop):
+    """An event loop that notes what it is asked to watch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watched: list[object] = []
+
+    def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:  # type: ignore[override]  # no TypeVarTuple
+        """Note what is to be read."""
+        self.watched.append(fd)
+        super().add_reader(fd, callback, *args)
+
+
+def test_head_that_has_come_with_its_connection_is_answered_without_a_reader_of_its_own() -> None:
+    # By its number: before Python 3.13 the loop makes the `repr` of a socket that is new to it, in two system calls.
+    with asyncio.Runner(loop_factory=WatchingLoop) as runner, socket.create_server(("127.0.0.1", 0)) as listening:
+        runner.run(connect_with_the_head(listening))
+
+
+async def connect_with_the_head(listening: socket.socket) -> None:
+    loop: Any = asyncio.get_running_loop()
+    listening.setblocking(False)  # noqa: FBT003 -- likewise
+    hub = Hub(loop, write_limit_bytes=0, max_message_bytes=CAP_BYTES)
+    options = Options(websocket_paths=PATHS, close_seconds=1, on_refused=lambda: None)
+    front = Front(hub, accept, lambda connection, _: connection.close(), options)
+    front.listen(listening)
+    before = len(loop.watched)
+    with socket.create_connection(listening.getsockname()) as client:
+        client.sendall(HANDSHAKE)
+        await asyncio.sleep(0)
+        while not hub.wires:
+            await asyncio.sleep(0)
+        watched = loop.watched[before:]
+        for wire in list(hub.wires):
+            wire.drop()
+        while hub.tasks:
+            await asyncio.wait(hub.tasks)
+    front.stop_listening()
+    assert [type(number) for number in watched] == [int]
 
 
 @given(
