@@ -14,7 +14,7 @@ from serving.contract import Receive, Scope, Send
 from serving.endpoints import parse
 from serving.front import Front, Options
 from serving.hub import Hub
-from serving.opening import Opening, is_for_us, read_opening
+from serving.opening import END_OF_HEAD, Opening, is_for_us, read_opening
 from serving.tests.rig import CAP_BYTES, HANDSHAKE
 
 PATHS = frozenset({b"/signal"})
@@ -94,9 +94,9 @@ async def connect_with_the_head(listening: socket.socket) -> None:
     tail=st.sampled_from([b"", b"\r\n\r\n"]),
 )
 def test_damaged_handshake_is_read_or_refused_or_plain_http(place: int, cut: int, noise: bytes, tail: bytes) -> None:
-    head = HANDSHAKE[:place] + noise + HANDSHAKE[place + cut :] + tail
-    end = head.find(b"\r\n\r\n")
-    head = head[: end + 4] if end >= 0 else head + b"\r\n\r\n"
+    head = HANDSHAKE[:place] + noise + HANDSHAKE[place + cut :] + tail + END_OF_HEAD
+    # As the front does: what follows the first empty line is no part of it.
+    head = head[: head.find(END_OF_HEAD) + len(END_OF_HEAD)]
     read = read_opening(head, None, None, PATHS)
     if isinstance(read, bytes):
         assert read.startswith((b"HTTP/1.1 4", b"HTTP/1.1 505"))
