@@ -3,6 +3,7 @@
 import json
 
 from tools.faults import report
+from tools.faults.chaos import chaos
 from tools.faults.clock import clock
 from tools.faults.crash import crash
 from tools.faults.deploy import deploy
@@ -24,6 +25,10 @@ async def test_redis_away_is_told_and_ends_nothing() -> None:
 
 async def test_clock_that_is_set_ends_nothing() -> None:
     assert broken(await clock(calls=2, watch_seconds=1.5)) == []
+
+
+async def test_connections_that_are_cut_off_leave_nothing() -> None:
+    assert broken(await chaos(100)) == []
 
 
 def test_page_says_what_the_last_runs_gave() -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from tools.faults.chaos import chaos
 from tools.faults.clock import clock
 from tools.faults.crash import crash
 from tools.faults.crowd import crowd
@@ -88,6 +89,12 @@ def scenarios(soak_minutes: float) -> dict[str, Scenario]:
             90,
             lambda: strangers(500, 20),
             lambda: strangers(50, 3),
+        ),
+        "chaos": Scenario(
+            "10,000 connections in calls are cut off at random bytes",
+            90,
+            lambda: chaos(10_000),
+            lambda: chaos(500),
         ),
         "soak": Scenario(
             "A soak: clients come, call, drop and go on two processes",

@@ -2,50 +2,19 @@
 
 import asyncio
 import random
-import re
-import secrets
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
 
 from websockets.exceptions import WebSocketException
 
 from tests.support.people import ANSWER, CANDIDATE, OFFER, Person, new_call_id
-from tests.support.servers import RunningServer
 from tools.faults.findings import Finding, at_most, noted
-from tools.faults.phone import until
-from tools.faults.system import System, new_id, open_files, resident_bytes, system, threads
+from tools.faults.readings import HASTY, MIB, growth, settled
+from tools.faults.system import System, new_id, system
 
 COMING_AND_GOING = 40
 WARM_SECONDS = 20
-# Short, so that what is held has been let go of by the end; they are settings.
-HASTY = {"HOLD_SECONDS": "3", "RING_TIMEOUT_SECONDS": "5", "METRICS_TOKEN": secrets.token_hex(16)}
-SETTLE_SECONDS = 10
-MOST_GROWTH_PERCENT = 5
-MIB = 1024 * 1024
-
-
-@dataclass
-class _Reading:
-    resident: int
-    files: int
-    threads: int
-    tasks: int
-    groups: int
-    keys: Counter[str]
-
-    @classmethod
-    def of(cls, running: System, processes: list[RunningServer]) -> "_Reading":
-        return cls(
-            # First, for a scrape needs a thread the first time.
-            tasks=sum(_gauge(process, "securecall_tasks") for process in processes),
-            groups=sum(_gauge(process, "securecall_groups") for process in processes),
-            resident=sum(map(resident_bytes, processes)),
-            files=sum(map(open_files, processes)),
-            threads=sum(map(threads, processes)),
-            keys=running.left_in_redis(),
-        )
 
 
 async def soak(seconds: float) -> list[Finding]:
@@ -54,41 +23,23 @@ async def soak(seconds: float) -> list[Finding]:
         processes = [running.start(), running.start()]
         done: Counter[str] = Counter()
         await _live(running, WARM_SECONDS, done)
-        before = await _settled(running, processes)
+        before = await settled(running, processes)
         done.clear()
         await _live(running, seconds, done)
-        after = await _settled(running, processes)
+        after = await settled(running, processes)
     return [
         noted("Length of the soak", f"{seconds / 60:.1f} minutes"),
         noted("Connections, calls, drops", f"{done['connections']:,}, {done['calls']:,}, {done['drops']:,}"),
         at_most("Clients that met something unexpected", done["unexpected"], 0),
-        _growth(
+        growth(
             f"resident memory, from {before.resident / MIB:.0f} MiB in two processes", before.resident, after.resident
         ),
         at_most("More open files", after.files - before.files, 0),
         at_most("More threads", after.threads - before.threads, 0),
-        _growth(f"the event loops' tasks, from {before.tasks}", before.tasks, after.tasks),
+        growth(f"the event loops' tasks, from {before.tasks}", before.tasks, after.tasks),
         at_most("Groups of the channel layers that stay", after.groups, 0),
         at_most("Keys left in Redis: clients, calls, held messages, addresses", after.keys.total(), 0),
     ]
-
-
-def _growth(what: str, before: int, after: int) -> Finding:
-    return at_most(f"Growth of {what}", max(0.0, 100 * (after / before - 1)), MOST_GROWTH_PERCENT, "%")
-
-
-def _gauge(process: RunningServer, name: str) -> int:
-    _, body = process.get("/metrics", {"Authorization": f"Bearer {HASTY['METRICS_TOKEN']}"})
-    found = re.search(rf"^{name} (\S+)$", body, re.MULTILINE)
-    if found is None:
-        raise ValueError(f"There is no {name} among the metrics.")
-    return round(float(found[1]))
-
-
-async def _settled(running: System, processes: list[RunningServer]) -> _Reading:
-    await until(lambda: not running.left_in_redis(), SETTLE_SECONDS)
-    await asyncio.sleep(1)
-    return _Reading.of(running, processes)
 
 
 async def _live(running: System, seconds: float, done: Counter[str]) -> None:
