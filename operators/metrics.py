@@ -46,6 +46,10 @@ COUNTERS: dict[str, tuple[tuple[str, ...], str]] = {
     "messages_sent": (("type",), "Messages to clients, by type: answers, and what was relayed or held for them."),
     "messages_held": ((), "Messages that waited for a client to come back."),
     "messages_dropped": ((), "Candidates that were on their way to a client that went, and found no room to wait in."),
+    "messages_not_kept": (
+        (),
+        "Candidates that were written to a client and not kept until it proved to have read them: there were too many.",
+    ),
     "errors_sent": (("code",), "ERROR messages sent, by their code."),
     "requests_unavailable": ((), "RATE_LIMITED errors sent because the database or Redis was away."),
     "calls_opened": ((), "Calls that began to ring."),

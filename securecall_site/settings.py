@@ -45,6 +45,7 @@ LIMITS = Limits(
     outbound_queue_bytes=env.number("LIMIT_OUTBOUND_QUEUE_BYTES", 1024 * 1024),
     open_calls_per_client=env.number("LIMIT_OPEN_CALLS_PER_CLIENT", 8),
     public_key_bytes=env.number("LIMIT_PUBLIC_KEY_BYTES", 16_384),
+    unproved_bytes=env.number("LIMIT_UNPROVED_BYTES", 64 * 1024 * 1024),
 )
 TIMEOUTS = Timeouts(
     registration_seconds=env.seconds("REGISTRATION_TIMEOUT_SECONDS", 60),

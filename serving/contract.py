@@ -59,7 +59,14 @@ class Listener(Protocol):
 
 
 class WebSocket(Protocol):
-    """One connection; nothing here raises but `send` of a handshake that is over, or waits but `send` and `serve`."""
+    """One connection; nothing here raises but `send` of a handshake that is over, or waits but `send` and `serve`.
+
+    `can_ping` says whether the server can send pings, and tells of pongs.
+    """
+
+    @property
+    def can_ping(self) -> bool:
+        """Return the same for all connections of a server."""
 
     def write(self, text: str, event: Event | None = None) -> bool:
         """Send a text frame soon; returns False when the connection is closed. `unsent` may return `event`."""

@@ -1,10 +1,11 @@
-"""The usual frame of a WebSocket, read and written at once; every other is for the `websockets` library."""
+"""The usual frames of a WebSocket, read and written at once; every other is for the `websockets` library."""
 
 # In C, where there is a wheel of it: in Python alone an offer takes ten times as long.
 from websockets.frames import apply_mask  # type: ignore[attr-defined]  # chosen there, and not exported
 
 # RFC 6455, section 5.2
 FINAL_TEXT = 0x81
+FINAL_PONG = 0x8A
 MASKED = 0x80
 LENGTH_IN_2_BYTES, LENGTH_IN_8_BYTES = 126, 127
 MASK_BYTES = 4
@@ -31,6 +32,18 @@ def whole_text_frame(data: bytes, at: int = 0) -> tuple[str, int] | None:
         return apply_mask(data[begin:end], data[mask:begin]).decode(), end
     except UnicodeDecodeError:
         return None
+
+
+def whole_pong_frame(data: bytes, at: int) -> tuple[bytes, int] | None:
+    """Read the client's pong frame that begins at a place in `data`; returns its payload, and where it ends.
+
+    None for all but a whole, masked pong.
+    """
+    begin = at + 2 + MASK_BYTES
+    if len(data) < begin or data[at] != FINAL_PONG or not MASKED <= data[at + 1] < MASKED + LENGTH_IN_2_BYTES:
+        return None
+    end = begin + data[at + 1] - MASKED
+    return None if len(data) < end else (apply_mask(data[begin:end], data[at + 2 : begin]), end)
 
 
 def is_usual_so_far(data: bytes, at: int) -> bool:

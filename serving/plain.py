@@ -32,6 +32,8 @@ class PlainWebSocket:
 
     __slots__ = ("_listener", "_queue", "_receive", "_send")
 
+    can_ping = False
+
     def __init__(self, receive: Receive, send: Send, limit: int) -> None:
         self._receive = receive
         self._send = send

@@ -27,7 +27,7 @@ from websockets.frames import Frame, Opcode
 
 from serving.contract import LOST, SERVICE_RESTART, Event, Listener, Rest, Trouble
 from serving.cork import cork
-from serving.frames import is_usual_so_far, text_frame, whole_text_frame
+from serving.frames import is_usual_so_far, text_frame, whole_pong_frame, whole_text_frame
 from serving.hub import Hub
 from serving.opening import Opening
 from serving.rare_frames import RareFrames, Read
@@ -76,6 +76,8 @@ class Wire:
         "_unwritten",
         "state",
     )
+
+    can_ping = True
 
     def __init__(self, hub: Hub, connection: socket.socket, opening: Opening, unread: bytes) -> None:
         self.state = CONNECTING
@@ -287,6 +289,11 @@ class Wire:
 
     def _read_rare(self, data: bytes, at: int) -> int:
         rare = self._phase
+        if rare is None and (pong := whole_pong_frame(data, at)):
+            # One for each ping: too many for a protocol of its own.
+            payload, at = pong
+            self._pass_on(Read(pong=payload))
+            return at
         if not isinstance(rare, RareFrames):
             rare = self._phase = RareFrames(self._hub.max_message_bytes)
         at, read = rare.feed(data, at)

@@ -176,10 +176,11 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
 
     def pinged(self) -> None:
         """Note that the client is alive."""
-        self.last_seen = time.monotonic()
+        self.last_seen = self.connection.received_at = time.monotonic()
 
     def ponged(self, payload: bytes) -> None:
-        """Do nothing: a pong is no sign of life (PROTOCOL.md, "Frames")."""
+        """Note what the client has read; a pong is no sign of life (PROTOCOL.md, "Taken is delivered")."""
+        self.connection.relay.proofs.prove(self.connection, payload)
 
     def troubled(self, trouble: Trouble) -> None:
         """Close the connection, which cannot be written to."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Join
-from tests.support.people import ANSWER, CANDIDATE, OFFER, Person, Target, drops, new_call_id
+from tests.support.people import ANSWER, CANDIDATE, OFFER, Person, Target, drops, drops_having_read, new_call_id
 from tests.support.servers import RunningServer, server
 
 HELD_MESSAGES = 256
@@ -26,7 +26,7 @@ async def test_candidates_wait_for_a_dropped_callee(
 ) -> None:
     call_id = await alice.talks_to(bob)
     for where in (target.there, target.here):
-        await drops(bob, carol, call_id)
+        await drops_having_read(bob, carol, call_id)
         for number in range(50):
             await alice.send("ICE_CANDIDATE", callId=call_id, candidate=f"{number}")
         await alice.expects_nothing_else()
@@ -41,7 +41,7 @@ async def test_answer_and_end_wait_for_a_dropped_caller(
     join: Join, target: Target, alice: Person, bob: Person, carol: Person
 ) -> None:
     first, second = await alice.rings(bob), await alice.rings(bob)
-    await drops(alice, carol, first)
+    await drops_having_read(alice, carol, first)
     await bob.send("CALL_ACCEPT", callId=first, sdpAnswer=ANSWER)
     await bob.send("ICE_CANDIDATE", callId=first, candidate=CANDIDATE)
     await bob.send("CALL_REJECT", callId=second, reason="busy")
@@ -58,7 +58,7 @@ async def test_answer_waits_with_the_candidates_after_it(
     join: Join, target: Target, alice: Person, bob: Person, carol: Person
 ) -> None:
     call_id = await alice.rings(bob)
-    await drops(alice, carol, call_id)
+    await drops_having_read(alice, carol, call_id)
     await bob.send("CALL_ACCEPT", callId=call_id, sdpAnswer=ANSWER)
     await bob.send("ICE_CANDIDATE", callId=call_id, candidate=CANDIDATE)
     await bob.expects_nothing_else()
@@ -73,7 +73,7 @@ async def test_dropped_callee_answers_after_its_return(
     join: Join, target: Target, alice: Person, bob: Person, carol: Person
 ) -> None:
     call_id = await alice.rings(bob)
-    await drops(bob, carol, call_id)
+    await drops_having_read(bob, carol, call_id)
     bob = await returns(bob, join, target.here)
     await bob.send("CALL_ACCEPT", callId=call_id, sdpAnswer=ANSWER)
     await alice.expects("CALL_ACCEPTED", callId=call_id)
@@ -81,8 +81,8 @@ async def test_dropped_callee_answers_after_its_return(
 
 async def test_both_may_drop(join: Join, target: Target, alice: Person, bob: Person, carol: Person) -> None:
     call_id = await alice.talks_to(bob)
-    await drops(alice, carol, call_id)
-    await drops(bob, carol, call_id)
+    await drops_having_read(alice, carol, call_id)
+    await drops_having_read(bob, carol, call_id)
     alice = await returns(alice, join, target.there)
     await alice.send("ICE_CANDIDATE", callId=call_id, candidate=CANDIDATE)
     bob = await returns(bob, join, target.here)
@@ -92,12 +92,12 @@ async def test_both_may_drop(join: Join, target: Target, alice: Person, bob: Per
 
 async def test_what_waited_comes_once(join: Join, target: Target, alice: Person, bob: Person, carol: Person) -> None:
     call_id = await alice.talks_to(bob)
-    await drops(bob, carol, call_id)
+    await drops_having_read(bob, carol, call_id)
     await alice.send("ICE_CANDIDATE", callId=call_id, candidate=CANDIDATE)
     bob = await returns(bob, join, target.there)
     await bob.expects("ICE_CANDIDATE", candidate=CANDIDATE)
     await bob.register(bob.id)
-    await drops(bob, carol, call_id)
+    await drops_having_read(bob, carol, call_id)
     bob = await returns(bob, join, target.there)
     await bob.expects_nothing_else()
 
@@ -106,7 +106,7 @@ async def test_what_waited_comes_before_what_follows(
     join: Join, target: Target, alice: Person, bob: Person, carol: Person
 ) -> None:
     call_id = await alice.talks_to(bob)
-    await drops(bob, carol, call_id)
+    await drops_having_read(bob, carol, call_id)
 
     async def speak() -> None:
         for number in range(200):
@@ -123,7 +123,7 @@ async def test_what_waited_comes_before_what_follows(
 
 async def test_dropped_client_cannot_be_called(alice: Person, bob: Person, carol: Person) -> None:
     call_id = await alice.talks_to(bob)
-    await drops(bob, carol, call_id)
+    await drops_having_read(bob, carol, call_id)
     other = new_call_id()
     await carol.send("CALL_INITIATE", targetId=bob.id, sdpOffer=OFFER, callId=other)
     await carol.expects_error("TARGET_NOT_FOUND", "CALL_INITIATE", other)
@@ -136,7 +136,7 @@ async def test_sender_is_told_when_too_many_messages_wait(
     join: Join, target: Target, alice: Person, bob: Person, carol: Person
 ) -> None:
     call_id = await alice.talks_to(bob)
-    await drops(bob, carol, call_id)
+    await drops_having_read(bob, carol, call_id)
     for number in range(HELD_MESSAGES + 3):
         await alice.send("ICE_CANDIDATE", callId=call_id, candidate=f"{number}")
     for _ in range(3):
@@ -152,7 +152,7 @@ async def test_sender_is_told_when_too_many_bytes_wait(
     join: Join, target: Target, alice: Person, bob: Person, carol: Person
 ) -> None:
     call_id = await alice.talks_to(bob)
-    await drops(bob, carol, call_id)
+    await drops_having_read(bob, carol, call_id)
     fitting = HELD_BYTES // 65_000
     for number in range(fitting + 1):
         await alice.send("ICE_CANDIDATE", callId=call_id, candidate=f"{number}" + "x" * 64_999)
@@ -168,7 +168,7 @@ async def test_end_of_a_call_is_told_however_much_waits(
     join: Join, target: Target, alice: Person, bob: Person, carol: Person
 ) -> None:
     call_id = await alice.talks_to(bob)
-    await drops(bob, carol, call_id)
+    await drops_having_read(bob, carol, call_id)
     for number in range(HELD_MESSAGES):
         await alice.send("ICE_CANDIDATE", callId=call_id, candidate=f"{number}")
     await alice.send("CALL_END", callId=call_id)
@@ -245,7 +245,7 @@ def brief(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
 async def test_client_that_goes_away_is_held_for_less_long(join: Join, brief: RunningServer) -> None:
     alice, bob, carol = await join("alice", brief), await join("bob", brief), await join("carol", brief)
     gone, lost = await alice.talks_to(bob), await alice.talks_to(carol)
-    await drops(carol, bob, lost)
+    await drops_having_read(carol, bob, lost)
     start = time.monotonic()
     await bob.close(1001)
     ended = await alice.expects("CALL_ENDED", seconds=HOLD_SECONDS + 3)

@@ -117,6 +117,8 @@ async def everything_happens(run: Run) -> None:
         await alice.expects("CALL_ENDED")
         await alice.expects("CALL_ENDED")
         await carol.expects("CALL_ENDED")
+        if run.kind == "ours":
+            await alice.has_proved()
         async with Person(run.running.ws_url, alice.id) as newer:
             await run.register(newer)
             await alice.expects_close(4409)

@@ -63,6 +63,10 @@ async def play(lines: list[Line], url: str) -> None:
             if name not in people:
                 people[name] = await stack.enter_async_context(Client(url))
             if is_sent:
+                if '"REGISTER"' in text:
+                    # Whoever it supersedes has read all: nothing comes again.
+                    for person in people.values():
+                        await person.has_proved()
                 await people[name].send_raw(text)
             elif text.startswith("close "):
                 _, code, reason = text.split(" ", 2)

@@ -78,6 +78,8 @@ async def test_calls_survive_a_restart_of_every_process_in_turn(processes: Proce
     call_id = await alice.talks_to(bob)
     for _ in range(2):
         new = processes.start()
+        await alice.has_proved()
+        await bob.has_proved()
         old.signal(signal.SIGTERM)
         for person in (alice, bob):
             await person.expects_close(1012, "service restart")

@@ -136,6 +136,7 @@ async def test_newer_connection_on_another_version_supersedes(join: Join, versio
     alice, bob = await join("alice", this), await join("bob", this)
     call_id = await alice.talks_to(bob)
     for where in (other, this):
+        await bob.has_proved()
         newer = await join("bob", where, client_id=bob.id)
         await bob.expects_close(4409, "superseded")
         await alice.send("CALL_END", callId=call_id)

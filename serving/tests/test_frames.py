@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
-from serving.frames import head_bytes, is_usual_so_far, payload_bytes, text_frame, whole_text_frame
+from serving.frames import (
+    head_bytes,
+    is_usual_so_far,
+    payload_bytes,
+    text_frame,
+    whole_pong_frame,
+    whole_text_frame,
+)
 
 LENGTHS = (0, 1, 3, 4, 125, 126, 127, 65_535)
 
@@ -117,3 +124,27 @@ def test_lengths_of_a_frame_are_known_from_its_head(payload: int, opcode: Opcode
     assert head + payload == len(frame)
     assert payload_bytes(frame[:head]) == payload
     assert head_bytes(frame[:1]) == 2
+
+
+@pytest.mark.parametrize("length", [0, 1, 125])
+def test_pong_is_read_up_to_its_end(length: int) -> None:
+    frame = from_client(b"x" * length, Opcode.PONG)
+    assert whole_pong_frame(b"before" + frame + b"rest", 6) == (b"x" * length, 6 + len(frame))
+    for missing in range(1, len(frame) + 1):
+        assert whole_pong_frame(frame[:-missing], 0) is None
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        from_client(b"x", Opcode.PING),
+        from_client(b"x"),
+        Frame(Opcode.PONG, b"unmasked").serialize(mask=False),
+        b"\x0a" + from_client(b"x", Opcode.PONG)[1:],
+        b"\xca" + from_client(b"x", Opcode.PONG)[1:],
+        b"\x8a\xfe\x00\x7emask" + bytes(126),
+    ],
+    ids=["ping", "text", "unmasked", "fragment", "compressed", "too long"],
+)
+def test_what_is_no_pong_of_a_client_is_left_to_the_library(frame: bytes) -> None:
+    assert whole_pong_frame(frame, 0) is None

@@ -40,13 +40,13 @@ def choose(members: Members, minutes: Minutes, clock: Clock | None) -> Backend:
 def _in_memory(channel_layer: LocalChannelLayer, _: Members, __: Minutes, clock: Clock | None) -> Backend:
     layer = channel_layer.here()
     registry = MemoryRegistry(settings.LIMITS, settings.TIMEOUTS, clock or time.monotonic)
-    return Backend(layer, registry, Relay(registry, layer), SingleProcess())
+    return Backend(layer, registry, Relay(registry, layer, settings.LIMITS.unproved_bytes), SingleProcess())
 
 
 def _on_redis(channel_layer: RedisChannelLayer, members: Members, minutes: Minutes, clock: Clock | None) -> Backend:
     layer = channel_layer.here()
     registry = RedisRegistry(layer, settings.LIMITS, settings.TIMEOUTS, clock)
-    relay = Relay(registry, layer)
+    relay = Relay(registry, layer, settings.LIMITS.unproved_bytes)
     return Backend(layer, registry, relay, RedisCluster(layer, registry, relay, members, minutes))
 
 

@@ -137,6 +137,7 @@ class Node:
 
     async def _sweep(self) -> None:
         self.minutes.note()
+        await self.relay.proofs.ask(time.monotonic())
         await self.cluster.restore_if_due()
         await self.relay.settle()
         await self.relay.announce(await self.registry.sweep())

@@ -10,6 +10,7 @@ from serving.contract import WebSocket
 from signaling.connections.handover import Handover
 from signaling.connections.legs import follow, registered
 from signaling.connections.mailbox import Inbox
+from signaling.connections.proofs import Pongs
 from signaling.connections.relay import Relay
 from signaling.connections.states import LEAVING_STATES, TRANSITIONS, ConnectionEvent, ConnectionState
 from signaling.delivery.events import BATCH, DISCONNECT, MESSAGE, RELEASED, RETURNED, SUPERSEDE, Event, changing
@@ -26,8 +27,8 @@ class Connection:
     """A WebSocket's side of the protocol; `close` sends a close code and does not block."""
 
     __slots__ = (
-        *("_close", "_handover", "_inbox", "_joining", "_leaving", "_legs_before", "_outbound", "_state"),
-        *("allowance", "client_id", "legs", "owner", "received_at", "relay"),
+        *("_close", "_handover", "_inbox", "_joining", "_leaving", "_legs_before", "_state"),
+        *("allowance", "client_id", "legs", "outbound", "owner", "pongs", "received_at", "relay"),
     )
 
     def __init__(
@@ -37,11 +38,11 @@ class Connection:
         self.allowance = allowance
         self.client_id: str | None = None
         self.legs: dict[str, Leg] = {}
-        # When the frame that is being handled came: monotonic, in seconds.
-        self.received_at = 0.0
+        self.received_at = 0.0  # When the client's last frame came: monotonic, in seconds.
         self._state = ConnectionState.UNREGISTERED
         self.relay = relay
-        self._outbound = outbound
+        self.outbound = outbound
+        self.pongs = Pongs.UNHEARD if outbound.can_ping else Pongs.NONE
         self._close = close
         self._inbox = Inbox()
         self._handover = Handover(relay, self.owner, self._inbox)
@@ -63,7 +64,7 @@ class Connection:
     def reply(self, message: ServerMessage) -> None:
         """Send a message to this client."""
         counters.messages_sent[type(message)] += 1
-        self._outbound.write(message.encode())
+        self.outbound.write(message.encode())
 
     def refuse(self, error: ProtocolError, request: str | UnsetType = UNSET, call_id: str | UnsetType = UNSET) -> None:
         """Reply `ERROR` to a request that named this type and this call."""
@@ -87,8 +88,7 @@ class Connection:
     async def register(self, client_id: str) -> None:
         """Join as the connection of `client_id`, reply `REGISTERED`, and deliver what waited for it, in order."""
         if self.is_leaving:
-            # It was closed after the frame had come.
-            return
+            return  # It was closed after the frame had come.
         self._enter(ConnectionEvent.REGISTER)
         self._joining = asyncio.get_running_loop().create_future()
         try:
@@ -135,8 +135,7 @@ class Connection:
         """Rejoin after an event that was not understood, which may have said that a call ended or a successor waits."""
         client_id = self.client_id
         if client_id is None or self._state is not ConnectionState.REGISTERED:
-            # It is joining or leaving, or asks already.
-            return
+            return  # It is joining or leaving, or asks already.
         self.park()
         try:
             joined = await self._handover.join_again(client_id, self.legs)
@@ -149,11 +148,11 @@ class Connection:
     def leave_soon(self, *, hold: Hold, then: Close | None = None) -> "asyncio.Task[None]":
         """Start to give the client ID back, once, and close the connection with `then` afterwards.
 
-        From here on nothing is written: what comes, and what was not sent yet, goes to the registry with the ID.
+        From here on nothing is written: what comes, was not sent, or is unproved goes to the registry with the ID.
         """
         if self._leaving is None:
             self._enter(ConnectionEvent.LEAVE)
-            self._inbox.hold_first(self._outbound.unsent())
+            self._inbox.hold_first([*self.relay.proofs.take(self), *self.outbound.unsent()])
             self._leaving = asyncio.create_task(self._leave(hold=hold))
         if then is not None:
             self._leaving.add_done_callback(lambda _: self._close(then))
@@ -193,6 +192,9 @@ class Connection:
         changes = event.get("changes")
         if changes is not None:
             follow(self.legs, *changes)
-        if not self._outbound.write(event["frame"], event):
-            self._inbox.hold(event)
+        # Before it is written: what makes a client too slow closes its connection, and goes to its next one.
+        is_kept = self.relay.proofs.keep(self, event)
+        if not self.outbound.write(event["frame"], event):
+            if not is_kept:
+                self._inbox.hold(event)
             self._enter(ConnectionEvent.WRITE_FAILED)

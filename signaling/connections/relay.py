@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from signaling.connections.proofs import Proofs
 from signaling.connections.returns import Returns
 from signaling.delivery.events import Event, batched, changing, group_of
 from signaling.delivery.layers import LoopLayer
@@ -24,11 +25,15 @@ Outbox = list[tuple[Event, asyncio.Future[bool]]]
 
 
 class Relay:
-    """Relays events to any client, wherever it is connected, in the order in which they are posted."""
+    """Relays events to any client, wherever it is connected, in the order in which they are posted.
 
-    def __init__(self, registry: Registry, layer: LoopLayer) -> None:
+    `unproved_bytes` bounds what is kept of those that were written, until they are proved to have been read.
+    """
+
+    def __init__(self, registry: Registry, layer: LoopLayer, unproved_bytes: int = 0) -> None:
         self.registry = registry
         self.layer = layer
+        self.proofs = Proofs(unproved_bytes)
         self.returns = Returns(layer, self.announce)
         # Steps that failed while Redis was away, to be run when it is back.
         self.owed: list[Callable[[], Awaitable[object]]] = []

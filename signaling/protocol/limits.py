@@ -26,6 +26,8 @@ class Limits:
     outbound_queue_bytes: int = 1024 * 1024
     open_calls_per_client: int = 8
     public_key_bytes: int = DEFAULT_MAX_BYTES
+    # Of a process, for all of its clients.
+    unproved_bytes: int = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,7 @@ class Counters:
         self.messages_sent: dict[type[ServerMessage], int] = dict.fromkeys(SERVER_MESSAGES, 0)
         self.messages_held = 0
         self.messages_dropped = 0
+        self.messages_not_kept = 0
         self.errors_sent: Counts = dict.fromkeys([code.value for code in ErrorCode], 0)
         # Of the errors RATE_LIMITED, those that mean "the database or Redis is away".
         self.requests_unavailable = 0

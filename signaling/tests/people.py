@@ -103,6 +103,8 @@ WAITS = "test.waits"
 class OwnWebSocket:
     """A WebSocket as our own server has it: frames are handled while they are read, and written at once."""
 
+    can_ping = False
+
     def __init__(self, receive: Any, send: Any) -> None:
         self.receive, self.send = receive, send
         self.incoming: EventQueue = receive.__self__

@@ -10,11 +10,34 @@ from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame, Opcode
 
 from securecall_client import Connection
 
 ANSWER_SECONDS = 5
 SILENCE_SECONDS = 0.3
+# What the server asks for proof of; the rest are answers.
+RELAYED = ("INCOMING_CALL", "CALL_ACCEPTED", "CALL_REJECTED", "CALL_ENDED", "ICE_CANDIDATE")
+
+
+class Asked(ClientConnection):
+    """A WebSocket that knows whether the server has asked for a pong since the last message that was relayed."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.is_asked = asyncio.Event()
+        self.is_asked.set()
+
+    def process_event(self, event: Any) -> None:
+        """Look at each frame before it is handled."""
+        if isinstance(event, Frame):
+            if event.opcode is Opcode.PING:
+                self.is_asked.set()
+            elif event.opcode is Opcode.TEXT and any(
+                f'"{name}"'.encode() in bytes(event.data[:40]) for name in RELAYED
+            ):
+                self.is_asked.clear()
+        super().process_event(event)
 
 
 class Client:
@@ -23,7 +46,7 @@ class Client:
     def __init__(self, url: str, **options: Any) -> None:
         self._url = url
         # Longer frames than a client takes are the recorder's.
-        self._options = {"max_size": None} | options
+        self._options = {"max_size": None, "create_connection": Asked} | options
         self._open: Connection | None = None
 
     async def __aenter__(self) -> Self:
@@ -50,6 +73,15 @@ class Client:
     def drop(self) -> None:
         """Cut the TCP connection without a close frame."""
         self._connection.abort()
+
+    async def has_proved(self) -> None:
+        """Wait until the server has had a pong for all that was relayed to this client, which has heard it all."""
+        asked = self.connection
+        assert isinstance(asked, Asked)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await asked.is_asked.wait()
+        await self.send("HEARTBEAT")
+        await self.expects("HEARTBEAT_ACK")
 
     async def send(self, message_type: str, /, **payload: Any) -> None:
         """Send one message."""

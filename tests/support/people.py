@@ -147,6 +147,12 @@ async def drops(person: Person, witness: Person, call_id: str) -> None:
                 return
 
 
+async def drops_having_read(person: Person, witness: Person, call_id: str) -> None:
+    """Do as `drops` does, once the server has proof that the person has read all that was sent."""
+    await person.has_proved()
+    await drops(person, witness, call_id)
+
+
 def frame(message_type: Any, payload: Any = None, **extra: Any) -> str:
     """A message's text, right or wrong."""
     message = {"type": message_type, "payload": {} if payload is None else payload, **extra}

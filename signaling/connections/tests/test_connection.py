@@ -41,6 +41,7 @@ class Socket:
     is_full: bool = False
 
     waiting: list[Event] = field(default_factory=list)
+    can_ping: bool = False
 
     def write(self, text: str, event: Event | None = None) -> bool:
         if self.is_gone:

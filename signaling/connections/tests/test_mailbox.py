@@ -1,5 +1,6 @@
-from signaling.connections.mailbox import Inbox
-from signaling.tests.stage import message
+from signaling.connections.mailbox import Inbox, Unproved
+from signaling.delivery.events import Event, size_of
+from signaling.tests.stage import change, message
 
 
 def test_inbox_keeps_events_in_the_order_in_which_they_came() -> None:
@@ -25,3 +26,65 @@ def test_inbox_gives_each_event_once() -> None:
     first = inbox.empty()
     inbox.hold(message("2"))
     assert (first, inbox.empty(), inbox.empty()) == ([message("1")], [message("2")], [])
+
+
+def unproved(*events: Event) -> Unproved:
+    queue = Unproved()
+    for event in events:
+        add(queue, event)
+    return queue
+
+
+def add(queue: Unproved, event: Event) -> None:
+    queue.events.append(event)
+    queue.size += size_of(event)
+
+
+def test_pong_proves_what_was_written_before_its_ping() -> None:
+    queue = unproved(message("1"), message("22"))
+    queue.ask(b"ping", 1)
+    add(queue, message("333"))
+    assert (queue.asked_at, queue.prove(b"ping"), queue.asked_at) == (1, True, None)
+    assert (queue.size, queue.empty(), queue.size, queue.events) == (3, [message("333")], 0, [])
+
+
+def test_pong_with_another_payload_proves_nothing() -> None:
+    queue = unproved(message("1"))
+    assert not queue.prove(b"")
+    queue.ask(b"ping", 1)
+    assert not queue.prove(b"")
+    assert not queue.prove(b"pong")
+    assert (queue.asked_at, queue.empty()) == (1, [message("1")])
+
+
+def test_pong_proves_once() -> None:
+    queue = unproved(message("1"))
+    queue.ask(b"ping", 1)
+    assert queue.prove(b"ping")
+    add(queue, message("2"))
+    assert not queue.prove(b"ping")
+    assert queue.empty() == [message("2")]
+
+
+def test_oldest_candidate_is_dropped_and_changes_never() -> None:
+    queue = unproved(change("1"), message("22"), change("333"), message("4444"))
+    assert queue.drop_candidate()
+    assert queue.size == 8
+    assert queue.drop_candidate()
+    assert not queue.drop_candidate()
+    add(queue, message("55555"))
+    assert queue.drop_candidate()
+    assert (queue.size, queue.empty()) == (4, [change("1"), change("333")])
+
+
+def test_dropped_candidate_is_proved_no_more() -> None:
+    queue = unproved(change("1"), message("2"), change("3"))
+    queue.ask(b"ping", 1)
+    add(queue, change("4"))
+    add(queue, message("5"))
+    for _ in range(2):
+        queue.drop_candidate()
+    add(queue, message("6"))
+    assert queue.prove(b"ping")
+    assert queue.drop_candidate()
+    assert queue.empty() == [change("4")]

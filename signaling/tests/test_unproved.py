@@ -1,0 +1,239 @@
+"""What a connection wrote, and its client may never have read, reaches the client's next one."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+from websockets.frames import Frame, Opcode
+
+from serving.tests.rig import ANSWER_SECONDS
+from signaling.cluster import node
+from signaling.cluster.node import Node
+from signaling.connections.proofs import NO_PONG_SECONDS
+from signaling.consumers import SignalConsumer
+from signaling.tests.stage import until
+from signaling.tests.wires import Bare, Site, message, site
+
+SIGNAL: Any = SignalConsumer.as_asgi()
+OFFER, ANSWER = "v=0 offer", "v=0 answer"
+CALL = "the-call-of-this-test"
+
+
+class Phone(Bare):
+    """A client that answers no ping by itself; what it does not read may as well be lost."""
+
+    @classmethod
+    async def joins(cls, where: Site, client_id: str) -> "Phone":
+        """Connect and register."""
+        phone = cls((await where.connect()).socket)
+        phone.does("REGISTER", clientId=client_id)
+        await phone.hears_all("REGISTERED")
+        return phone
+
+    def does(self, message_type: str, **payload: Any) -> None:
+        """Send a message."""
+        self.says(message(message_type, **payload))
+
+    async def hears_all(self, *types: str) -> list[dict[str, Any]]:
+        """Read so many messages, which must be of these types; pings are passed over."""
+        came: list[dict[str, Any]] = []
+        for expected in types:
+            opcode, payload = await self.frame()
+            while opcode == Opcode.PING:
+                opcode, payload = await self.frame()
+            assert opcode == Opcode.TEXT, payload
+            came.append(json.loads(payload))
+            assert came[-1]["type"] == expected, came
+        return came
+
+    async def hears_nothing_more(self) -> None:
+        """Ask for a word, which must be the next one."""
+        self.does("HEARTBEAT")
+        await self.hears_all("HEARTBEAT_ACK")
+
+    async def pinged(self) -> bytes:
+        """Read up to the next ping; returns its payload."""
+        opcode, payload = await self.frame()
+        while opcode != Opcode.PING:
+            opcode, payload = await self.frame()
+        return payload
+
+    def ponges(self, payload: bytes) -> None:
+        """Send a pong."""
+        self.sends(Frame(Opcode.PONG, payload).serialize(mask=True))
+
+    async def frame(self) -> tuple[int, bytes]:
+        """Read a frame of the server."""
+        head = await self._bytes(2)
+        length = head[1]
+        if length == 126:
+            length = int.from_bytes(await self._bytes(2), "big")
+        return head[0] & 0x0F, await self._bytes(length)
+
+    async def _bytes(self, count: int) -> bytes:
+        data = b""
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while len(data) < count:
+                more = await asyncio.get_running_loop().sock_recv(self.socket, count - len(data))
+                assert more, "cut off"
+                data += more
+        return data
+
+    def dies(self) -> None:
+        """Lose the line without a word to the client; the server sees its end."""
+        self.socket.close()
+
+
+@pytest.fixture
+async def where(here: Node) -> AsyncIterator[Site]:
+    """A server whose node is of memory, and one on Redis."""
+    assert here is await node.current()
+    async with site(SIGNAL) as served:
+        yield served
+
+
+async def ring(where: Site) -> tuple[Phone, Phone]:
+    """Have Alice call Bob, who has read nothing of it."""
+    alice, bob = await Phone.joins(where, "alice"), await Phone.joins(where, "bob")
+    alice.does("CALL_INITIATE", targetId="bob", sdpOffer=OFFER, callId=CALL)
+    alice.does("ICE_CANDIDATE", callId=CALL, candidate="1")
+    await alice.hears_nothing_more()
+    return alice, bob
+
+
+Leave = Callable[[Site, Phone], Any]
+
+
+async def superseded(where: Site, phone: Phone) -> None:
+    """Leave the line as it is: a newer connection takes its place."""
+
+
+async def lost(where: Site, phone: Phone) -> None:
+    """Lose the line, and wait until the server has seen it."""
+    before = len(where.hub.wires)
+    phone.dies()
+    await until(lambda: len(where.hub.wires) < before and not where.hub.tasks)
+
+
+async def goes_away(where: Site, phone: Phone) -> None:
+    """Close with 1001, unread."""
+    phone.sends(Frame(Opcode.CLOSE, (1001).to_bytes(2, "big")).serialize(mask=True))
+    await lost(where, phone)
+
+
+@pytest.mark.parametrize("leave", [superseded, lost, goes_away], ids=["superseded", "lost", "going-away"])
+async def test_what_was_not_read_follows_the_next_registered(where: Site, leave: Leave) -> None:
+    alice, bob = await ring(where)
+    await leave(where, bob)
+    again = await Phone.joins(where, "bob")
+    incoming, candidate = await again.hears_all("INCOMING_CALL", "ICE_CANDIDATE")
+    assert (incoming["payload"]["sdpOffer"], candidate["payload"]["candidate"]) == (OFFER, "1")
+    alice.does("ICE_CANDIDATE", callId=CALL, candidate="2")
+    await again.hears_all("ICE_CANDIDATE")
+    await again.hears_nothing_more()
+    again.does("CALL_ACCEPT", callId=CALL, sdpAnswer=ANSWER)
+    await again.hears_nothing_more()
+    # Alice's line is dead as well.
+    await leave(where, alice)
+    alice = await Phone.joins(where, "alice")
+    assert (await alice.hears_all("CALL_ACCEPTED"))[0]["payload"]["sdpAnswer"] == ANSWER
+    await alice.hears_nothing_more()
+
+
+@pytest.mark.parametrize("kind", ["CALL_END", "CALL_REJECT"])
+async def test_end_that_was_not_read_is_told_alone(where: Site, kind: str) -> None:
+    alice, bob = await ring(where)
+    await bob.hears_all("INCOMING_CALL", "ICE_CANDIDATE")
+    ends, hears = (alice, bob) if kind == "CALL_END" else (bob, alice)
+    ends.does(kind, callId=CALL)
+    await ends.hears_nothing_more()
+    await lost(where, hears)
+    again = await Phone.joins(where, "bob" if hears is bob else "alice")
+    await again.hears_all("CALL_ENDED" if kind == "CALL_END" else "CALL_REJECTED")
+    await again.hears_nothing_more()
+
+
+async def test_what_was_proved_does_not_come_again(here: Node, where: Site) -> None:
+    alice, bob = await ring(where)
+    bob.does("CALL_ACCEPT", callId=CALL, sdpAnswer=ANSWER)
+    await bob.hears_all("INCOMING_CALL", "ICE_CANDIDATE")
+    await alice.hears_all("CALL_ACCEPTED")
+    await here.relay.proofs.ask(time.monotonic())
+    for phone in (alice, bob):
+        phone.ponges(await phone.pinged())
+        await phone.hears_nothing_more()
+    alice.does("ICE_CANDIDATE", callId=CALL, candidate="2")
+    await alice.hears_nothing_more()
+    await lost(where, bob)
+    await lost(where, alice)
+    bob, alice = await Phone.joins(where, "bob"), await Phone.joins(where, "alice")
+    assert (await bob.hears_all("ICE_CANDIDATE"))[0]["payload"]["candidate"] == "2"
+    for phone in (alice, bob):
+        await phone.hears_nothing_more()
+
+
+async def test_clean_close_discards_what_was_not_read(where: Site) -> None:
+    alice, bob = await ring(where)
+    bob.sends(Frame(Opcode.CLOSE, (1000).to_bytes(2, "big")).serialize(mask=True))
+    await alice.hears_all("CALL_ENDED")
+    again = await Phone.joins(where, "bob")
+    await again.hears_nothing_more()
+
+
+async def test_round_pings_a_client_while_something_is_unproved(here: Node, where: Site) -> None:
+    _, bob = await ring(where)
+    # By the node's own round.
+    bob.ponges(await bob.pinged())
+    await until(lambda: not here.relay.proofs.size)
+
+
+async def test_client_that_answers_no_ping_and_talks_is_believed_to_read(here: Node, where: Site) -> None:
+    _, bob = await ring(where)
+    now = time.monotonic()
+    await here.relay.proofs.ask(now - NO_PONG_SECONDS)
+    # A ping frame of the client is a word of its own.
+    bob.sends(Frame(Opcode.PING, b"").serialize(mask=True))
+    await until(lambda: any(one.received_at >= now for one in here.members.connections() if one.client_id == "bob"))
+    await here.relay.proofs.ask(now)
+    assert not here.relay.proofs.size
+    await lost(where, bob)
+    again = await Phone.joins(where, "bob")
+    await again.hears_nothing_more()
+
+
+async def test_call_that_cannot_be_kept_is_refused_before_it_is_there(settings: Settings) -> None:
+    settings.LIMITS = replace(settings.LIMITS, unproved_bytes=200)
+    async with site(SIGNAL) as where:
+        alice, bob = await Phone.joins(where, "alice"), await Phone.joins(where, "bob")
+        alice.does("CALL_INITIATE", targetId="bob", sdpOffer="x" * 201, callId=CALL)
+        (refusal,) = await alice.hears_all("ERROR")
+        assert refusal["payload"]["code"] == "RATE_LIMITED"
+        assert refusal["payload"]["retryAfterMs"] > 0
+        alice.does("CALL_END", callId=CALL)
+        (refusal,) = await alice.hears_all("ERROR")
+        assert refusal["payload"]["code"] == "CALL_NOT_FOUND"
+        await bob.hears_nothing_more()
+
+
+async def test_reply_needs_no_proof(here: Node, where: Site) -> None:
+    phone = await Phone.joins(where, "carol")
+    phone.does("HEARTBEAT")
+    phone.does("PKD_LOOKUP")
+    await phone.hears_all("HEARTBEAT_ACK", "ERROR")
+    assert (len(here.relay.proofs), here.relay.proofs.size) == (0, 0)
+
+
+async def test_slow_consumer_gets_the_message_that_was_too_much(here: Node, where: Site) -> None:
+    alice, _ = await ring(where)
+    where.hub.write_limit_bytes = 1
+    alice.does("CALL_END", callId=CALL)
+    await until(lambda: not any(one.client_id == "bob" for one in here.members.connections()))
+    where.hub.write_limit_bytes = 1 << 20
+    again = await Phone.joins(where, "bob")
+    await again.hears_all("CALL_ENDED")
+    await again.hears_nothing_more()
