@@ -57,7 +57,7 @@ def call_initiate(connection: Connection, message: client_messages.CallInitiate)
         raise InvalidMessageError(USED_CALL_ID)
     incoming = server_messages.IncomingCall(call_id, caller, message.sdp_offer)
     incoming.check_size()
-    connection.relay.proofs.check_room(len(message.sdp_offer))
+    connection.relay.room.check(len(message.sdp_offer))
     # Before Redis answers: whatever happens to the call from then on finds it here.
     connection.legs[call_id] = Leg(message.target_id, Role.CALLER, State.RINGING)
     return placing.place(connection, incoming, is_chosen=call_id == message.call_id)

@@ -14,7 +14,7 @@ from signaling.connections.proofs import Pongs
 from signaling.connections.relay import Relay
 from signaling.connections.states import LEAVING_STATES, TRANSITIONS, ConnectionEvent, ConnectionState
 from signaling.delivery.events import BATCH, DISCONNECT, MESSAGE, RELEASED, RETURNED, SUPERSEDE, Event, changing
-from signaling.protocol.calls import Leg
+from signaling.protocol.calls import Leg, State
 from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, SUPERSEDED, Close, Hold
 from signaling.protocol.errors import ProtocolError, UnavailableError
 from signaling.protocol.limits import Allowance
@@ -152,7 +152,8 @@ class Connection:
         """
         if self._leaving is None:
             self._enter(ConnectionEvent.LEAVE)
-            self._inbox.hold_first([*self.relay.proofs.take(self), *self.outbound.unsent()])
+            self._inbox.hold_first(self.outbound.unsent())
+            self._inbox.hold_first(self.relay.proofs.take(self))
             self._leaving = asyncio.create_task(self._leave(hold=hold))
         if then is not None:
             self._leaving.add_done_callback(lambda _: self._close(then))
@@ -191,6 +192,8 @@ class Connection:
     def _write(self, event: Event) -> None:
         changes = event.get("changes")
         if changes is not None:
+            if changes[1] == State.RINGING and self.relay.proofs.is_repeated(self, changes[0]):
+                return
             follow(self.legs, *changes)
         # Before it is written: what makes a client too slow closes its connection, and goes to its next one.
         is_kept = self.relay.proofs.keep(self, event)

@@ -22,6 +22,11 @@ def follow(legs: dict[str, Leg], call_id: str, state: str, peer: str) -> None:
         legs[call_id] = Leg(known.peer, known.role, State(state))
 
 
+def ringing(legs: Mapping[str, Leg], role: Role) -> dict[str, Leg]:
+    """Return the calls that ring in which the client has this role."""
+    return {call_id: leg for call_id, leg in legs.items() if leg.state is State.RINGING and leg.role is role}
+
+
 def registered(client_id: str, legs: Mapping[str, Leg]) -> Registered:
     """Make the answer to a client that registers, with its calls, if any, and fresh credentials."""
     calls = [RegisteredCall(call_id, *leg) for call_id, leg in legs.items()]

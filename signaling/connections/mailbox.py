@@ -4,9 +4,11 @@ What the inbox of a connection holds is younger than what the send queue could n
 registry held until the connection joined: both go in front of it. What is unproved was written before all of them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 
 from signaling.delivery.events import Event, is_needed, size_of
+from signaling.protocol.calls import State
+from signaling.registry.held import call_of
 
 
 class Inbox:
@@ -22,8 +24,16 @@ class Inbox:
         self._events.append(event)
 
     def hold_first(self, events: Iterable[Event]) -> None:
-        """Add events in front of all others, in their own order."""
-        self._events[:0] = events
+        """Add events in front of all others, in their own order; those that are in it already stay where they are."""
+        there = set(map(id, self._events))
+        self._events[:0] = [event for event in events if id(event) not in there]
+
+    def leave_out(self, frames: Container[str]) -> None:
+        """Remove the candidates with these frames, which come another way."""
+        self._events = [event for event in self._events if is_needed(event) or event.get("frame") not in frames]
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self._events)
 
     def empty(self) -> list[Event]:
         """Take out all events, oldest first."""
@@ -34,13 +44,15 @@ class Inbox:
 class Unproved:
     """The relayed events that were written to one connection, and that its client has not proved to have read.
 
-    A ping is written behind them, and its pong proves all that came before it. `size` is what the frames of `events`
-    count; whoever adds one adds to it.
+    A ping is written behind them, and its pong proves all that came before it. Those of calls that ring stay in
+    `ringing`, each with its call, although they are proved. `size` is what the frames of all count; whoever adds one
+    adds to it.
     """
 
-    __slots__ = ("_asked", "_asked_at", "_first_candidate", "_payload", "events", "size")
+    __slots__ = ("_asked", "_asked_at", "_first_candidate", "_payload", "events", "ringing", "size")
 
     def __init__(self) -> None:
+        self.ringing: list[tuple[str, Event]] = []
         self.events: list[Event] = []
         self.size = 0
         # Of the ping that is under way: its payload, when it was sent, and how many of the events it came after.
@@ -49,6 +61,9 @@ class Unproved:
         self._asked = 0
         # No candidate is in front of this place.
         self._first_candidate = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.ringing or self.events)
 
     @property
     def asked_at(self) -> float | None:
@@ -59,18 +74,39 @@ class Unproved:
         """Note a ping that was written behind all events."""
         self._payload, self._asked_at, self._asked = payload, now, len(self.events)
 
-    def prove(self, payload: bytes) -> bool:
-        """Remove what was written before the ping, if this is the payload of its pong; returns whether it is."""
+    def prove(self, payload: bytes) -> list[Event] | None:
+        """Remove what was written before the ping, and return it, if this is the payload of its pong."""
         if payload != self._payload:
-            return False
-        asked, self._payload = self._asked, None
-        self.size = sum(map(size_of, self.events[asked:]))
-        del self.events[:asked]
-        self._first_candidate = max(self._first_candidate - asked, 0)
-        return True
+            return None
+        self._payload = None
+        return self.remove(self._asked)
+
+    def remove(self, count: int) -> list[Event]:
+        """Remove so many of the oldest events, and return them."""
+        proved = self.events[:count]
+        del self.events[:count]
+        self._first_candidate = max(self._first_candidate - count, 0)
+        self.size -= sum(map(size_of, proved))
+        return proved
+
+    def keep_ringing(self, events: Iterable[Event], calls: Container[str]) -> None:
+        """Keep those of events that are proved that are about one of these calls, and of earlier ones."""
+        found = [*self.ringing, *((call_of(event), event) for event in events)] if calls else []
+        before, self.ringing = self.ringing, [one for one in found if one[0] in calls]
+        self.size += sum(size_of(event) for _, event in self.ringing) - sum(size_of(event) for _, event in before)
+
+    def has_rung(self, call_id: str) -> bool:
+        """Return whether the ring of a call is here."""
+        rings = (event for event in (*self.events, *(event for _, event in self.ringing)))
+        return any(event.get("changes", ())[:2] == [call_id, State.RINGING] for event in rings)
 
     def drop_candidate(self) -> bool:
         """Remove the oldest candidate; returns False when there is none."""
+        for place, (_, event) in enumerate(self.ringing):
+            if not is_needed(event):
+                self.size -= size_of(event)
+                del self.ringing[place]
+                return True
         for place in range(self._first_candidate, len(self.events)):
             if not is_needed(self.events[place]):
                 self._first_candidate = place
@@ -79,8 +115,3 @@ class Unproved:
                 return True
         self._first_candidate = len(self.events)
         return False
-
-    def empty(self) -> list[Event]:
-        """Take out all events, oldest first."""
-        events, self.events, self.size = self.events, [], 0
-        return events

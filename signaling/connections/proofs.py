@@ -7,19 +7,24 @@ So each relayed event is kept in its connection's unproved queue. Once a second 
 it, and the pong that echoes the ping proves that the client's side of the WebSocket has read all that came before. What
 is unproved when the connection ends goes to the client's next one (`handover`).
 
-A connection has a queue here only while something is unproved, so an idle one costs nothing, and a round visits none.
+What is about a call that rings is kept until the call is answered or ends, proved or not: it rings again on the
+client's next connection.
+
+A connection has a queue here only while there is something in it: an idle one costs nothing, and a round visits none.
 """
 
 import asyncio
 import itertools
 import math
+from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Protocol
 
 from serving.contract import WebSocket
+from signaling.connections.legs import ringing
 from signaling.connections.mailbox import Unproved
 from signaling.delivery.events import Event
-from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES
+from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, Leg, Role
 from signaling.protocol.errors import RateLimitedError
 from signaling.telemetry.counters import counters
 
@@ -45,16 +50,35 @@ class Provable(Protocol):
     outbound: WebSocket
     received_at: float
     pongs: Pongs
+    legs: dict[str, Leg]
+
+
+class Room:
+    """What this process keeps of messages that were written: `size` bytes, and at most `limit_bytes` (0: no limit)."""
+
+    __slots__ = ("most", "size")
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.most = limit_bytes or math.inf
+        self.size = 0
+
+    def has(self, size: int) -> bool:
+        """Return whether there is room for so many bytes more."""
+        return self.size + size <= self.most
+
+    def check(self, size: int) -> None:
+        """Raise `RateLimitedError` when a message of so many bytes would be too much."""
+        if not self.has(size):
+            raise RateLimitedError(*TOO_MUCH_UNPROVED)
 
 
 class Proofs:
-    """The unproved queues of this process: at most `limit_bytes` of candidates in all (0: no limit)."""
+    """The unproved queues of this process, which share `room`."""
 
-    def __init__(self, limit_bytes: int) -> None:
-        self._most = limit_bytes or math.inf
+    def __init__(self, room: Room) -> None:
+        self._room = room
         self._queues: dict[Provable, Unproved] = {}
         self._numbers = itertools.count(1)
-        self.size = 0
 
     def __len__(self) -> int:
         return len(self._queues)
@@ -62,11 +86,14 @@ class Proofs:
     def keep(self, connection: Provable, event: Event) -> bool:
         """Keep an event that is written to a connection; returns False where nobody will prove that it was read.
 
-        Beyond the bounds the oldest candidates of the connection are dropped.
+        Beyond the bounds the oldest candidates of the connection are dropped. Where nobody proves anything, only what
+        is about a call that rings is kept.
         """
-        if connection.pongs is Pongs.NONE:
-            return False
         queue = self._queues.get(connection)
+        if connection.pongs is Pongs.NONE:
+            if queue is not None or "changes" in event:
+                self._pass_over(connection, queue or Unproved(), [event])
+            return False
         if queue is None:
             queue = self._queues[connection] = Unproved()
         # For each message that is relayed: one call, and no more.
@@ -74,15 +101,22 @@ class Proofs:
         size = len(frame) if frame.isascii() else len(frame.encode())
         queue.events.append(event)
         queue.size += size
-        self.size += size
-        if len(queue.events) > HELD_MESSAGES or queue.size > HELD_BYTES or self.size > self._most:
+        self._room.size += size
+        if len(queue.events) > HELD_MESSAGES or queue.size > HELD_BYTES or self._room.size > self._room.most:
             self._drop_from(queue)
         return True
 
-    def check_room(self, size: int) -> None:
-        """Raise `RateLimitedError` when a message of so many bytes would go beyond the limit of the process."""
-        if self.size + size > self._most:
-            raise RateLimitedError(*TOO_MUCH_UNPROVED)
+    def is_repeated(self, connection: Provable, call_id: str) -> bool:
+        """Return whether the ring of a call was written to a connection; forget an earlier call of the same ID."""
+        queue = self._queues.get(connection)
+        if queue is None:
+            return False
+        if call_id in connection.legs:
+            return queue.has_rung(call_id)
+        before = queue.size
+        queue.keep_ringing((), ringing(connection.legs, Role.CALLEE))
+        self._room.size += queue.size - before
+        return False
 
     def prove(self, connection: Provable, payload: bytes) -> None:
         """Forget what a connection's client has read, if this is the pong of the ping that is under way."""
@@ -90,19 +124,20 @@ class Proofs:
         if queue is None:
             return
         before = queue.size
-        if queue.prove(payload):
+        proved = queue.prove(payload)
+        if proved is not None:
             connection.pongs = Pongs.HEARD
-            self.size -= before - queue.size
-            if not queue.events:
-                del self._queues[connection]
+            self._room.size += queue.size - before
+            self._pass_over(connection, queue, proved)
 
     def take(self, connection: Provable) -> list[Event]:
-        """Remove what a connection's client has not proved to have read; returns it, oldest first."""
+        """Remove what a connection's client has not proved to have read, and what rings; returns it, oldest first."""
         queue = self._queues.pop(connection, None)
         if queue is None:
             return []
-        self.size -= queue.size
-        return queue.empty()
+        self._room.size -= queue.size
+        calls = ringing(connection.legs, Role.CALLEE)
+        return [*(event for call_id, event in queue.ringing if call_id in calls), *queue.events]
 
     async def ask(self, now: float) -> None:
         """Write a ping to each connection with something unproved and no ping under way.
@@ -117,21 +152,39 @@ class Proofs:
                 await asyncio.sleep(0)
 
     def _ask(self, connection: Provable, queue: Unproved, now: float) -> None:
-        if queue.asked_at is not None:
+        if queue.asked_at is not None and connection.pongs is not Pongs.NONE:
             if connection.pongs is Pongs.UNHEARD and connection.received_at >= queue.asked_at + NO_PONG_SECONDS:
                 connection.pongs = Pongs.NONE
-                self.take(connection)
-        elif not queue.events:
-            del self._queues[connection]
-        else:
+                before = queue.size
+                proved = queue.remove(len(queue.events))
+                self._room.size += queue.size - before
+                self._pass_over(connection, queue, proved)
+            return
+        if queue.ringing or not queue.events:
+            self._pass_over(connection, queue, ())
+        if queue.events:
             payload = b"%d" % next(self._numbers)
             if connection.outbound.ping(payload):
                 queue.ask(payload, now)
 
+    def _pass_over(self, connection: Provable, queue: Unproved, proved: Iterable[Event]) -> None:
+        """Keep of what is proved what is about a call that rings still, and the queue if there is something in it."""
+        before = queue.size
+        queue.keep_ringing(proved, ringing(connection.legs, Role.CALLEE))
+        self._room.size += queue.size - before
+        if queue:
+            self._queues[connection] = queue
+            self._drop_from(queue)
+        else:
+            self._queues.pop(connection, None)
+
     def _drop_from(self, queue: Unproved) -> None:
-        while len(queue.events) > HELD_MESSAGES or queue.size > HELD_BYTES or self.size > self._most:
+        room = self._room
+        while (
+            len(queue.events) + len(queue.ringing) > HELD_MESSAGES or queue.size > HELD_BYTES or room.size > room.most
+        ):
             before = queue.size
             if not queue.drop_candidate():
                 return
-            self.size -= before - queue.size
+            room.size += queue.size - before
             counters.messages_not_kept += 1

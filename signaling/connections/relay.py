@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from signaling.connections.proofs import Proofs
+from signaling.connections.proofs import Proofs, Room
 from signaling.connections.returns import Returns
 from signaling.delivery.events import Event, batched, changing, group_of
 from signaling.delivery.layers import LoopLayer
@@ -33,7 +33,8 @@ class Relay:
     def __init__(self, registry: Registry, layer: LoopLayer, unproved_bytes: int = 0) -> None:
         self.registry = registry
         self.layer = layer
-        self.proofs = Proofs(unproved_bytes)
+        self.room = Room(unproved_bytes)
+        self.proofs = Proofs(self.room)
         self.returns = Returns(layer, self.announce)
         # Steps that failed while Redis was away, to be run when it is back.
         self.owed: list[Callable[[], Awaitable[object]]] = []

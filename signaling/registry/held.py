@@ -72,6 +72,11 @@ def is_as_it_is(notice: Notice, legs: Mapping[str, Leg]) -> bool:
     return notice.state == (GONE if leg is None else leg.state)
 
 
+def call_of(event: Event) -> str:
+    """Return the ID of the call that an event is about; "" when it is about none."""
+    return _notice_of(event).call_id
+
+
 def _notice_of(event: Event) -> Notice:
     if event["type"] != MESSAGE:
         # Of another version: its receiver returns it to its sender.

@@ -29,6 +29,8 @@ class Client:
 
     leaves_at: float | None = None
     waiting: list[Message] = field(default_factory=list)
+    # What its connection was told of calls that ring here: they ring again on the next one.
+    rang: list[Message] = field(default_factory=list)
 
 
 @dataclass
@@ -78,10 +80,25 @@ class Model:
 
     def register(self, client_id: str) -> list[Message]:
         """Be online, from here on; what waited comes after the answer, in order."""
-        waiting = self.clients[client_id].waiting if client_id in self.clients else []
+        before = self.clients.get(client_id, Client())
+        waiting = [*self.still_ringing(client_id, before.rang), *before.waiting]
         self.clients[client_id] = Client()
         worth = [one for place, one in enumerate(waiting) if not self.is_pointless(one, waiting[place + 1 :])]
+        for message in worth:
+            self.note_ring(client_id, message)
         return [self.registered(client_id), *worth]
+
+    def still_ringing(self, client_id: str, messages: list[Message]) -> list[Message]:
+        """Pick those of messages to a client that are about a call that rings there."""
+        calls = {call_id for call_id, call in self.calls.items() if (call.callee, call.state) == (client_id, RINGING)}
+        return [one for one in messages if one[1]["callId"] in calls]
+
+    def note_ring(self, client_id: str, message: Message) -> None:
+        """Note what a connection is told of a call that rings, as far as there is room; what rings always is."""
+        client = self.clients[client_id]
+        client.rang = self.still_ringing(client_id, [*client.rang, message])
+        while len(client.rang) > HELD_MESSAGES:
+            client.rang.remove(next(one for one in client.rang if one[0] == "ICE_CANDIDATE"))
 
     def is_pointless(self, message: Message, later: list[Message]) -> bool:
         """Whether a message that waited says nothing any more; that a call ended always does."""
@@ -111,7 +128,9 @@ class Model:
     def drop(self, client_id: str, hold: Hold = Hold.FULL) -> None:
         """Lose the connection: a client with calls may come back to them."""
         if self.calls_of(client_id):
-            self.clients[client_id].leaves_at = self.now + self.timeouts.seconds_of(hold)
+            client = self.clients[client_id]
+            client.leaves_at = self.now + self.timeouts.seconds_of(hold)
+            client.waiting, client.rang = self.still_ringing(client_id, client.rang), []
         else:
             del self.clients[client_id]
 
@@ -193,6 +212,7 @@ class Model:
         """Let a client hear of something: now, when it is back, or never when it is gone."""
         if self.is_online(client_id):
             self.told[client_id].append(message)
+            self.note_ring(client_id, message)
         elif client_id in self.clients:
             self.clients[client_id].waiting.append(message)
 

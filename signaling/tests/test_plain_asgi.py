@@ -54,6 +54,8 @@ async def test_client_that_cannot_be_written_to_ends_alone(join: Join, fault: ty
     for one in (alice, carol):
         await one.expects_nothing()
     again = await (await join(server=Server())).register("bob")
+    # It rings still.
+    await again.expects("INCOMING_CALL", callId=second)
     for call_id, word in ((first, "one"), (second, "two")):
         await again.expects("ICE_CANDIDATE", callId=call_id, candidate=word)
 
@@ -72,6 +74,24 @@ async def test_client_that_is_gone_when_redis_is_back_is_held_all_of_it(here: No
     again = await (await join()).register("bob")
     await again.expects("ICE_CANDIDATE", callId=call_id, candidate="first")
     await again.expects("ICE_CANDIDATE", callId=call_id, candidate="second")
+
+
+async def test_call_that_rings_rings_again(here: Node, join: Join) -> None:
+    """Nothing is proved here, yet what rings is known."""
+    alice, bob = [await (await join(server=Server())).register(name) for name in ("alice", "bob")]
+    call_id = await call(alice, bob, is_answered=False)
+    await alice.send("ICE_CANDIDATE", callId=call_id, candidate="1")
+    await bob.expects("ICE_CANDIDATE")
+    for _ in range(2):
+        await bob.is_cut_off()
+        bob = await (await join(server=Server())).register("bob")
+        await bob.expects("INCOMING_CALL", callId=call_id)
+        await bob.expects("ICE_CANDIDATE", candidate="1")
+        await bob.expects_nothing()
+    await bob.send("CALL_REJECT", callId=call_id)
+    await alice.expects("CALL_REJECTED")
+    await here.relay.proofs.ask(0)
+    assert (len(here.relay.proofs), here.relay.room.size) == (0, 0)
 
 
 async def call_from(caller: Person, callee: Person) -> str:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import Raw
 from pytest_django import Settings
 from websockets.frames import Frame, Opcode
 
@@ -16,6 +17,9 @@ from signaling.cluster import node
 from signaling.cluster.node import Node
 from signaling.connections.proofs import NO_PONG_SECONDS
 from signaling.consumers import SignalConsumer
+from signaling.delivery.events import changing
+from signaling.protocol.calls import State
+from signaling.protocol.server_messages import IncomingCall
 from signaling.tests.stage import until
 from signaling.tests.wires import Bare, Site, message, site
 
@@ -186,21 +190,26 @@ async def test_clean_close_discards_what_was_not_read(where: Site) -> None:
 
 
 async def test_round_pings_a_client_while_something_is_unproved(here: Node, where: Site) -> None:
-    _, bob = await ring(where)
+    alice, bob = await ring(where)
+    bob.does("CALL_ACCEPT", callId=CALL, sdpAnswer=ANSWER)
+    await alice.hears_all("CALL_ACCEPTED")
     # By the node's own round.
-    bob.ponges(await bob.pinged())
-    await until(lambda: not here.relay.proofs.size)
+    for phone in (alice, bob):
+        phone.ponges(await phone.pinged())
+    await until(lambda: not here.relay.room.size)
 
 
 async def test_client_that_answers_no_ping_and_talks_is_believed_to_read(here: Node, where: Site) -> None:
     _, bob = await ring(where)
+    bob.does("CALL_REJECT", callId=CALL)
+    await bob.hears_all("INCOMING_CALL", "ICE_CANDIDATE")
+    await bob.hears_nothing_more()
     now = time.monotonic()
     await here.relay.proofs.ask(now - NO_PONG_SECONDS)
     # A ping frame of the client is a word of its own.
     bob.sends(Frame(Opcode.PING, b"").serialize(mask=True))
     await until(lambda: any(one.received_at >= now for one in here.members.connections() if one.client_id == "bob"))
     await here.relay.proofs.ask(now)
-    assert not here.relay.proofs.size
     await lost(where, bob)
     again = await Phone.joins(where, "bob")
     await again.hears_nothing_more()
@@ -220,12 +229,76 @@ async def test_call_that_cannot_be_kept_is_refused_before_it_is_there(settings: 
         await bob.hears_nothing_more()
 
 
+async def proved(here: Node, phone: Phone) -> None:
+    """Have a phone that has heard all prove it."""
+    await here.relay.proofs.ask(time.monotonic())
+    phone.ponges(await phone.pinged())
+    await phone.hears_nothing_more()
+
+
+@pytest.mark.parametrize("leave", [superseded, lost, goes_away], ids=["superseded", "lost", "going-away"])
+async def test_call_that_rings_rings_again_though_its_ring_was_read(here: Node, where: Site, leave: Leave) -> None:
+    alice, bob = await ring(where)
+    await proved(here, bob)
+    alice.does("ICE_CANDIDATE", callId=CALL, candidate="2")
+    await alice.hears_nothing_more()
+    for _ in range(2):
+        await leave(where, bob)
+        bob = await Phone.joins(where, "bob")
+        incoming, *candidates = await bob.hears_all("INCOMING_CALL", "ICE_CANDIDATE", "ICE_CANDIDATE")
+        assert incoming["payload"]["sdpOffer"] == OFFER
+        assert [one["payload"]["candidate"] for one in candidates] == ["1", "2"]
+        await bob.hears_nothing_more()
+        await proved(here, bob)
+    bob.does("CALL_ACCEPT", callId=CALL, sdpAnswer=ANSWER)
+    await alice.hears_all("CALL_ACCEPTED")
+    await bob.hears_nothing_more()
+    # Answered, it rings no more, and a candidate that was read does not come again.
+    await leave(where, bob)
+    bob = await Phone.joins(where, "bob")
+    await bob.hears_nothing_more()
+
+
+async def test_what_rang_is_freed_when_the_call_is_over(here: Node, where: Site) -> None:
+    alice, bob = await ring(where)
+    await proved(here, bob)
+    assert here.relay.room.size
+    alice.does("CALL_END", callId=CALL)
+    await bob.hears_all("CALL_ENDED")
+    await proved(here, bob)
+    assert (len(here.relay.proofs), here.relay.room.size) == (0, 0)
+
+
+async def test_call_does_not_ring_twice_on_one_connection(here: Node, where: Site) -> None:
+    _, bob = await ring(where)
+    await bob.hears_all("INCOMING_CALL", "ICE_CANDIDATE")
+    again = changing(IncomingCall(CALL, "alice", Raw(b'"again"')), CALL, State.RINGING, "alice")
+    here.relay.post("bob", again)
+    await proved(here, bob)
+    here.relay.post("bob", dict(again))
+    await bob.hears_nothing_more()
+
+
+async def test_call_id_that_is_free_again_rings_anew(here: Node, where: Site) -> None:
+    alice, bob = await ring(where)
+    await proved(here, bob)
+    bob.does("CALL_REJECT", callId=CALL)
+    await alice.hears_all("CALL_REJECTED")
+    alice.does("CALL_INITIATE", targetId="bob", sdpOffer=ANSWER, callId=CALL)
+    await bob.hears_all("INCOMING_CALL")
+    await lost(where, bob)
+    bob = await Phone.joins(where, "bob")
+    (incoming,) = await bob.hears_all("INCOMING_CALL")
+    assert incoming["payload"]["sdpOffer"] == ANSWER
+    await bob.hears_nothing_more()
+
+
 async def test_reply_needs_no_proof(here: Node, where: Site) -> None:
     phone = await Phone.joins(where, "carol")
     phone.does("HEARTBEAT")
     phone.does("PKD_LOOKUP")
     await phone.hears_all("HEARTBEAT_ACK", "ERROR")
-    assert (len(here.relay.proofs), here.relay.proofs.size) == (0, 0)
+    assert (len(here.relay.proofs), here.relay.room.size) == (0, 0)
 
 
 async def test_slow_consumer_gets_the_message_that_was_too_much(here: Node, where: Site) -> None:

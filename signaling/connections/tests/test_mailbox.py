@@ -44,17 +44,17 @@ def test_pong_proves_what_was_written_before_its_ping() -> None:
     queue = unproved(message("1"), message("22"))
     queue.ask(b"ping", 1)
     add(queue, message("333"))
-    assert (queue.asked_at, queue.prove(b"ping"), queue.asked_at) == (1, True, None)
-    assert (queue.size, queue.empty(), queue.size, queue.events) == (3, [message("333")], 0, [])
+    assert (queue.asked_at, queue.prove(b"ping"), queue.asked_at) == (1, [message("1"), message("22")], None)
+    assert (queue.size, queue.events) == (3, [message("333")])
 
 
 def test_pong_with_another_payload_proves_nothing() -> None:
     queue = unproved(message("1"))
-    assert not queue.prove(b"")
+    assert queue.prove(b"") is None
     queue.ask(b"ping", 1)
-    assert not queue.prove(b"")
-    assert not queue.prove(b"pong")
-    assert (queue.asked_at, queue.empty()) == (1, [message("1")])
+    assert queue.prove(b"") is None
+    assert queue.prove(b"pong") is None
+    assert (queue.asked_at, queue.events) == (1, [message("1")])
 
 
 def test_pong_proves_once() -> None:
@@ -62,8 +62,8 @@ def test_pong_proves_once() -> None:
     queue.ask(b"ping", 1)
     assert queue.prove(b"ping")
     add(queue, message("2"))
-    assert not queue.prove(b"ping")
-    assert queue.empty() == [message("2")]
+    assert queue.prove(b"ping") is None
+    assert queue.events == [message("2")]
 
 
 def test_oldest_candidate_is_dropped_and_changes_never() -> None:
@@ -74,7 +74,7 @@ def test_oldest_candidate_is_dropped_and_changes_never() -> None:
     assert not queue.drop_candidate()
     add(queue, message("55555"))
     assert queue.drop_candidate()
-    assert (queue.size, queue.empty()) == (4, [change("1"), change("333")])
+    assert (queue.size, queue.events) == (4, [change("1"), change("333")])
 
 
 def test_dropped_candidate_is_proved_no_more() -> None:
@@ -87,4 +87,4 @@ def test_dropped_candidate_is_proved_no_more() -> None:
     add(queue, message("6"))
     assert queue.prove(b"ping")
     assert queue.drop_candidate()
-    assert queue.empty() == [change("4")]
+    assert queue.events == [change("4")]

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from serving.contract import Event, Listener
-from signaling.connections.proofs import NO_PONG_SECONDS, PINGS_A_TURN, Pongs, Proofs
-from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES
+from signaling.connections.proofs import NO_PONG_SECONDS, PINGS_A_TURN, Pongs, Proofs, Room
+from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, Leg
 from signaling.protocol.errors import RateLimitedError
 from signaling.telemetry.counters import counters
 from signaling.tests.stage import change, message
@@ -20,6 +20,7 @@ class Side:
     def __init__(self) -> None:
         self.received_at = 0.0
         self.pongs = Pongs.UNHEARD
+        self.legs: dict[str, Leg] = {}
         self.pings: list[bytes] = []
         self.is_gone = False
 
@@ -53,8 +54,13 @@ class Side:
 
 
 @pytest.fixture
-def proofs() -> Proofs:
-    return Proofs(0)
+def room() -> Room:
+    return Room(0)
+
+
+@pytest.fixture
+def proofs(room: Room) -> Proofs:
+    return Proofs(room)
 
 
 @pytest.fixture
@@ -62,7 +68,7 @@ def bob() -> Side:
     return Side()
 
 
-async def test_ping_is_sent_while_something_is_unproved(proofs: Proofs, bob: Side) -> None:
+async def test_ping_is_sent_while_something_is_unproved(room: Room, proofs: Proofs, bob: Side) -> None:
     await proofs.ask(0)
     assert bob.pings == []
     proofs.keep(bob, message("1"))
@@ -73,20 +79,20 @@ async def test_ping_is_sent_while_something_is_unproved(proofs: Proofs, bob: Sid
     proofs.prove(bob, bob.pings[0])
     await proofs.ask(3)
     proofs.prove(bob, bob.pings[1])
-    assert (len(proofs), proofs.size) == (0, 0)
+    assert (len(proofs), room.size) == (0, 0)
     await proofs.ask(4)
     assert len(bob.pings) == len(set(bob.pings)) == 2
 
 
-async def test_pong_proves_what_was_written_before_its_ping(proofs: Proofs, bob: Side) -> None:
+async def test_pong_proves_what_was_written_before_its_ping(room: Room, proofs: Proofs, bob: Side) -> None:
     proofs.keep(bob, message("1"))
     await proofs.ask(0)
     proofs.keep(bob, message("22"))
     proofs.prove(bob, b"")
-    assert (proofs.size, bob.pongs) == (3, Pongs.UNHEARD)
+    assert (room.size, bob.pongs) == (3, Pongs.UNHEARD)
     proofs.prove(bob, bob.pings[0])
-    assert (proofs.size, bob.pongs) == (2, Pongs.HEARD)
-    assert (proofs.take(bob), proofs.take(bob), proofs.size) == ([message("22")], [], 0)
+    assert (room.size, bob.pongs) == (2, Pongs.HEARD)
+    assert (proofs.take(bob), proofs.take(bob), room.size) == ([message("22")], [], 0)
     proofs.prove(bob, bob.pings[0])
 
 
@@ -100,7 +106,7 @@ async def test_each_connection_has_a_queue_of_its_own(proofs: Proofs, bob: Side)
     assert (proofs.take(bob), proofs.take(carol)) == ([], [message("carol")])
 
 
-async def test_client_that_answers_no_ping_and_talks_on_is_asked_no_more(proofs: Proofs, bob: Side) -> None:
+async def test_client_that_answers_no_ping_and_talks_on_is_asked_no_more(room: Room, proofs: Proofs, bob: Side) -> None:
     proofs.keep(bob, message("1"))
     await proofs.ask(5)
     bob.received_at = 5 + NO_PONG_SECONDS - 0.1
@@ -108,7 +114,7 @@ async def test_client_that_answers_no_ping_and_talks_on_is_asked_no_more(proofs:
     assert len(proofs) == 1
     bob.received_at = 5 + NO_PONG_SECONDS
     await proofs.ask(101)
-    assert (len(proofs), proofs.size, bob.pongs) == (0, 0, Pongs.NONE)
+    assert (len(proofs), room.size, bob.pongs) == (0, 0, Pongs.NONE)
     assert not proofs.keep(bob, message("2"))
     proofs.prove(bob, bob.pings[0])
     await proofs.ask(102)
@@ -147,7 +153,9 @@ async def test_connections_that_end_in_a_round_are_passed_over(proofs: Proofs) -
     assert [len(side.pings) for side in sides] == [1] * PINGS_A_TURN + [0]
 
 
-def test_candidates_beyond_the_bounds_of_a_client_are_dropped_from_the_oldest_on(proofs: Proofs, bob: Side) -> None:
+def test_candidates_beyond_the_bounds_of_a_client_are_dropped_from_the_oldest_on(
+    room: Room, proofs: Proofs, bob: Side
+) -> None:
     before = counters.messages_not_kept
     proofs.keep(bob, change("change"))
     for number in range(HELD_MESSAGES + 1):
@@ -157,9 +165,9 @@ def test_candidates_beyond_the_bounds_of_a_client_are_dropped_from_the_oldest_on
     assert counters.messages_not_kept == before + 2
     for number in range(3):
         proofs.keep(bob, message(f"{number}" * (HELD_BYTES // 2)))
-    assert proofs.size == HELD_BYTES
+    assert room.size == HELD_BYTES
     assert [event["frame"][0] for event in proofs.take(bob)] == ["1", "2"]
-    assert (counters.messages_not_kept, proofs.size) == (before + 3, 0)
+    assert (counters.messages_not_kept, room.size) == (before + 3, 0)
 
 
 def test_changes_are_kept_beyond_the_bounds(proofs: Proofs, bob: Side) -> None:
@@ -170,34 +178,36 @@ def test_changes_are_kept_beyond_the_bounds(proofs: Proofs, bob: Side) -> None:
 
 
 async def test_bound_of_the_process_is_for_all_of_its_connections(bob: Side) -> None:
-    proofs, carol = Proofs(10), Side()
+    room, carol = Room(10), Side()
+    proofs = Proofs(room)
     proofs.keep(bob, message("12345"))
     proofs.keep(carol, message("123"))
     proofs.keep(carol, message("4567"))
-    assert proofs.size == 9
+    assert room.size == 9
     proofs.keep(carol, change("890"))
-    assert proofs.size == 8
+    assert room.size == 8
     proofs.keep(carol, message("abc"))
-    assert (proofs.size, proofs.take(carol)) == (8, [change("890")])
-    proofs.check_room(5)
+    assert (room.size, proofs.take(carol)) == (8, [change("890")])
+    room.check(5)
     with pytest.raises(RateLimitedError):
-        proofs.check_room(6)
+        room.check(6)
     proofs.take(bob)
-    proofs.check_room(6)
+    room.check(6)
 
 
 async def test_queue_that_is_left_without_candidates_is_freed(bob: Side) -> None:
-    proofs = Proofs(2)
+    room = Room(2)
+    proofs = Proofs(room)
     proofs.keep(bob, message("12345"))
-    assert (len(proofs), proofs.size) == (1, 0)
+    assert (len(proofs), room.size) == (1, 0)
     await proofs.ask(0)
     assert (len(proofs), bob.pings) == (0, [])
 
 
-def test_nothing_is_too_much_without_a_limit(proofs: Proofs, bob: Side) -> None:
+def test_nothing_is_too_much_without_a_limit(room: Room, proofs: Proofs, bob: Side) -> None:
     proofs.keep(bob, change("x" * 100))
-    proofs.check_room(65_536)
-    assert proofs.size == 100
+    room.check(65_536)
+    assert room.size == 100
 
 
 def test_connection_without_pings_keeps_nothing(proofs: Proofs, bob: Side) -> None:
