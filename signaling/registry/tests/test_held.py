@@ -2,7 +2,7 @@
 
 from signaling.delivery.events import Event
 from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, Leg, Role, State
-from signaling.registry.held import fitting, is_as_it_is, not_overtaken, to_hand_over
+from signaling.registry.held import call_of, fitting, is_as_it_is, not_overtaken, to_hand_over
 from signaling.registry.tests.both import candidate, changed
 from signaling.tests.stage import message
 
@@ -71,3 +71,10 @@ def test_fitting_counts_bytes_and_keeps_no_candidate_older_than_one_without_room
     assert fitting([small, large, newest], 0, HELD_BYTES - 1500) == [large, newest]
     assert fitting([small, large, newest], 0, HELD_BYTES - 1499) == [newest]
     assert fitting([small, newest], 0, HELD_BYTES + 1) == []
+
+
+def test_call_of_an_event_is_that_of_its_change_or_of_its_frame() -> None:
+    frame = '{"type":"ICE_CANDIDATE","payload":{"callId":"named","candidate":""}}'
+    changed = {"type": "client.message", "frame": "{}", "changes": ["changed", "", ""]}
+    events: list[Event] = [changed, {"type": "client.message", "frame": frame}, {"type": "client.of-the-future"}]
+    assert [call_of(event) for event in events] == ["changed", "named", ""]
