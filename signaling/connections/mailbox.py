@@ -4,7 +4,7 @@ What the inbox of a connection holds is younger than what the send queue could n
 registry held until the connection joined: both go in front of it. What is unproved was written before all of them.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable
 
 from signaling.delivery.events import Event, is_needed, size_of
 from signaling.protocol.calls import State
@@ -27,13 +27,6 @@ class Inbox:
         """Add events in front of all others, in their own order; those that are in it already stay where they are."""
         there = set(map(id, self._events))
         self._events[:0] = [event for event in events if id(event) not in there]
-
-    def leave_out(self, frames: Container[str]) -> None:
-        """Remove the candidates with these frames, which come another way."""
-        self._events = [event for event in self._events if is_needed(event) or event.get("frame") not in frames]
-
-    def __iter__(self) -> Iterator[Event]:
-        return iter(self._events)
 
     def empty(self) -> list[Event]:
         """Take out all events, oldest first."""

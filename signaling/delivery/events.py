@@ -22,9 +22,6 @@ RELEASED = "client.released"
 DISCONNECT = "client.disconnect"
 BATCH = "client.batch"
 RETURNED = "client.returned"
-# From a callee that joins to its caller: send again what rings; and what it sends.
-RING_AGAIN = "client.ring_again"
-RUNG = "client.rung"
 # In place of a state, for a call that ended.
 GONE = ""
 
