@@ -51,9 +51,10 @@ class Client:
     REGISTER is refused. From then on the client sends heartbeats and connects again by itself, as `reconnect` decides;
     its calls go on meanwhile. Leaving closes the connection, which ends its calls.
 
-    **Events** come in order, each once, and wait until they are read: first `Registered`, and again after each
-    reconnect; `Disconnected`; `IncomingCall`, `CallAccepted`, `CallRejected`, `CallEnded` and `IceCandidate`; an
-    `Error` that belongs to none of the requests below. The iteration ends once the client is closed or stays away.
+    **Events** come in order, each once, and wait until they are read; what the server sends again on a later connection
+    is left out. First comes `Registered`, and again after each reconnect; `Disconnected`; `IncomingCall`,
+    `CallAccepted`, `CallRejected`, `CallEnded` and `IceCandidate`; an `Error` that belongs to none of the requests
+    below. The iteration ends once the client is closed or stays away.
 
     **Requests** wait for a connection if there is none, and for their answer, together for at most `timeout` seconds;
     where the server answers RATE_LIMITED they are sent again, as long as that is allowed in this time. They raise
@@ -120,6 +121,7 @@ class Client:
         the message longer than 65,536 bytes, this client's own ID, or a `call_id` in use.
         """
         call_id = call_id or new_call_id()
+        self._registration.repeats.forget(call_id)
         await self._confirm(CallInitiate(target_id, sdp_offer, call_id), call_id)
         return call_id
 

@@ -121,7 +121,7 @@ class HeartbeatAck(ServerMessage):
 
 
 class IncomingCall(ServerMessage):
-    """A call rings at this client. It may come again, with the same `call_id`, on a later connection."""
+    """A call rings at this client. A `Connection` may hear it again, with the same `call_id`, after an earlier one."""
 
     call_id: str
     caller_id: str

@@ -13,6 +13,7 @@ from securecall_client.exchange import Exchange
 from securecall_client.messages import ServerMessage
 from securecall_client.patience import patiently
 from securecall_client.reconnect import Loss, ReconnectPolicy
+from securecall_client.repeats import Repeats
 
 # What an attempt to connect and register raises.
 _FAILURES = (OSError, WebSocketException, SecureCallError)
@@ -44,6 +45,7 @@ class Registration:
         """`timeout` is in seconds, for each REGISTER."""
         # What came, in order; None once nothing follows.
         self.events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self.repeats = Repeats()
         self._open = open_connection
         self._client_id = client_id
         self._reconnect = reconnect
@@ -89,10 +91,15 @@ class Registration:
         except BaseException:
             connection.abort()
             raise
-        exchange = Exchange(connection, self.events.put_nowait, self._heartbeat_seconds)
+        exchange = Exchange(connection, self._deliver, self._heartbeat_seconds)
+        self.repeats.begin_connection()
         self.events.put_nowait(registered)
         self._exchange.set_result(exchange)
         return exchange
+
+    def _deliver(self, message: ServerMessage) -> None:
+        if not self.repeats.is_repeat(message):
+            self.events.put_nowait(message)
 
     async def _stay(self, exchange: Exchange) -> ClosedError:
         """Stay registered until `reconnect` gives up; returns how that was."""
