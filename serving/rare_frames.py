@@ -157,8 +157,13 @@ class RareFrames:
 
 
 def release(protocol: ServerProtocol) -> None:
-    """Break the circle of a protocol and its parser, which only the garbage collector would free."""
+    """Break the circles of a protocol and its parser, which only the garbage collector would free."""
     protocol.parser.close()
+    # Before Python 3.13 a closed generator keeps its frame, which is in the tracebacks of what it raised.
+    error: BaseException | None = protocol.parser_exc
+    while error is not None:
+        error.with_traceback(None)
+        error = error.__context__
 
 
 def _close_code(protocol: ServerProtocol) -> int:
