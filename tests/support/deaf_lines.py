@@ -18,6 +18,7 @@ class Line:
 
     to_client_is_deaf: bool = False
     to_server_is_deaf: bool = False
+    is_over: bool = False
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     def dies(self) -> None:
@@ -27,6 +28,16 @@ class Line:
     def goes_deaf(self) -> None:
         """Lose what the server sends."""
         self.to_client_is_deaf = True
+
+    @property
+    def is_alive(self) -> bool:
+        """Return whether all that is sent arrives."""
+        return bool(self.writers) and not (self.is_over or self.to_client_is_deaf or self.to_server_is_deaf)
+
+    def is_left_by_client(self) -> None:
+        """Cut the client's end; the server's end believes that the line lives."""
+        self.to_server_is_deaf = True
+        self.writers[0].transport.abort()
 
 
 class DeafLines:
@@ -70,6 +81,7 @@ class DeafLines:
 
         with contextlib.suppress(OSError):
             await asyncio.gather(to_server(), to_client())
+        line.is_over = True
         if not line.to_server_is_deaf:
             server_writer.close()
         writer.close()

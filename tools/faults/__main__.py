@@ -15,6 +15,7 @@ from tools.faults.chaos import chaos
 from tools.faults.clock import clock
 from tools.faults.crash import crash
 from tools.faults.crowd import crowd
+from tools.faults.deaf import deaf
 from tools.faults.deploy import deploy
 from tools.faults.findings import Finding, broken
 from tools.faults.postgres_away import postgres_away
@@ -56,6 +57,12 @@ def scenarios(soak_minutes: float) -> dict[str, Scenario]:
             60,
             lambda: deploy(150, 50, 5),
             lambda: deploy(20, 10, 2),
+        ),
+        "deaf": Scenario(
+            "A tenth of the lines goes deaf, each second for a minute, while 200 pairs call again and again",
+            120,
+            lambda: deaf(200, 60),
+            lambda: deaf(10, 5),
         ),
         "redis": Scenario(
             "Redis away for 10 s, and back empty; 60 calls in and across two processes",
