@@ -1,7 +1,7 @@
 """Tell what the server sends again on a later connection from what is new."""
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -73,7 +73,7 @@ def _key_of(message: OfACall) -> object:
     return msgspec.json.encode(message.candidate) if isinstance(message, IceCandidate) else type(message)
 
 
-def _shorten(entries: dict, most: int) -> None:  # type: ignore[type-arg]  # of whatever keys and values
+def _shorten(entries: dict[Any, Any], most: int) -> None:
     """Remove the oldest entries beyond `most`."""
     while len(entries) > most:
         del entries[next(iter(entries))]

@@ -22,9 +22,9 @@ def follow(legs: dict[str, Leg], call_id: str, state: str, peer: str) -> None:
         legs[call_id] = Leg(known.peer, known.role, State(state))
 
 
-def ringing(legs: Mapping[str, Leg], role: Role) -> dict[str, Leg]:
-    """Return the calls that ring in which the client has this role."""
-    return {call_id: leg for call_id, leg in legs.items() if leg.state is State.RINGING and leg.role is role}
+def ringing_here(legs: Mapping[str, Leg]) -> set[str]:
+    """Return the IDs of the calls that ring at the client, as their callee."""
+    return {call_id for call_id, leg in legs.items() if leg.state is State.RINGING and leg.role is Role.CALLEE}
 
 
 def registered(client_id: str, legs: Mapping[str, Leg]) -> Registered:

@@ -21,10 +21,10 @@ from enum import Enum, auto
 from typing import Protocol
 
 from serving.contract import WebSocket
-from signaling.connections.legs import ringing
+from signaling.connections.legs import ringing_here
 from signaling.connections.mailbox import Unproved
 from signaling.delivery.events import Event
-from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, Leg, Role
+from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, Leg
 from signaling.protocol.errors import RateLimitedError
 from signaling.telemetry.counters import counters
 
@@ -114,7 +114,7 @@ class Proofs:
         if call_id in connection.legs:
             return queue.has_rung(call_id)
         before = queue.size
-        queue.keep_ringing((), ringing(connection.legs, Role.CALLEE))
+        queue.keep_ringing((), ringing_here(connection.legs))
         self._room.size += queue.size - before
         return False
 
@@ -136,7 +136,7 @@ class Proofs:
         if queue is None:
             return []
         self._room.size -= queue.size
-        calls = ringing(connection.legs, Role.CALLEE)
+        calls = ringing_here(connection.legs)
         return [*(event for call_id, event in queue.ringing if call_id in calls), *queue.events]
 
     async def ask(self, now: float) -> None:
@@ -170,7 +170,7 @@ class Proofs:
     def _pass_over(self, connection: Provable, queue: Unproved, proved: Iterable[Event]) -> None:
         """Keep of what is proved what is about a call that rings still, and the queue if there is something in it."""
         before = queue.size
-        queue.keep_ringing(proved, ringing(connection.legs, Role.CALLEE))
+        queue.keep_ringing(proved, ringing_here(connection.legs))
         self._room.size += queue.size - before
         if queue:
             self._queues[connection] = queue

@@ -1,6 +1,7 @@
 """Let lines lose what the server sends, without a word, while calls are placed, answered and ended through them."""
 
 import asyncio
+import math
 import random
 import time
 from collections import Counter
@@ -49,7 +50,7 @@ async def _lose(proxies: list[DeafLines], dice: random.Random, deadline: float, 
         while time.monotonic() < deadline:
             await asyncio.sleep(ROUND_SECONDS)
             lines = [line for proxy in proxies for line in proxy.lines if line.is_alive]
-            for line in dice.sample(lines, max(1, round(len(lines) * DEAF_SHARE))):
+            for line in dice.sample(lines, math.ceil(len(lines) * DEAF_SHARE)):
                 line.goes_deaf()
                 outcomes["deaf"] += 1
                 group.create_task(_cut_later(line, dice.uniform(*NOTICED_SECONDS)))
