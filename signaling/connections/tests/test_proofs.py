@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from serving.contract import Event, Listener
-from signaling.connections.proofs import NO_PONG_SECONDS, PINGS_A_TURN, Pongs, Proofs, Room
+from signaling.connections.proofs import PINGS_A_TURN, Pongs, Proofs, Room
 from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, Leg
 from signaling.protocol.errors import RateLimitedError
 from signaling.telemetry.counters import counters
@@ -109,10 +109,10 @@ async def test_each_connection_has_a_queue_of_its_own(proofs: Proofs, bob: Side)
 async def test_client_that_answers_no_ping_and_talks_on_is_asked_no_more(room: Room, proofs: Proofs, bob: Side) -> None:
     proofs.keep(bob, message("1"))
     await proofs.ask(5)
-    bob.received_at = 5 + NO_PONG_SECONDS - 0.1
+    bob.received_at = 5 + 10 - 0.1
     await proofs.ask(100)
     assert len(proofs) == 1
-    bob.received_at = 5 + NO_PONG_SECONDS
+    bob.received_at = 5 + 10
     await proofs.ask(101)
     assert (len(proofs), room.size, bob.pongs) == (0, 0, Pongs.NONE)
     assert not proofs.keep(bob, message("2"))
