@@ -84,7 +84,8 @@ class Restartable:
 async def restartable(
     request: pytest.FixtureRequest, own_database: Callable[[], dict[str, str]]
 ) -> AsyncIterator[Restartable]:
-    env = PAGE_SERVER | own_database()
+    # On a busy machine two servers may take longer to start than calls are held.
+    env = PAGE_SERVER | {"HOLD_SECONDS": "300"} | own_database()
     if request.param == "memory":
         environments = [env]
     else:
