@@ -17,19 +17,21 @@ def whole_text_frame(data: bytes, at: int = 0) -> tuple[str, int] | None:
 
     None for all but a whole, masked, unfragmented text frame of less than 64 KiB in UTF-8 (RFC 6455, section 5.2).
     """
-    if len(data) < at + 2 + MASK_BYTES or data[at] != FINAL_TEXT or data[at + 1] < MASKED:
+    size, begin = len(data), at + 2 + MASK_BYTES
+    if size < begin or data[at] != FINAL_TEXT:
         return None
-    length, mask = data[at + 1] - MASKED, at + 2
+    length = data[at + 1] - MASKED
     if length >= LENGTH_IN_2_BYTES:
-        is_short, length, mask = length == LENGTH_IN_2_BYTES, int.from_bytes(data[at + 2 : at + 4], "big"), at + 4
-        if not is_short or length < LENGTH_IN_2_BYTES:
+        if length != LENGTH_IN_2_BYTES:
             return None
-    begin = mask + MASK_BYTES
+        length, begin = data[at + 2] << 8 | data[at + 3], begin + 2
+        if length < LENGTH_IN_2_BYTES:
+            return None
     end = begin + length
-    if len(data) < end:
+    if length < 0 or size < end:
         return None
     try:
-        return apply_mask(data[begin:end], data[mask:begin]).decode(), end
+        return apply_mask(data[begin:end], data[begin - MASK_BYTES : begin]).decode(), end
     except UnicodeDecodeError:
         return None
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import logging
+import math
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ class Hub:
         close_seconds: float = CLOSE_SECONDS,
     ) -> None:
         self.loop = loop
-        self.write_limit_bytes = write_limit_bytes
+        self.most_unwritten_bytes = write_limit_bytes or math.inf
         self.max_message_bytes = max_message_bytes
         self.close_seconds = close_seconds
         self.wires: set[Wire] = set()

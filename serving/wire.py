@@ -321,19 +321,29 @@ class Wire:
             self._call(listener.ponged, read.pong)
 
     def _receive(self, text: str | None, data: bytes | None) -> None:
+        """Tell the listener of a message: `_call` in one step, for there are more of these than of all else."""
         assert self._listener is not None  # noqa: S101 -- likewise
-        self._call(self._listener.received, text, data)
-
-    def _call(self, method: Callable[..., Rest | None], *arguments: Any) -> None:
-        """Call a method of the listener; read no further until what it returns is done."""
         try:
-            rest = method(*arguments)
+            rest = self._listener.received(text, data)
         except Exception as error:  # noqa: BLE001 -- it is the listener's to log
             self._fail(error)
             return
         if rest is not None:
-            self._busy = rest if isinstance(rest, asyncio.Future) else self._hub.start(rest)
-            self._busy.add_done_callback(self._go_on, context=self._hub.new_context())
+            self._wait_for(rest)
+
+    def _call(self, method: Callable[..., Rest | None], *arguments: Any) -> None:
+        try:
+            rest = method(*arguments)
+        except Exception as error:  # noqa: BLE001 -- likewise
+            self._fail(error)
+            return
+        if rest is not None:
+            self._wait_for(rest)
+
+    def _wait_for(self, rest: Rest) -> None:
+        """Read no further until what a method of the listener returned is done."""
+        self._busy = rest if isinstance(rest, asyncio.Future) else self._hub.start(rest)
+        self._busy.add_done_callback(self._go_on, context=self._hub.new_context())
 
     def _fail(self, error: Exception) -> None:
         if self._listener is not None:
@@ -371,10 +381,10 @@ class Wire:
             self._unwritten = bytearray(unwritten) + data
 
     def _is_clogged(self) -> bool:
-        return 0 < self._hub.write_limit_bytes < len(self._unwritten)
+        return len(self._unwritten) > self._hub.most_unwritten_bytes
 
     def _check_room(self) -> None:
-        if self._is_clogged() and self._listener is not None:
+        if len(self._unwritten) > self._hub.most_unwritten_bytes and self._listener is not None:
             self._listener.troubled(Trouble.SLOW_CONSUMER)
 
     def flush(self) -> None:
@@ -393,7 +403,7 @@ class Wire:
         if sent == size and not self._is_writing and self.state is OPEN and self._blocked is None:
             self._unwritten = b""
             return
-        was_clogged = 0 < self._hub.write_limit_bytes < size
+        was_clogged = size > self._hub.most_unwritten_bytes
         if sent < size:
             if isinstance(data, bytearray):
                 del data[:sent]

@@ -22,6 +22,9 @@ from signaling.protocol.server_messages import CallEnded, ServerMessage, error_f
 from signaling.registry.contract import Joined, Owner, Registry, SupersededError
 from signaling.telemetry.counters import counters
 
+# Asked for with each message: before Python 3.12 to look up a member of an enum is a call.
+REGISTERED, RINGING = ConnectionState.REGISTERED, State.RINGING
+
 
 class Connection:
     """A WebSocket's side of the protocol; `close` sends a close code and does not block."""
@@ -59,7 +62,7 @@ class Connection:
     @property
     def is_leaving(self) -> bool:
         """Return whether the connection is closed, or will be once it has given its client ID back."""
-        return self._state is not ConnectionState.REGISTERED and self._state in LEAVING_STATES
+        return self._state is not REGISTERED and self._state in LEAVING_STATES
 
     def reply(self, message: ServerMessage) -> None:
         """Send a message to this client."""
@@ -75,7 +78,7 @@ class Connection:
         """Write an event's message to the client, or hold it in the inbox; obey an event that is none."""
         kind = event["type"]
         if kind == MESSAGE:
-            if self._state is ConnectionState.REGISTERED:
+            if self._state is REGISTERED:
                 self._write(event)
             else:
                 self._inbox.hold(event)
@@ -192,7 +195,7 @@ class Connection:
     def _write(self, event: Event) -> None:
         changes = event.get("changes")
         if changes is not None:
-            if changes[1] == State.RINGING and self.relay.proofs.is_repeated(self, changes[0]):
+            if changes[1] == RINGING and self.relay.proofs.is_repeated(self, changes[0]):
                 return
             follow(self.legs, *changes)
         # Before it is written: what makes a client too slow closes its connection, and goes to its next one.

@@ -79,7 +79,8 @@ class Unproved:
         proved = self.events[:count]
         del self.events[:count]
         self._first_candidate = max(self._first_candidate - count, 0)
-        self.size -= sum(map(size_of, proved))
+        # Mostly it is all that there is, and needs no counting.
+        self.size = 0 if not self else self.size - sum(map(size_of, proved))
         return proved
 
     def keep_ringing(self, events: Iterable[Event], calls: Container[str]) -> None:

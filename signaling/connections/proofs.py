@@ -44,6 +44,10 @@ class Pongs(Enum):
     NONE = auto()
 
 
+# Asked for with each message: before Python 3.12 to look up a member of an enum is a call.
+NO_PONGS = Pongs.NONE
+
+
 class Provable(Protocol):
     """A connection; `received_at` is when its client's last frame came: monotonic, in seconds."""
 
@@ -90,7 +94,7 @@ class Proofs:
         is about a call that rings is kept.
         """
         queue = self._queues.get(connection)
-        if connection.pongs is Pongs.NONE:
+        if connection.pongs is NO_PONGS:
             if queue is not None or "changes" in event:
                 self._pass_over(connection, queue or Unproved(), [event])
             return False

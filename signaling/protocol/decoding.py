@@ -60,17 +60,20 @@ _repeated: dict[str, ClientMessage] = {}
 
 def decode(frame: str) -> ClientMessage | Malformed:
     """Decode a frame; raises `InvalidMessageError` for anything but a message of a known type."""
-    is_short = len(frame) <= MAX_REPEATED_CHARACTERS
-    if is_short and (repeated := _repeated.get(frame)) is not None:
+    size = len(frame)
+    if size <= MAX_REPEATED_CHARACTERS and (repeated := _repeated.get(frame)) is not None:
         return repeated
-    _check_bounds(frame)
+    if size > MAX_NESTING:
+        # A shorter one can be neither too long nor nested too deeply.
+        _check_bounds(frame)
     try:
         message: ClientMessage = _whole_frames.decode(frame).payload
     except _NOT_DECODED:
         return decode_in_steps(frame)
-    if not _is_opaque_right(message):
-        return decode_in_steps(frame)
-    if is_short and not message.__struct_fields__:
+    if message.opaque is not None:
+        if not _is_opaque_right(message, *message.opaque):
+            return decode_in_steps(frame)
+    elif size <= MAX_REPEATED_CHARACTERS and not message.__struct_fields__:
         _repeat(frame, message)
     return message
 
@@ -85,7 +88,7 @@ def decode_in_steps(frame: str) -> ClientMessage | Malformed:
         message = _payloads[envelope.type].decode(payload)
     except _NOT_DECODED:
         return Malformed(envelope.type, InvalidMessageError(_broken_rule(envelope)))
-    if not _is_opaque_right(message):
+    if message.opaque is not None and not _is_opaque_right(message, *message.opaque):
         return Malformed(envelope.type, InvalidMessageError(message.usage))
     return message
 
@@ -97,11 +100,8 @@ def _repeat(frame: str, message: ClientMessage) -> None:
     _repeated[frame] = message
 
 
-def _is_opaque_right(message: ClientMessage) -> bool:
-    """Return whether a message has no opaque field, or JSON of the right kind in it, which is not empty."""
-    if message.opaque is None:
-        return True
-    field, starts = message.opaque
+def _is_opaque_right(message: ClientMessage, field: str, starts: bytes) -> bool:
+    """Return whether an opaque field has JSON of the right kind in it, which is not empty."""
     value = memoryview(getattr(message, field))
     # The bytes are valid JSON by now: the first one tells the kind of value.
     return value[0] in starts and (len(starts) > 1 or len(value) > len('""'))

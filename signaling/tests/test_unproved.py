@@ -303,10 +303,10 @@ async def test_reply_needs_no_proof(here: Node, where: Site) -> None:
 
 async def test_slow_consumer_gets_the_message_that_was_too_much(here: Node, where: Site) -> None:
     alice, _ = await ring(where)
-    where.hub.write_limit_bytes = 1
+    where.hub.most_unwritten_bytes = 1
     alice.does("CALL_END", callId=CALL)
     await until(lambda: not any(one.client_id == "bob" for one in here.members.connections()))
-    where.hub.write_limit_bytes = 1 << 20
+    where.hub.most_unwritten_bytes = 1 << 20
     again = await Phone.joins(where, "bob")
     await again.hears_all("CALL_ENDED")
     await again.hears_nothing_more()
