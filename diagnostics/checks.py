@@ -12,8 +12,11 @@ from diagnostics.schema import unapplied
 
 logger = logging.getLogger(__name__)
 
+# The checks of what an operator sets. The others are of the code, which `manage.py check` looks at before a release.
+START_TAGS = ("settings", checks.Tags.security, checks.Tags.caches)
 
-@checks.register
+
+@checks.register("settings")
 def check_replicas(**_: Any) -> list[checks.CheckMessage]:
     """Several processes need shared services to reach each other's clients."""
     return list(_replicas()) if settings.REPLICAS > 1 else []
@@ -34,7 +37,7 @@ def _replicas() -> Iterator[checks.CheckMessage]:
         )
 
 
-@checks.register
+@checks.register("settings")
 def check_turn(**_: Any) -> list[checks.CheckMessage]:
     """Without a relay a call connects only where the two peers reach each other directly."""
     if settings.TURN.secrets:
@@ -48,7 +51,7 @@ def check_turn(**_: Any) -> list[checks.CheckMessage]:
     ]
 
 
-@checks.register
+@checks.register("settings")
 def check_railway(**_: Any) -> list[checks.CheckMessage]:
     """Warn of what Railway removes: files at every deploy, and a process that is slow to stop."""
     return list(_railway()) if settings.ON_RAILWAY else []
@@ -76,7 +79,7 @@ def _railway() -> Iterator[checks.CheckMessage]:
         )
 
 
-@checks.register(deploy=True)
+@checks.register("settings", deploy=True)
 def check_origins(**_: Any) -> list[checks.CheckMessage]:
     """Browsers send an origin; native apps send none and are not concerned."""
     if not settings.ALLOWED_ORIGINS:
@@ -124,8 +127,9 @@ def _schema() -> Iterator[checks.CheckMessage]:
 
 
 def report() -> None:
-    """Log what the checks find, one line each; an error stops the start."""
-    messages = [*checks.run_checks(include_deployment_checks=not settings.DEBUG), *_schema()]
+    """Log what the checks of the settings find, one line each; an error stops the start."""
+    found = checks.run_checks(tags=START_TAGS, include_deployment_checks=not settings.DEBUG)
+    messages = [*found, *_schema()]
     for message in messages:
         if not message.is_silenced():
             hint = f" {message.hint}" if message.hint else ""

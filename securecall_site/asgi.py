@@ -8,11 +8,13 @@ from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 from django.db import connections
+from django.urls import URLResolver
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "securecall_site.settings")
 # Django must be ready before the consumers, which import models.
 django_application = get_asgi_application()
 
+from securecall_site.urls import API, API_PATH  # noqa: E402
 from signaling.cluster import node  # noqa: E402
 from signaling.routing import websocket_application  # noqa: E402
 
@@ -26,11 +28,19 @@ async def lifespan(_scope: Any, receive: Any, send: Any) -> None:
         await send({"type": f"{event['type']}.complete"})
 
 
+def load(resolver: URLResolver) -> None:
+    """Import what a resolver resolves to, unless that was done."""
+    list(resolver.url_patterns)
+
+
 async def http(scope: Any, receive: Any, send: Any) -> None:
     """Answer an HTTP request, then close the database connections of its thread, however it ended."""
     # The outermost context decides on the thread: views, middleware and streams of this request share it.
     async with ThreadSensitiveContext():
         try:
+            if scope["path"].startswith(API_PATH):
+                # The event loop would wait for the import.
+                await sync_to_async(load)(API)
             await django_application(scope, receive, send)
         finally:
             # Django would keep them for CONN_MAX_AGE, though the thread ends here and no other can use them.

@@ -19,7 +19,7 @@ class Least(NamedTuple):
     consequence: str
 
 
-@checks.register
+@checks.register("settings")
 def check_timeouts(**_: Any) -> list[checks.CheckMessage]:
     """Warn of timeouts that are too short for clients, which know the protocol's times and not the settings."""
     timeouts: Timeouts = settings.TIMEOUTS
@@ -72,7 +72,7 @@ def check_timeouts(**_: Any) -> list[checks.CheckMessage]:
     ]
 
 
-@checks.register
+@checks.register("settings")
 def check_queue(**_: Any) -> list[checks.CheckMessage]:
     """Warn of a send queue that cannot hold the longest message."""
     limit = settings.LIMITS.outbound_queue_bytes
@@ -88,7 +88,7 @@ def check_queue(**_: Any) -> list[checks.CheckMessage]:
     ]
 
 
-@checks.register
+@checks.register("settings")
 def check_hosts(**_: Any) -> list[checks.CheckMessage]:
     """Warn of hosts whose pages may connect to their own host and port alone, and not through every proxy."""
     schemes = {"http", "https"} if settings.DEBUG else {"https"}

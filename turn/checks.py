@@ -12,7 +12,7 @@ from turn.credentials import DEFAULT_PROVIDER, LAST_EXPIRY, TurnSettings
 from turn.urls import Objection, ServerUrl, fatal, unused
 
 
-@checks.register
+@checks.register("settings")
 def check_urls(**_: Any) -> list[checks.CheckMessage]:
     """Report STUN and TURN URIs that browsers refuse or ignore; clients get them as they are."""
     errors = [
@@ -34,7 +34,7 @@ def _objections(objection: Callable[[ServerUrl], Objection | None]) -> Iterator[
         yield from ((variable, one) for one in found if one is not None)
 
 
-@checks.register
+@checks.register("settings")
 def check_provider(**_: Any) -> list[checks.CheckMessage]:
     """Report a TURN_PROVIDER that cannot be loaded."""
     turn: TurnSettings = settings.TURN
@@ -51,7 +51,7 @@ def check_provider(**_: Any) -> list[checks.CheckMessage]:
     return []
 
 
-@checks.register
+@checks.register("settings")
 def check_expiry(**_: Any) -> list[checks.CheckMessage]:
     """Report that credentials expire early, as TURN servers know no time after LAST_EXPIRY."""
     turn: TurnSettings = settings.TURN

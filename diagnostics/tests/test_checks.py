@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from django.core.checks import run_checks
+from django.core.checks.registry import registry
 from pytest_django import Settings
 
 from diagnostics import checks
@@ -151,3 +152,11 @@ def test_check_deploy_is_clean_with_the_deploy_settings(settings: Settings) -> N
     assert result.stderr == ""
     assert result.stdout == "System check identified no issues (0 silenced).\n"
     assert result.returncode == 0
+
+
+def test_every_check_of_ours_runs_at_the_start() -> None:
+    apps = ("diagnostics.", "operators.", "pkd.", "securecall_site.", "signaling.", "turn.")
+    ours = [check for check in registry.get_checks(include_deployment_checks=True) if check.__module__.startswith(apps)]
+
+    assert ours
+    assert [check for check in ours if "settings" not in check.tags] == []
