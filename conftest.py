@@ -38,6 +38,7 @@ hypothesis_settings.load_profile("any machine")
 SETTINGS = (
     "ADMIN_",
     "ALLOWED_",
+    "CLIENT_ADDRESS_HEADER",
     "DATABASE_URL",
     "DEBUG",
     "DEMO",

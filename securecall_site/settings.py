@@ -33,6 +33,8 @@ ALLOWED_HOSTS = env.hosts("ALLOWED_HOSTS")
 ALLOWED_ORIGINS = env.origins("ALLOWED_ORIGINS")
 # Railway's edge connects from the shared address space (RFC 6598); the header of any other address is ignored.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", "100.64.0.0/10")
+# The header that they set themselves; without one only Railway's edge is believed, whose header is known.
+CLIENT_ADDRESS_HEADER = env.header("CLIENT_ADDRESS_HEADER")
 
 LIMITS = Limits(
     message_burst=env.number("LIMIT_MESSAGE_BURST", 240),

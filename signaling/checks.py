@@ -1,10 +1,11 @@
-"""System checks of settings that clients feel: timeouts and limits that close them, and origins that are refused."""
+"""System checks of settings that clients feel: timeouts, limits, refused origins, and whose address they count for."""
 
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core import checks
 
+from signaling.admission.client_ip import needs_header
 from signaling.admission.origin_rules import example_of, refused_hosts
 from signaling.protocol.fields import MAX_FRAME_BYTES
 from signaling.protocol.limits import Timeouts
@@ -100,4 +101,21 @@ def check_hosts(**_: Any) -> list[checks.CheckMessage]:
             id="securecall.W008",
         )
         for entry in refused_hosts(settings.ALLOWED_HOSTS, settings.ALLOWED_ORIGINS, schemes)
+    ]
+
+
+@checks.register
+def check_client_address(**_: Any) -> list[checks.CheckMessage]:
+    """Refuse trusted proxies whose header nobody named: any that they only pass on can be invented."""
+    if not needs_header():
+        return []
+    return [
+        checks.Error(
+            "TRUSTED_PROXIES names proxies of yours, but CLIENT_ADDRESS_HEADER does not say which header they set to "
+            "the client's address: without it all clients count as one, and a header that is only passed on can be "
+            "invented.",
+            hint="Set CLIENT_ADDRESS_HEADER to x-forwarded-for (HAProxy, Caddy, AWS, Heroku), to x-real-ip where you "
+            "let nginx set that one, or to your proxy's own; docs/proxies.md has a configuration for each.",
+            id="securecall.E004",
+        )
     ]

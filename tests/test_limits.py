@@ -353,7 +353,11 @@ async def test_defaults_take_a_hundred_candidates_of_each_side_at_once() -> None
 # --- Connections ------------------------------------------------------------------------------------
 
 OPEN = 3
-FROM_PROXY = {"TRUSTED_PROXIES": "127.0.0.0/8", "LIMIT_CONNECTIONS_PER_IP": str(OPEN)}
+FROM_PROXY = {
+    "TRUSTED_PROXIES": "127.0.0.0/8",
+    "CLIENT_ADDRESS_HEADER": "x-real-ip",
+    "LIMIT_CONNECTIONS_PER_IP": str(OPEN),
+}
 
 
 async def admitted_once_more(url: str, **options: Any) -> None:

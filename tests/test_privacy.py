@@ -29,6 +29,7 @@ ENV = {
     "TURN_SECRET": TURN_SECRET,
     "ALLOWED_ORIGINS": "https://app.example.com",
     "TRUSTED_PROXIES": "127.0.0.0/8",
+    "CLIENT_ADDRESS_HEADER": "x-real-ip",
     # Longer than anybody is silent before the end of the run, also on a busy machine.
     "HEARTBEAT_TIMEOUT_SECONDS": "12",
     "RING_TIMEOUT_SECONDS": "1",

@@ -94,6 +94,7 @@ def site(redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         # A good hash of a password takes its time, so that two wrong ones must do.
         "LIMIT_SIGN_IN_FAILURES": "2",
         "TRUSTED_PROXIES": "127.0.0.0/8",
+        "CLIENT_ADDRESS_HEADER": "x-real-ip",
     }
     variables = environment(database, env)
     subprocess.run([sys.executable, "-m", "tests.support.collected"], check=True, cwd=ROOT, env=variables)

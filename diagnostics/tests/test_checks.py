@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 from django.core.checks import run_checks
@@ -50,6 +51,14 @@ def test_checks_want_redis_for_several_replicas(settings: Settings) -> None:
     settings.REDIS_URL = ""
 
     assert "REDIS_URL" in found()["securecall.E001"]
+
+
+@pytest.mark.parametrize("networks", [["10.0.0.0/8"], ["100.64.0.0/10", "::1/128"], ["100.0.0.0/8"]])
+def test_checks_want_the_header_that_proxies_set(settings: Settings, networks: list[str]) -> None:
+    settings.TRUSTED_PROXIES = [ip_network(network) for network in networks]
+    assert "Set CLIENT_ADDRESS_HEADER to x-forwarded-for" in found()["securecall.E004"]
+    settings.CLIENT_ADDRESS_HEADER = "x-forwarded-for"
+    assert found() == {}
 
 
 def test_checks_want_postgres_for_several_replicas(settings: Settings) -> None:

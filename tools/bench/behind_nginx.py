@@ -36,7 +36,8 @@ from tools.bench.targets import TARGETS, Target
 ROUNDS = 3
 PROCESSES = (1, 2, 4)
 FLAT = 1.15  # the greatest cost of a message across processes, by the least
-TRUSTED = {"TRUSTED_PROXIES": "127.0.0.0/8"}  # the clients' addresses come from nginx, as they would in production
+# The clients' addresses come from nginx, as they would in production.
+TRUSTED = {"TRUSTED_PROXIES": "127.0.0.0/8", "CLIENT_ADDRESS_HEADER": "x-real-ip"}
 
 
 def main() -> int:

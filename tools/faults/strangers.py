@@ -16,7 +16,7 @@ from tools.faults.findings import Finding, all_of, at_most, noted
 from tools.faults.system import new_id, open_files
 
 # The proxy gives each client an address of its own; all limits are as they are without a setting.
-BEHIND_A_PROXY = {"TRUSTED_PROXIES": "127.0.0.0/8"}
+BEHIND_A_PROXY = {"TRUSTED_PROXIES": "127.0.0.0/8", "CLIENT_ADDRESS_HEADER": "x-real-ip"}
 MOST_HOP_MS = 50
 NEW_PER_MINUTE = 300
 LOOKUPS, REGISTERS = 60, 10

@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import pytest
 
@@ -18,6 +18,7 @@ POLL_SECONDS = 0.02
 PORT_ATTEMPTS = 5
 
 T = TypeVar("T")
+Running: TypeAlias = "subprocess.Popen[bytes]"
 
 
 class NotInstalledError(RuntimeError):
@@ -99,6 +100,12 @@ def _wait(process: subprocess.Popen[bytes], answers: Callable[[int], bool], seco
             return True
         time.sleep(POLL_SECONDS)
     return False
+
+
+def connects(port: int) -> bool:
+    """Return whether something listens on a loopback port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
