@@ -39,7 +39,7 @@ SETTINGS = (
     "ADMIN_",
     "ALLOWED_",
     "CLIENT_ADDRESS_HEADER",
-    "DATABASE_URL",
+    "DATABASE_",
     "DEBUG",
     "DEMO",
     "DJANGO_",

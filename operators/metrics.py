@@ -38,6 +38,10 @@ COUNTERS: dict[str, tuple[tuple[str, ...], str]] = {
         ("reason",),
         "WebSocket connections refused: by the limits per address, for their origin or path, while stopping.",
     ),
+    "http_requests_refused": (
+        ("reason",),
+        "HTTP requests refused: too many of an address, or too many that waited for the database.",
+    ),
     "registrations": ((), "Successful REGISTERs, repeated ones of a connection not among them."),
     "messages_received": (
         ("type",),
@@ -130,7 +134,7 @@ class Figures(Collector):
 
 async def metrics(request: HttpRequest) -> HttpResponse:
     """Answer a scrape; 404 without the token."""
-    if not _is_allowed(request.headers.get("Authorization", "")):
+    if not is_allowed(request.headers.get("Authorization", "")):
         raise Http404
     return await _scrape(request)
 
@@ -159,7 +163,8 @@ def render(gauges: Gauges, vitals: Vitals, *, is_openmetrics: bool) -> tuple[byt
     return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
 
 
-def _is_allowed(authorization: str) -> bool:
+def is_allowed(authorization: str) -> bool:
+    """Return whether an `Authorization` header has the METRICS_TOKEN."""
     scheme, _, token = authorization.partition(" ")
     if not settings.METRICS_TOKEN or scheme.lower() != "bearer":
         return False

@@ -14,6 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "securecall_site.settings")
 # Django must be ready before the consumers, which import models.
 django_application = get_asgi_application()
 
+from securecall_site.http_admission import RefusedError, admission, refuse  # noqa: E402
 from securecall_site.urls import API, API_PATH  # noqa: E402
 from signaling.cluster import node  # noqa: E402
 from signaling.routing import websocket_application  # noqa: E402
@@ -28,13 +29,25 @@ async def lifespan(_scope: Any, receive: Any, send: Any) -> None:
         await send({"type": f"{event['type']}.complete"})
 
 
+http_admission = admission()
+
+
 def load(resolver: URLResolver) -> None:
     """Import what a resolver resolves to, unless that was done."""
     list(resolver.url_patterns)
 
 
 async def http(scope: Any, receive: Any, send: Any) -> None:
-    """Answer an HTTP request, then close the database connections of its thread, however it ended."""
+    """Answer an HTTP request, or refuse it where there are too many."""
+    try:
+        async with http_admission.admitted(scope):
+            await _answer(scope, receive, send)
+    except RefusedError as error:
+        await refuse(error, scope, send)
+
+
+async def _answer(scope: Any, receive: Any, send: Any) -> None:
+    """Let Django answer, then close the database connections of the request's thread, however it ended."""
     # The outermost context decides on the thread: views, middleware and streams of this request share it.
     async with ThreadSensitiveContext():
         try:

@@ -62,6 +62,9 @@ ADMIN_REQUIRE_2FA = env.flag("ADMIN_REQUIRE_2FA")
 LIMIT_SIGN_IN_FAILURES = env.number("LIMIT_SIGN_IN_FAILURES", 5)
 # Far above what the API takes; an operator's import of keys is the longest body that there is.
 LIMIT_HTTP_BODY_BYTES = env.number("LIMIT_HTTP_BODY_BYTES", 32 * 1024 * 1024)
+LIMIT_HTTP_REQUESTS_PER_IP_PER_MINUTE = env.number("LIMIT_HTTP_REQUESTS_PER_IP_PER_MINUTE", 600)
+# Of this process, at most: one for the directory, the others for HTTP requests.
+DATABASE_CONNECTIONS = env.number("DATABASE_CONNECTIONS", 8, minimum=2)
 LIMIT_API_REQUESTS_PER_MINUTE = env.number("LIMIT_API_REQUESTS_PER_MINUTE", 300)
 SIGN_IN_COOL_OFF_SECONDS = env.seconds("SIGN_IN_COOL_OFF_SECONDS", 900, maximum=30 * env.A_DAY)
 TURN = TurnSettings(

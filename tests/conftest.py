@@ -22,6 +22,7 @@ SHARED = {
     "LIMIT_PKD_REGISTERS_PER_MINUTE": "0",
     "LIMIT_CONNECTIONS_PER_IP": "0",
     "LIMIT_NEW_CONNECTIONS_PER_IP_PER_MINUTE": "0",
+    "LIMIT_HTTP_REQUESTS_PER_IP_PER_MINUTE": "0",
     "ALLOWED_ORIGINS": "https://app.example.com",
     "TURN_SECRET": f"{TURN_SECRET}, the secret before it",
     "TURN_URLS": ",".join(TURN_URLS),

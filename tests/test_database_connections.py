@@ -1,4 +1,4 @@
-"""The server's connections to Postgres: the directory's one, whatever HTTP requests came and went."""
+"""The server's connections to Postgres: a known number at most, and the directory's one when requests have gone."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +16,8 @@ from tests.support.servers import Kind, RunningServer, environment, eventually, 
 from tests.support.services import new_database
 
 REQUESTS = 6
+# docs/settings.md: DATABASE_CONNECTIONS, of which one is the directory's.
+MOST = 8
 SECONDS = 20
 
 ANONYMOUS = "sessionid=abcdefghijklmnopqrstuvwxyz123456"
@@ -162,14 +164,20 @@ async def test_cancelled_request_leaves_no_connection(
     await only(site, directory)
 
 
-async def abandon(site: Site, path: str, cookie: str) -> None:
-    """Ask for a page many times, and hang up on each once the database lets it wait."""
+async def asked(site: Site, path: str, cookie: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Ask for a page; returns the connection."""
+    reader, writer = await asyncio.open_connection(site.running.host, site.running.port)
     head = (
         f"GET {path} HTTP/1.1\r\nHost: localhost\r\nCookie: {site.operator if cookie == 'operator' else cookie}\r\n\r\n"
     )
-    connections = [await asyncio.open_connection(site.running.host, site.running.port) for _ in range(REQUESTS)]
-    for reader, writer in connections:
-        writer.write(head.encode())
+    writer.write(head.encode())
+    return reader, writer
+
+
+async def abandon(site: Site, path: str, cookie: str) -> None:
+    """Ask for a page many times, and hang up on each once the database lets it wait."""
+    connections = [await asked(site, path, cookie) for _ in range(REQUESTS)]
+    for reader, _ in connections:
         if path == EXPORT:
             await reader.readuntil(b"clientId,publicKey")
 
@@ -180,3 +188,29 @@ async def abandon(site: Site, path: str, cookie: str) -> None:
     for _, writer in connections:
         writer.close()
         await writer.wait_closed()
+
+
+async def test_connections_are_bounded_under_any_mix_of_requests(site: Site, directory: int, join: Join) -> None:
+    opened = []
+    with site.locked("django_session, pkd_publickey"):
+        for path, cookie in [(PAGE, ANONYMOUS), (LIST, "operator"), (API, "operator"), (EXPORT, "operator")] * 10:
+            opened.append(await asked(site, path, cookie))
+        await asyncio.to_thread(
+            eventually,
+            lambda: len(site.connections(waiting=True)) >= MOST - 1 or None,
+            lambda: f"{len(site.connections(waiting=True))} requests wait for the database",
+            SECONDS,
+        )
+        # Some give up, and others take their place.
+        for _, writer in opened[::2]:
+            writer.close()
+        assert await asyncio.to_thread(site.running.is_healthy)
+        alice = await join("alice", site.running)
+        await alice.send("HEARTBEAT")
+        await alice.expects("HEARTBEAT_ACK")
+        assert len(site.connections()) <= MOST
+    for reader, writer in opened[1::2]:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+    assert len(site.connections()) <= MOST
+    await only(site, directory)

@@ -35,7 +35,8 @@ HANDSHAKE = head(UPGRADE, VERSION, KEY)
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[RunningServer]:
-    with server(env={"LIMIT_NEW_CONNECTIONS_PER_IP_PER_MINUTE": "0"}) as started:
+    limits = ("LIMIT_NEW_CONNECTIONS_PER_IP_PER_MINUTE", "LIMIT_HTTP_REQUESTS_PER_IP_PER_MINUTE")
+    with server(env=dict.fromkeys(limits, "0")) as started:
         yield started
         assert "Traceback" not in started.log
         assert '"level": "ERROR"' not in started.log

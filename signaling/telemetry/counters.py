@@ -30,6 +30,8 @@ TOO_MANY_FROM_ADDRESS = "address_limit"
 ORIGIN_NOT_ALLOWED = "origin"
 UNKNOWN_PATH = "path"
 STOPPING = "stopping"
+# And of refusing an HTTP request, with the first of them.
+TOO_MANY_AT_ONCE = "busy"
 
 # The meanings of close codes that clients and servers send (RFC 6455, section 7.4.1).
 _STANDARD_CLOSES = {
@@ -90,6 +92,7 @@ class Counters:
         self.connections_refused: Counts = dict.fromkeys(
             [TOO_MANY_FROM_ADDRESS, ORIGIN_NOT_ALLOWED, UNKNOWN_PATH, STOPPING], 0
         )
+        self.http_requests_refused: Counts = dict.fromkeys([TOO_MANY_FROM_ADDRESS, TOO_MANY_AT_ONCE], 0)
         self.registrations = 0
         self.messages_received: Counts = dict.fromkeys([*CLIENT_MESSAGES, INVALID], 0)
         # By the message's class, which hashes faster than its name.

@@ -34,7 +34,12 @@ CHROMIUM_OPTIONS = [
 ]
 
 # One browser is one address: its limits must not be what the tests meet.
-PAGE_SERVER = {"DEBUG": "1", "LIMIT_CONNECTIONS_PER_IP": "0", "LIMIT_NEW_CONNECTIONS_PER_IP_PER_MINUTE": "0"}
+PAGE_SERVER = {
+    "DEBUG": "1",
+    "LIMIT_CONNECTIONS_PER_IP": "0",
+    "LIMIT_NEW_CONNECTIONS_PER_IP_PER_MINUTE": "0",
+    "LIMIT_HTTP_REQUESTS_PER_IP_PER_MINUTE": "0",
+}
 
 
 @dataclass(frozen=True)
