@@ -48,6 +48,7 @@ SETTINGS = (
     "HOLD_",
     "LIMIT_",
     "METRICS_",
+    "MIGRATE_",
     "PORT",
     "RAILWAY_",
     "REDIS_URL",

@@ -11,6 +11,7 @@ from daphne.cli import CommandLineInterface
 from django.conf import settings
 
 from diagnostics import checks
+from securecall_site.termination import exit_at_sigterm
 from serving.daphne_server import GracefulServer, ServerOptions
 from signaling.telemetry.counters import STOPPING, counters
 
@@ -62,6 +63,8 @@ def has_ipv6() -> bool:
 def main(arguments: list[str]) -> None:
     """Run the server until it is told to stop."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "securecall_site.settings")
+    # Until the event loop handles it.
+    exit_at_sigterm()
     # Before daphne, so that the LOGGING setting owns the root logger and daphne adds no handler of its own.
     django.setup()
     checks.report()

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.servers import ROOT, database_template, environment, migrate
 from tests.support.services import Coturn, new_database
+from tests.support.services.pgbouncer import pgbouncer
 
 WRITE_VERSION = 18  # where in a file of SQLite's; above 2 the file is to be read only (fileformat2, section 1.3.4)
 
@@ -56,8 +57,10 @@ def test_doctor_finds_a_complete_server_well(
         "TURN_URLS": coturn_server.url("tcp"),
         "ALLOWED_ORIGINS": "https://app.example.com",
     }
-    status, of_database = findings(env, "database")
+    with pgbouncer(empty_postgres) as pooled:
+        status, of_database = findings(env | {"DATABASE_URL": pooled}, "database")
     assert status == 1
+    assert any("is behind a pooler such as PgBouncer" in sentence for _, sentence in of_database)
     assert any("lacks " in sentence and "migrations (" in sentence for _, sentence in of_database)
     migrate(env)
 
@@ -68,6 +71,7 @@ def test_doctor_finds_a_complete_server_well(
     for line in (
         "ok       settings   the system checks find nothing.",
         "ok       database   every migration is applied.",
+        "ok       database   is connected to directly, without a pooler.",
         "ok       redis      keeps what it is given (noeviction).",
         f"ok       turn       {coturn_server.url('tcp')} gives a relay address in ",
         "ok       clock      agrees with Redis's within ",

@@ -25,6 +25,7 @@ def examine(clocks: list[Clock]) -> Iterator[Finding]:
     if connection.vendor == "sqlite":
         yield from _sqlite()
     else:
+        yield _pooler()
         clocks.append(_postgres_clock())
 
 
@@ -73,6 +74,20 @@ def _sqlite() -> Iterator[Finding]:
         yield warning(
             SUBJECT, f"takes writes, but its journal mode is {mode}: move it to a disk where SQLite's WAL works"
         )
+
+
+def _pooler() -> Finding:
+    """Compare the process that the connection was told of with the one that serves it; a pooler invents the former."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        serving = cursor.fetchone()[0]
+    if serving == connection.connection.info.backend_pid:
+        return ok(SUBJECT, "is connected to directly, without a pooler")
+    return ok(
+        SUBJECT,
+        "is behind a pooler such as PgBouncer: its transaction mode will do, as the server keeps nothing in a session; "
+        "its pool must have two connections, for `migrate`, and better as many as DATABASE_CONNECTIONS",
+    )
 
 
 def _postgres_clock() -> Clock:

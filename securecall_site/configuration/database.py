@@ -19,6 +19,8 @@ def connection(url: str) -> dict[str, Any]:
         # The directory's thread keeps its connection, checked at each use; a pool with checks stalls 5 s after a
         # restart. HTTP requests have threads of their own, whose connections the application closes.
         found |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
+        # A pooler in transaction mode gives the next statement to another session, which has no such cursor.
+        found["DISABLE_SERVER_SIDE_CURSORS"] = True
         # What says nothing for this long is gone (seconds; tcp_user_timeout in milliseconds).
         patience = {"connect_timeout": 4, "tcp_user_timeout": 5000, "keepalives_idle": 5, "keepalives_interval": 2}
         found["OPTIONS"] = patience | {"keepalives_count": 2} | found.get("OPTIONS", {})

@@ -1,4 +1,8 @@
-"""Run all tests: those of the database on Postgres first, then everything on SQLite."""
+"""Run all tests: those of the database on Postgres behind PgBouncer first, then everything on SQLite.
+
+PgBouncer gives the statement after a commit to another session: nothing of the program may need the one before. Tests
+that start servers speak to Postgres directly.
+"""
 
 import os
 import signal
@@ -6,6 +10,7 @@ import subprocess
 import sys
 
 from tests.support.services import NotInstalledError, postgres_server
+from tests.support.services.pgbouncer import pgbouncer
 
 NO_TESTS_COLLECTED = 5
 # Most tests wait, for servers, browsers and clocks. Which go together is said in conftest.py.
@@ -15,10 +20,10 @@ SIDE_BY_SIDE = ("--numprocesses", "3", "--dist", "loadscope", "--no-loadscope-re
 def main(arguments: list[str]) -> int:
     """Pass `arguments` to pytest; returns its exit code, the first that is not a success."""
     try:
-        with postgres_server() as server:
-            print("Tests of the database, on Postgres", flush=True)
+        with postgres_server() as server, pgbouncer(server.url) as url:
+            print("Tests of the database, on Postgres behind PgBouncer", flush=True)
             # The whole server is thrown away, so its database need not be dropped while threads still hold it.
-            exit_code = pytest([*SIDE_BY_SIDE, "--reuse-db", *arguments], {"TEST_DATABASE_URL": server.url})
+            exit_code = pytest([*SIDE_BY_SIDE, "--reuse-db", *arguments], {"TEST_DATABASE_URL": url})
     except NotInstalledError as missing:
         print(f"Tests of the database run on SQLite only: {missing}", flush=True)
         exit_code = 1 if os.environ.get("CI") == "true" else 0

@@ -39,7 +39,7 @@ class PostgresServer:
         )
         self._directory = directory
         self._password = secrets.token_urlsafe(12)
-        self._as_owner = _give_to_owner(directory)
+        self._as_owner = give_to_owner(directory)
         self._process: subprocess.Popen[bytes] | None = None
         self._make_cluster(initdb)
         self.port = process.on_free_port(self._start_on)
@@ -143,7 +143,7 @@ def _versions() -> list[Path]:
     return sorted(found, key=lambda path: int(path.parent.name), reverse=True)
 
 
-def _give_to_owner(directory: Path) -> dict[str, Any]:
+def give_to_owner(directory: Path) -> dict[str, Any]:
     """Hand `directory` to the user `postgres`, as Postgres refuses to run as root; returns Popen's options."""
     if os.geteuid() != 0:
         return {}
