@@ -135,4 +135,7 @@ def report() -> None:
             hint = f" {message.hint}" if message.hint else ""
             logger.log(message.level, "%s%s (%s)", message.msg, hint, message.id)
     if any(message.is_serious() and not message.is_silenced() for message in messages):
+        # Before the sentence, which the interpreter writes.
+        for handler in logging.getLogger().handlers:
+            handler.flush()
         raise SystemExit("SecureCall cannot start: see the errors above.")

@@ -66,6 +66,10 @@ COUNTERS: dict[str, tuple[tuple[str, ...], str]] = {
     "key_publications": (("outcome",), "PKD_REGISTERs carried out: a first key, a changed one, the same again."),
     "key_lookups": (("outcome",), "PKD_LOOKUPs carried out, by whether there was a key."),
     "turn_credentials_minted": ((), "TURN credentials given to clients."),
+    "log_lines_lost": (
+        ("reason",),
+        "Lines that the log lacks: nobody read it while too many waited, or many of their kind came in a minute.",
+    ),
     "redis_connects": ((), "Times that Redis was reached; more than one means that it was away."),
     "events_unknown": ((), "Events of processes of another version that this one did not know and returned."),
     "events_returned": ((), "Events of this process that one of another version did not know and returned."),

@@ -18,7 +18,7 @@ def configuration(*, is_debug: bool) -> dict[str, Any]:
             "plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
         },
         "handlers": {
-            "stderr": {"class": "logging.StreamHandler", "formatter": "plain" if is_debug else "json"},
+            "stderr": {"class": "securecall_site.log_writer.LogWriter", "formatter": "plain" if is_debug else "json"},
             "nowhere": {"class": "logging.NullHandler"},
         },
         "filters": {
@@ -29,8 +29,9 @@ def configuration(*, is_debug: bool) -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "level": "INFO", "propagate": True},
             "django.request": {"filters": ["without_path"]},
-            # A refused Host header is client input and may be an address.
-            "django.security.DisallowedHost": {"handlers": ["nowhere"], "propagate": False},
+            # Refusals of what clients sent, with its words: a Host that may be an address, a path, a form without its
+            # token. As many as strangers like, and nothing of the server's is wrong.
+            "django.security": {"handlers": ["nowhere"], "propagate": False},
             # Says a failure in two lines, of which this keeps the one that counts.
             "axes": {"level": "WARNING"},
             "daphne": {"level": "WARNING"},

@@ -33,6 +33,9 @@ STOPPING = "stopping"
 # And of refusing an HTTP request, with the first of them.
 TOO_MANY_AT_ONCE = "busy"
 
+# The reasons for a line that is not in the log: its reader hung, or many of its kind came before it.
+NOT_READ, REPEATED = "not_read", "repeated"
+
 # The meanings of close codes that clients and servers send (RFC 6455, section 7.4.1).
 _STANDARD_CLOSES = {
     1000: "normal closure",
@@ -110,6 +113,8 @@ class Counters:
         self.key_publications: Counts = dict.fromkeys(["published", "changed", UNCHANGED], 0)
         self.key_lookups: Counts = dict.fromkeys([FOUND, MISSING], 0)
         self.turn_credentials_minted = 0
+        # Counted under the lock of the log's handler, by any thread.
+        self.log_lines_lost: Counts = dict.fromkeys([NOT_READ, REPEATED], 0)
         self.redis_connects = 0
         # Events of other versions' processes that were unknown here, and events of this one that were unknown there.
         self.events_unknown = 0

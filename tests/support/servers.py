@@ -78,7 +78,14 @@ class RunningServer:
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
         """Return status and body of a GET request; redirects are not followed."""
-        request = urllib.request.Request(self.http_url + path, headers=dict(headers or {}))  # noqa: S310
+        return self._ask(path, headers, None)
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
+        """Return status and body of the answer to a form."""
+        return self._ask(path, headers, body)
+
+    def _ask(self, path: str, headers: Mapping[str, str] | None, body: bytes | None) -> tuple[int, str]:
+        request = urllib.request.Request(self.http_url + path, body, dict(headers or {}))  # noqa: S310
         opener = urllib.request.build_opener(Unredirected)
         try:
             with opener.open(request, timeout=10) as response:
