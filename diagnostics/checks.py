@@ -9,6 +9,7 @@ from django.core import checks
 from django.db import DatabaseError, connection
 
 from diagnostics.schema import unapplied
+from diagnostics.static_files import uncollected
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +80,21 @@ def _railway() -> Iterator[checks.CheckMessage]:
         )
 
 
+@checks.register("settings")
+def check_temporary_files(**_: Any) -> list[checks.CheckMessage]:
+    """Warn of a root that is read-only and has no /tmp."""
+    if settings.HAS_TEMPORARY_FILES:
+        return []
+    return [
+        checks.Warning(
+            "There is no writable directory for temporary files: whatever is uploaded waits in memory, up to "
+            "LIMIT_HTTP_BODY_BYTES each.",
+            hint="Mount a writable /tmp, or set TMPDIR to a directory that the server may write to.",
+            id="securecall.W009",
+        )
+    ]
+
+
 @checks.register("settings", deploy=True)
 def check_origins(**_: Any) -> list[checks.CheckMessage]:
     """Browsers send an origin; native apps send none and are not concerned."""
@@ -126,10 +142,20 @@ def _schema() -> Iterator[checks.CheckMessage]:
         )
 
 
+def _static_files() -> Iterator[checks.CheckMessage]:
+    # Not registered: a build checks before it collects.
+    if not settings.DEBUG and (lacking := uncollected()):
+        yield checks.Warning(
+            f"The admin's pages, and the demo's, lack {lacking} and answer 500; calls need none.",
+            hint="Run python manage.py collectstatic --noinput, then start again.",
+            id="securecall.W010",
+        )
+
+
 def report() -> None:
     """Log what the checks of the settings find, one line each; an error stops the start."""
     found = checks.run_checks(tags=START_TAGS, include_deployment_checks=not settings.DEBUG)
-    messages = [*found, *_schema()]
+    messages = [*found, *_schema(), *_static_files()]
     for message in messages:
         if not message.is_silenced():
             hint = f" {message.hint}" if message.hint else ""

@@ -40,6 +40,7 @@ def server_options() -> ServerOptions:
         write_limit_bytes=settings.LIMITS.outbound_queue_bytes,
         max_message_bytes=TRANSPORT_CAP_BYTES,
         max_body_bytes=settings.LIMIT_HTTP_BODY_BYTES,
+        has_temporary_files=settings.HAS_TEMPORARY_FILES,
         websocket_paths=WEBSOCKET_PATHS,
         on_refused=count_refusal,
     )

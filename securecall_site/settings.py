@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from securecall_site import environment as env
-from securecall_site.configuration import api, browser, database, logs, site
+from securecall_site.configuration import api, browser, database, logs, site, uploads
 from signaling.protocol.limits import Limits, Timeouts
 from turn.credentials import DEFAULT_PROVIDER, LEAST_TTL_SECONDS, MOST_TTL_SECONDS, TurnSettings
 
@@ -104,7 +104,8 @@ TEMPLATES = site.TEMPLATES
 ROOT_URLCONF = "securecall_site.urls"
 ASGI_APPLICATION = "securecall_site.asgi.application"
 
-DATABASES = {"default": database.connection(DATABASE_URL)}
+HAS_TEMPORARY_FILES = uploads.has_temporary_files()
+DATABASES = {"default": database.connection(DATABASE_URL, has_temporary_files=HAS_TEMPORARY_FILES)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_PREFIX = "securecall"
@@ -170,6 +171,10 @@ if not DEBUG:
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
         "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
     }
+
+if not HAS_TEMPORARY_FILES:
+    FILE_UPLOAD_HANDLERS = [uploads.IN_MEMORY]
+    FILE_UPLOAD_MAX_MEMORY_SIZE = uploads.memory_bytes(LIMIT_HTTP_BODY_BYTES)
 
 REST_FRAMEWORK = api.REST_FRAMEWORK
 SPECTACULAR_SETTINGS = api.schema(VERSION)

@@ -24,7 +24,7 @@ from twisted.logger import globalLogPublisher
 from serving import endpoints as sockets
 from serving.contract import SERVICE_RESTART
 from serving.front import Front, Options
-from serving.http_request import BoundedFactory
+from serving.http_request import BodyLimits, BoundedFactory
 from serving.hub import Hub
 from serving.lifespan import Lifespan
 
@@ -49,6 +49,8 @@ class ServerOptions:
     write_limit_bytes: int
     max_message_bytes: int
     max_body_bytes: int
+    # Whether a long body may wait in a file; otherwise it waits in memory.
+    has_temporary_files: bool
     # Where there is nothing but a WebSocket.
     websocket_paths: frozenset[bytes]
     # Called for each opening handshake that is refused because the server stops.
@@ -102,9 +104,8 @@ class GracefulServer(Server):  # type: ignore[misc]
     def build(self) -> Front:
         """Make what serves connections: daphne for HTTP, and the front before it."""
         options = self._options
-        self.http_factory = BoundedFactory(
-            self, max_body_bytes=options.max_body_bytes, websocket_paths=options.websocket_paths, let_go=self._adopt
-        )
+        bodies = BodyLimits(options.max_body_bytes, options.has_temporary_files)
+        self.http_factory = BoundedFactory(self, bodies, websocket_paths=options.websocket_paths, let_go=self._adopt)
         self._front = Front(
             self._hub,
             self.application,

@@ -6,7 +6,7 @@ A request for a WebSocket that comes on a connection which HTTP was spoken on le
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from daphne.http_protocol import HTTPFactory, WebRequest
 from twisted.internet import reactor
@@ -21,6 +21,13 @@ WRITE_POLL_SECONDS = 0.02
 REFUSAL = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 LetGo = Callable[[socket.socket, bytes], None]
+
+
+class BodyLimits(NamedTuple):
+    """How long a request's body may be (0: no limit), and whether a long one may wait in a file."""
+
+    max_bytes: int
+    has_temporary_files: bool
 
 
 class BoundedChannel(HTTPChannel):
@@ -103,7 +110,8 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]  # daphne ships no types
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802  # Twisted's name
         """Refuse a length that is known to be too much before a byte of it is read; None: it comes in chunks."""
-        super().gotLength(length)
+        # Twisted keeps what is short in memory.
+        super().gotLength(length if self.channel.factory.has_temporary_files else 0)
         if length is not None and self._is_too_much(length):
             self._refuse()
         else:
@@ -142,9 +150,10 @@ class BoundedFactory(HTTPFactory):  # type: ignore[misc]
 
     protocol = BoundedChannel
 
-    def __init__(self, server: Any, *, max_body_bytes: int, websocket_paths: frozenset[bytes], let_go: LetGo) -> None:
+    def __init__(self, server: Any, limits: BodyLimits, *, websocket_paths: frozenset[bytes], let_go: LetGo) -> None:
         super().__init__(server)
-        self.max_body_bytes = max_body_bytes
+        self.max_body_bytes = limits.max_bytes
+        self.has_temporary_files = limits.has_temporary_files
         self.websocket_paths = websocket_paths
         self.let_go = let_go
 

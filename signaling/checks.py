@@ -104,7 +104,7 @@ def check_hosts(**_: Any) -> list[checks.CheckMessage]:
     ]
 
 
-@checks.register
+@checks.register("settings")
 def check_client_address(**_: Any) -> list[checks.CheckMessage]:
     """Refuse trusted proxies whose header nobody named: any that they only pass on can be invented."""
     if not needs_header():

@@ -5,7 +5,7 @@ from typing import Any
 import dj_database_url
 
 
-def connection(url: str) -> dict[str, Any]:
+def connection(url: str, *, has_temporary_files: bool) -> dict[str, Any]:
     """Return Django's settings of a connection to the database at `url`."""
     found: dict[str, Any] = {**dj_database_url.parse(url)}
     if found["ENGINE"] == "django.db.backends.sqlite3":
@@ -15,6 +15,9 @@ def connection(url: str) -> dict[str, Any]:
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         }
+        if not has_temporary_files:
+            # A long transaction, such as an import, has a journal of its statements, besides those of the database.
+            found["OPTIONS"]["init_command"] += " PRAGMA temp_store=MEMORY;"
     else:
         # The directory's thread keeps its connection, checked at each use; a pool with checks stalls 5 s after a
         # restart. HTTP requests have threads of their own, whose connections the application closes.

@@ -17,6 +17,7 @@ def main() -> None:
         write_limit_bytes=0,
         max_message_bytes=MAX_MESSAGE_BYTES,
         max_body_bytes=1,
+        has_temporary_files=True,
         websocket_paths=frozenset(),
         on_refused=lambda: None,
     )

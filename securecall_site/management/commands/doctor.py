@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from diagnostics.arguments import positive_number
-from diagnostics.doctor import clock, configuration, database, machine, redis, relay
+from diagnostics.doctor import clock, configuration, database, machine, redis, relay, static_files
 from diagnostics.doctor.confidential import without_secrets
 from diagnostics.doctor.finding import Finding
 from diagnostics.outcome import Outcome
@@ -57,6 +57,7 @@ def examine(seconds: float) -> Iterator[Finding]:
     """Everything there is to say; each answer from outside may take `seconds`."""
     clocks: list[clock.Clock] = []
     yield from configuration.examine()
+    yield from static_files.examine()
     yield from database.examine(clocks)
     yield from redis.examine(clocks, seconds, redis.Records(registry_prefix(settings.REDIS_PREFIX), FORMAT))
     yield from relay.examine(seconds)
