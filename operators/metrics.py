@@ -134,6 +134,10 @@ class Figures(Collector):
         )
         if now.redis_is_up is not None:
             yield GaugeMetricFamily("securecall_redis_up", "Whether Redis can be reached now.", now.redis_is_up)
+        if now.redis_is_writable is not None:
+            yield GaugeMetricFamily(
+                "securecall_redis_writable", "Whether Redis takes what is written to it now.", now.redis_is_writable
+            )
 
 
 async def metrics(request: HttpRequest) -> HttpResponse:

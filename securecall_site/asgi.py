@@ -1,5 +1,6 @@
 """The ASGI application: HTTP to Django, `/signal` to the signaling consumer. Any ASGI server runs it."""
 
+import asyncio
 import gc
 import os
 from typing import Any
@@ -21,10 +22,16 @@ from signaling.routing import websocket_application  # noqa: E402
 
 
 async def lifespan(_scope: Any, receive: Any, send: Any) -> None:
-    """Let the node leave when the server stops, for servers that tell (uvicorn)."""
+    """Start the node with the server, and let it leave when the server stops."""
+    starting: asyncio.Task[object] | None = None
     while True:
         event = await receive()
-        if event["type"] == "lifespan.shutdown":
+        if event["type"] == "lifespan.startup":
+            # The server listens meanwhile: Redis may be away, which the log says now and not at the first client.
+            starting = asyncio.create_task(node.current())
+        else:
+            if starting is not None:
+                await starting
             await node.stop()
         await send({"type": f"{event['type']}.complete"})
 

@@ -6,6 +6,7 @@ import urllib.parse
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from signaling.admission.origin_rules import parse_rule
+from signaling.delivery.redis_url import RedisUrl
 from turn.urls import ServerUrl
 
 TRUE = frozenset({"1", "true", "yes", "on"})
@@ -156,18 +157,14 @@ def dotted_path(name: str, default: str) -> str:
     return value
 
 
-def url(name: str, schemes: frozenset[str], path: str) -> str:
-    """A URL with one of `schemes`, a host, and a path that matches `path`; or an empty string."""
+def redis_url(name: str) -> str:
+    """A URL of Redis, or of the Sentinels that know it; or an empty string."""
     value = text(name)
     try:
-        parts = urllib.parse.urlsplit(value)
-        # The port is parsed, and refused, on access.
-        is_complete = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_complete = False
-    if value and not (is_complete and re.fullmatch(path, parts.path)):
-        starts = " or ".join(f"{scheme}://" for scheme in sorted(schemes))
-        raise ConfigurationError(name, f"must be a complete URL that starts with {starts}")
+        if value:
+            RedisUrl.parse(value)
+    except ValueError as error:
+        raise ConfigurationError(name, str(error)) from None
     return value
 
 
@@ -175,11 +172,19 @@ def database_url(name: str) -> str:
     """A Postgres URL with a host and a database, or `sqlite:///` and a path; or an empty string."""
     value = text(name)
     # With two slashes the file's name would be a host, and the database in memory.
-    if re.fullmatch("sqlite:///.+", value):
+    if not value or re.fullmatch("sqlite:///.+", value):
         return value
     if value.startswith("sqlite:"):
         raise ConfigurationError(name, "must be sqlite:/// and the path of a file")
-    return url(name, frozenset({"postgres", "postgresql"}), path="/.+")
+    try:
+        parts = urllib.parse.urlsplit(value)
+        # The port is parsed, and refused, on access.
+        is_complete = parts.scheme in {"postgres", "postgresql"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_complete = False
+    if not (is_complete and re.fullmatch("/.+", parts.path)):
+        raise ConfigurationError(name, "must be a complete URL that starts with postgres:// or postgresql://")
+    return value
 
 
 def _server_urls(name: str, found: list[str], schemes: set[str], kind: str, example: str) -> tuple[str, ...]:

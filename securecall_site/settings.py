@@ -22,7 +22,7 @@ DEMO = env.flag("DEMO", default=DEBUG)
 SECRET_KEY = env.text("SECRET_KEY")
 PORT = env.number("PORT", 8000, maximum=65535)
 DATABASE_URL = env.database_url("DATABASE_URL") or f"sqlite:///{BASE_DIR / 'db.sqlite3'}"
-REDIS_URL = env.url("REDIS_URL", frozenset({"redis", "rediss"}), path="(/[0-9]*)?")
+REDIS_URL = env.redis_url("REDIS_URL")
 REPLICAS = env.number("REPLICAS", 1, minimum=1)
 DRAIN_SECONDS = env.seconds("DRAIN_SECONDS", 10)
 ON_RAILWAY = bool(env.text("RAILWAY_ENVIRONMENT_NAME") or env.text("RAILWAY_PROJECT_ID"))

@@ -107,10 +107,10 @@ def check_series(expr: str, legend: str, exposed: Labels) -> None:
 # --- The alert rules ----------------------------------------------------------------------------------
 
 
-def test_there_are_five_rules_and_prometheus_reads_them(promtool: str) -> None:
+def test_there_are_six_rules_and_prometheus_reads_them(promtool: str) -> None:
     checked = subprocess.run([promtool, "check", "rules", ALERTS], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert "5 rules found" in checked.stdout
+    assert "6 rules found" in checked.stdout
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
@@ -131,6 +131,10 @@ def test_rule_leads_to_its_page_in_the_runbook(rule: dict[str, Any]) -> None:
 FIRES: dict[str, tuple[int, dict[str, str]]] = {
     "SecureCallDown": (5, {'up{job="securecall",instance="a"}': "1 1 0x30"}),
     "SecureCallRedisUnreachable": (5, {'securecall_redis_up{instance="a"}': "1 1 0x30"}),
+    "SecureCallRedisUnwritable": (
+        5,
+        {'securecall_redis_writable{instance="a"}': "1 1 0x30", 'securecall_redis_up{instance="a"}': "1x30"},
+    ),
     "SecureCallHopsSlow": (
         20,
         {
@@ -161,6 +165,7 @@ REFUSED = {
 CALM = {
     'up{job="securecall",instance="a"}': "1x30",
     'securecall_redis_up{instance="a"}': "1x30",
+    'securecall_redis_writable{instance="a"}': "1x30",
     'securecall_hop_seconds_bucket{instance="a",le="0.001"}': "0+995x30",
     'securecall_hop_seconds_bucket{instance="a",le="0.25"}': "0+1000x30",
     'securecall_hop_seconds_bucket{instance="a",le="+Inf"}': "0+1000x30",

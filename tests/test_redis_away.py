@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+import redis
 
 from tests.conftest import SHARED, Join
 from tests.support.people import is_admitted
+from tests.support.scrape import TOKEN, figures
 from tests.support.servers import RunningServer, server
 from tests.support.services import RedisServer
 
@@ -15,13 +17,13 @@ MOST = 3
 
 
 @contextmanager
-def away(redis: RedisServer, how: str) -> Iterator[None]:
+def away(server_of_redis: RedisServer, how: str) -> Iterator[None]:
     """Redis is stopped, and comes back empty; or it hangs, and comes back as it was."""
-    (redis.stop if how == "stopped" else redis.hang)()
+    (server_of_redis.stop if how == "stopped" else server_of_redis.hang)()
     try:
         yield
     finally:
-        (redis.start if how == "stopped" else redis.go_on)()
+        (server_of_redis.start if how == "stopped" else server_of_redis.go_on)()
 
 
 @pytest.mark.parametrize("how", ["stopped", "hanging"])
@@ -72,3 +74,22 @@ async def admits(join: Join, running: RunningServer, count: int) -> None:
             if admitted == [True] * count + [False]:
                 return
             assert sum(admitted) <= count, f"{sum(admitted)} were admitted, of {count}"
+
+
+async def test_operator_is_told_when_redis_is_away_at_the_start_and_when_it_refuses_writes(
+    own_redis: RedisServer,
+) -> None:
+    own_redis.stop()
+    with server(env=SHARED | {"REDIS_URL": own_redis.url, "METRICS_TOKEN": TOKEN}) as running:
+        # No client has come.
+        await running.logged("Redis is away (ConnectionRefusedError)")
+        own_redis.start()
+        await running.logged("Redis is back")
+        with redis.Redis.from_url(own_redis.url) as operator:
+            operator.config_set("min-replicas-to-write", 3)
+            await running.logged("Redis refuses commands (NOREPLICAS ")
+            assert figures(running)["securecall_redis_writable"] == 0
+            assert figures(running)["securecall_redis_up"] == 1
+            operator.config_set("min-replicas-to-write", 0)
+        await running.logged("Redis refuses no more commands with NOREPLICAS")
+        assert figures(running)["securecall_redis_writable"] == 1

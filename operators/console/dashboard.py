@@ -44,6 +44,11 @@ REDIS_ALARM = Alarm(
     "Clients of different processes do not reach each other, nobody can register, and no call can be placed. "
     "The figures are those of this process alone.",
 )
+WRITES_ALARM = Alarm(
+    "Redis refuses writes",
+    "Nobody can register, call, answer or hang up. The server's log has Redis' own words, and docs/operations.md what "
+    "they mean.",
+)
 TURN_ALARM = Alarm(
     "TURN: no secret",
     "Clients get no TURN servers, so calls fail between most networks. Set TURN_SECRET to the secret shared "
@@ -92,6 +97,8 @@ def describe(overview: Overview, *, has_turn_secret: bool) -> dict[str, Any]:
 def _alarms(total: Snapshot, *, has_turn_secret: bool) -> Iterator[Alarm]:
     if total.redis_is_up is False:
         yield REDIS_ALARM
+    elif total.redis_is_writable is False:
+        yield WRITES_ALARM
     if not has_turn_secret:
         yield TURN_ALARM
 

@@ -15,6 +15,10 @@ class Cluster(Protocol):
     def is_up(self) -> bool | None:
         """Return whether the other processes can be reached; None for a server that is one process."""
 
+    @property
+    def is_writable(self) -> bool | None:
+        """Return whether what the processes share takes writes; None for a server that is one process."""
+
     async def start(self) -> None:
         """Connect, once, and announce this process' clients to the others after every connect."""
 

@@ -90,13 +90,14 @@ class Node:
 
     def gauges(self) -> Gauges:
         """Count the connections, clients and calls of this process."""
-        return process_snapshot.count(self.members.connections(), redis_is_up=self.cluster.is_up)
+        return process_snapshot.count(self.members.connections(), self._redis())
 
     def snapshot(self) -> Snapshot:
         """Make this process' snapshot."""
-        return process_snapshot.describe(
-            self.members.connections(), self.layer.process, self.minutes, redis_is_up=self.cluster.is_up
-        )
+        return process_snapshot.describe(self.members.connections(), self.layer.process, self.minutes, self._redis())
+
+    def _redis(self) -> process_snapshot.Redis:
+        return process_snapshot.Redis(self.cluster.is_up, self.cluster.is_writable)
 
     async def overview(self) -> Overview:
         """Return the snapshots of all processes: this one's of now, the others' of their last lease.
@@ -107,7 +108,7 @@ class Node:
         try:
             return Overview([own, *await self.cluster.snapshots()])
         except UnavailableError:
-            return Overview([msgspec.structs.replace(own, redis_is_up=False)])
+            return Overview([msgspec.structs.replace(own, redis_is_up=False, redis_is_writable=False)])
 
     async def processes(self) -> dict[str, int]:
         """Count the registered clients of each process that lives; while Redis is away, of this one alone."""

@@ -39,6 +39,11 @@ class RedisCluster:
         """See `Cluster.is_up`."""
         return self._link.is_up
 
+    @property
+    def is_writable(self) -> bool | None:
+        """See `Cluster.is_writable`."""
+        return self._link.is_writable
+
     async def start(self) -> None:
         """See `Cluster.start`."""
         await self._link.start(self._restore)
@@ -73,7 +78,7 @@ class RedisCluster:
     async def _lease(self) -> bool:
         # A process that reads the snapshot has it from Redis, but the link is up only when `reconnected` has ended.
         snapshot = process_snapshot.describe(
-            self._members.connections(), self._layer.process, self._minutes, redis_is_up=True
+            self._members.connections(), self._layer.process, self._minutes, process_snapshot.REACHED
         )
         is_known = await self._registry.renew_lease(len(self._members), snapshot.encode())
         self._note_formats(await self._registry.formats())

@@ -7,6 +7,7 @@ class SingleProcess:
     """The `Cluster` of one process."""
 
     is_up: bool | None = None
+    is_writable: bool | None = None
 
     async def start(self) -> None:
         """See `Cluster.start`."""

@@ -7,15 +7,15 @@ commands of the process share one pipelined connection (`redis_protocol.py`), wh
 import asyncio
 import contextlib
 import logging
-import ssl
-from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol
 
 import hiredis
-from redis.asyncio.connection import parse_url
 
+from signaling.delivery.redis_connect import connect, reason_of
 from signaling.delivery.redis_protocol import OnMessage, RedisProtocol, Word, resolve
+from signaling.delivery.redis_refusals import WRONG_SERVER, Refusals, RefusedError
+from signaling.delivery.redis_url import RedisUrl
 from signaling.protocol.errors import UnavailableError
 from signaling.telemetry.counters import counters
 
@@ -49,7 +49,7 @@ class RedisLink:
     """
 
     def __init__(self, url: str, on_message: OnMessage) -> None:
-        self._options = parse_url(url)
+        self._url = RedisUrl.parse(url)
         self._on_message = on_message
         self._protocol: RedisProtocol | None = None
         self._ready = asyncio.Event()
@@ -57,11 +57,23 @@ class RedisLink:
         self._backoff_seconds = MIN_BACKOFF_SECONDS
         # The first failure is logged, and then the next connect.
         self._is_told_away = False
+        self._refusals = Refusals()
+        # What Redis refused because it is the wrong server, on a connection that is dropped for it.
+        self._dropped_for: RefusedError | None = None
 
     @property
     def is_up(self) -> bool:
         """Return whether commands go through now."""
         return self._ready.is_set()
+
+    @property
+    def is_writable(self) -> bool:
+        """Return whether commands go through now, and Redis takes those that write."""
+        return self.is_up and self._refusals.is_writable
+
+    def note_write(self) -> None:
+        """Note that a command that writes has gone through."""
+        self._refusals.note_write()
 
     async def start(self, listener: Listener) -> None:
         """Begin to connect, once, for `listener`; return when the first attempt has ended, well or not."""
@@ -126,21 +138,33 @@ class RedisLink:
     async def _serve(self, listener: Listener, first_attempt: asyncio.Future[None]) -> None:
         """Connect, let the listener prepare, and let commands through until the connection ends."""
         async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-            self._protocol = await self._connect()
+            self._protocol = await connect(self._url, self._on_message, self._note_refusal)
         await self._prepare(listener)
         self._ready.set()
+        self._dropped_for = None
+        self._refusals.note_connect()
         counters.redis_connects += 1
         if self._is_told_away:
             logger.warning("Redis is back")
         self._is_told_away, self._backoff_seconds = False, MIN_BACKOFF_SECONDS
         resolve(first_attempt)
         await self._protocol.closed
+        if self._dropped_for is not None:
+            raise self._dropped_for
+
+    def _note_refusal(self, error: RefusedError) -> None:
+        if not self._ready.is_set():
+            # The connect fails with it.
+            return
+        if error.kind not in WRONG_SERVER:
+            self._refusals.note(error)
+        elif self._protocol is not None and self._dropped_for is None:
+            self._dropped_for = error
+            self._protocol.abort()
 
     def _log_away(self, error: Exception) -> None:
         if not self._is_told_away:
-            # An error that Redis replied is about the settings; one of a socket may hold an address.
-            reason = str(error) if isinstance(error, hiredis.ReplyError) else type(error).__name__
-            logger.warning("Redis is away (%s); only clients of one process reach each other", reason)
+            logger.warning("Redis is away (%s); only clients of one process reach each other", reason_of(error))
         self._is_told_away = True
 
     async def _prepare(self, listener: Listener) -> None:
@@ -150,34 +174,3 @@ class RedisLink:
             await listener.reconnected()
         finally:
             _is_reconnecting.reset(token)
-
-    async def _connect(self) -> RedisProtocol:
-        options = self._options
-        _, protocol = await asyncio.get_running_loop().create_connection(
-            lambda: RedisProtocol(self._on_message),
-            options.get("host", "localhost"),
-            options.get("port", 6379),
-            ssl=_tls(options),
-        )
-        try:
-            hello: list[Word] = ["HELLO", 3]
-            if options.get("password"):
-                hello += ["AUTH", options.get("username") or "default", options["password"]]
-            await protocol.call(hello)
-            if options.get("db"):
-                await protocol.call(["SELECT", options["db"]])
-        except BaseException:
-            protocol.abort()
-            raise
-        return protocol
-
-
-def _tls(options: Mapping[str, Any]) -> ssl.SSLContext | None:
-    # As redis-py reads the URL: rediss://, with ssl_cert_reqs=none and ssl_ca_certs=PATH if need be.
-    if options.get("connection_class") is None:
-        return None
-    context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
-    if options.get("ssl_cert_reqs") == "none":
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

@@ -152,7 +152,10 @@ class RedisRegistry(RedisLeases):
 
     async def sweep(self) -> list[Ended]:
         """See `Registry.sweep`."""
-        return [decode_ended(entry) for entry in await self._run("sweep", self._hold_ms(), SWEEP_SIZE)]
+        ended = await self._run("sweep", self._hold_ms(), SWEEP_SIZE)
+        # It has written the time.
+        self._link.note_write()
+        return [decode_ended(entry) for entry in ended]
 
     async def status(self) -> Status:
         """See `Registry.status`."""

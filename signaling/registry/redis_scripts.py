@@ -10,12 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import hiredis
-
 from signaling.delivery.events import FORMAT
 from signaling.delivery.redis_link import RedisLink
 from signaling.delivery.redis_protocol import Word
-from signaling.protocol.errors import UnavailableError
+from signaling.delivery.redis_refusals import RefusedError
 
 logger = logging.getLogger(__name__)
 
@@ -55,15 +53,13 @@ class Scripts:
         try:
             try:
                 return await self._link.call("EVALSHA", script.sha, *rest)
-            except hiredis.ReplyError as error:
-                if not str(error).startswith("NOSCRIPT"):
+            except RefusedError as error:
+                if error.kind != "NOSCRIPT":
                     raise
             return await self._link.call("EVAL", script.text, *rest)
-        except hiredis.ReplyError as error:
-            # Redis is loading its data, out of memory or read-only, a failover is under way, or another format's
-            # records are there.
+        except RefusedError as error:
             self._log_format(str(error))
-            raise UnavailableError from error
+            raise
 
     def _log_format(self, error: str) -> None:
         if not error.startswith("FORMAT") or error == self._strange_format:

@@ -69,9 +69,11 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class Gauges(msgspec.Struct, frozen=True, kw_only=True):
-    """The connections, clients and calls of a process now; `redis_is_up` is None without Redis."""
+    """The connections, clients and calls of a process now; what is said of Redis is None without it."""
 
     redis_is_up: bool | None
+    # Of a version that does not say it.
+    redis_is_writable: bool | None = None
     connections: int
     registered_clients: int
     calls_ringing: int
@@ -121,6 +123,7 @@ class Overview(msgspec.Struct, frozen=True):
             started_at=min(one.started_at for one in snapshots),
             taken_at=own.taken_at,
             redis_is_up=own.redis_is_up,
+            redis_is_writable=own.redis_is_writable,
             connections=sum(one.connections for one in snapshots),
             registered_clients=sum(one.registered_clients for one in snapshots),
             calls_ringing=sum(one.calls_ringing for one in snapshots),

@@ -1,6 +1,6 @@
 """What the tests of this app set up: a clock, events, and processes on a real Redis."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from pytest_django import Settings
@@ -44,8 +44,12 @@ class RedisProcess(LayerProcess):
 
     async def keys(self) -> set[str]:
         """Name every key under the prefix, without the prefix, and without those that any script leaves."""
-        keys = await self.link.call("KEYS", f"{self.layer.prefix}*")
-        return {key.decode().removeprefix(f"{self.layer.prefix}-registry:") for key in keys} - {"skew", "format"}
+        return names_of(await self.link.call("KEYS", f"{self.layer.prefix}*"), self.layer.prefix)
+
+
+def names_of(keys: Iterable[bytes], prefix: str) -> set[str]:
+    """Return keys without their prefix, and without those that any script leaves."""
+    return {key.decode().removeprefix(f"{prefix}-registry:") for key in keys} - {"skew", "format"}
 
 
 @asynccontextmanager

@@ -18,7 +18,9 @@ from turn.credentials import TurnSettings
 MINUTE = 27_000_000
 
 
-def snapshot(process: str, *messages: int, redis_is_up: bool | None = True) -> Snapshot:
+def snapshot(
+    process: str, *messages: int, redis_is_up: bool | None = True, redis_is_writable: bool | None = True
+) -> Snapshot:
     window = Window(
         3600,
         {
@@ -36,6 +38,7 @@ def snapshot(process: str, *messages: int, redis_is_up: bool | None = True) -> S
         started_at=MINUTE * 60.0,
         taken_at=MINUTE * 60.0 + 90,
         redis_is_up=redis_is_up,
+        redis_is_writable=redis_is_writable,
         connections=1200,
         registered_clients=1000,
         calls_ringing=1,
@@ -101,6 +104,13 @@ def test_tables_hold_what_happened_most_first() -> None:
 def test_alarms_say_what_is_wrong(redis_is_up: bool | None, has_turn_secret: bool, alarms: list[str]) -> None:  # noqa: FBT001
     shown = describe(Overview([snapshot("a", redis_is_up=redis_is_up)]), has_turn_secret=has_turn_secret)
     assert [alarm.name for alarm in shown["alarms"]] == alarms
+
+
+def test_alarms_tell_a_redis_that_refuses_writes_from_one_that_is_away() -> None:
+    for is_up, alarm in ((True, "Redis refuses writes"), (False, "Redis unreachable")):
+        refusing = snapshot("a", redis_is_up=is_up, redis_is_writable=False)
+        (shown,) = describe(Overview([refusing]), has_turn_secret=True)["alarms"]
+        assert shown.name == alarm
 
 
 @pytest.mark.parametrize(

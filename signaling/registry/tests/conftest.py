@@ -4,13 +4,15 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
+import redis
 
 from signaling.registry.contract import (
     Registry,
 )
 from signaling.registry.memory import MemoryRegistry
 from signaling.registry.tests.both import LIMITS, OF_THE_PROCESS, TIMEOUTS, Stage, names_in
-from signaling.tests.stage import Clock, redis_process
+from signaling.tests.acl import user_of
+from signaling.tests.stage import Clock, names_of, redis_process
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -27,12 +29,15 @@ async def stage(request: pytest.FixtureRequest, clock: Clock, prefix: str) -> As
         yield Stage(registry, clock, left, renew)
         return
     url = request.getfixturevalue("redis_url")
-    async with redis_process(url, prefix, clock, LIMITS, TIMEOUTS) as process:
+    # With the rights that are documented, and no others.
+    with user_of(url, prefix) as own_url:
+        async with redis_process(own_url, prefix, clock, LIMITS, TIMEOUTS) as process:
 
-        async def keys() -> set[str]:
-            return await process.keys() - OF_THE_PROCESS
+            async def keys() -> set[str]:
+                with redis.Redis.from_url(url) as operator:
+                    return names_of(operator.keys(f"{prefix}*"), prefix) - OF_THE_PROCESS
 
-        yield Stage(process.registry, clock, keys, partial(process.registry.renew_lease, 0))
+            yield Stage(process.registry, clock, keys, partial(process.registry.renew_lease, 0))
 
 
 @pytest.fixture
