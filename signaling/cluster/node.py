@@ -139,9 +139,10 @@ class Node:
     async def _sweep(self) -> None:
         self.minutes.note()
         await self.relay.proofs.ask(time.monotonic())
+        await self.relay.announce(await self.registry.sweep())
+        # The sweep finds out what the registry has lost.
         await self.cluster.restore_if_due()
         await self.relay.settle()
-        await self.relay.announce(await self.registry.sweep())
 
 
 def unix_clock() -> Callable[[], float]:

@@ -1,14 +1,17 @@
 """After each connect to Redis: make what Redis knows and what this process knows agree again.
 
 While the link was down, clients of this process went on with their calls among themselves, and other processes
-could not reach them. Redis may have lost all of its data, or a part; it may have given this process up and held
-its clients; another process may have claimed one of them. So each connection is parked, announced, and goes on
-with what the registry has for it. If the link breaks meanwhile, everything goes on as it was, and the next connect
-begins anew.
+could not reach them. Redis may have lost all of its data, or come back with older data: a snapshot, or a replica that
+lagged. It may have given this process up and held its clients; another process may have claimed one of them. So each
+connection is parked, announced with its calls, and goes on with what the registry has for it; what Redis takes for this
+process' and is not is let go. If the link breaks meanwhile, everything goes on as it was, and the next connect begins
+anew.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+
+from django.conf import settings
 
 from signaling.cluster.members import Members
 from signaling.connections.connection import Connection
@@ -47,15 +50,22 @@ class Restore:
         3. Prepare the registry: load its scripts, set its clock, and see whether Redis lost its data.
         4. Renew the lease, so that other processes do not hold these clients.
         5. Carry out the steps that are owed, such as the release of a client ID whose connection ended meanwhile.
-        6. Recount the connections of each address.
-        7. Restore each registered connection; it goes on with the calls and messages that the registry has for it,
-           or is closed, if a newer connection has its client ID.
+        6. Tell the registry of the calls that this process ended lately, so that nobody revives them.
+        7. Let go of the clients that the registry takes for those of this process, and that no connection has.
+        8. Recount the connections of each address.
+        9. Restore each registered connection with its calls; it goes on with the calls and messages that the registry
+           has for it, or is closed, if a newer connection has its client ID.
         """
         self._park()
+        # Those that end from here on release their client IDs themselves.
+        connection_ids = [connection.owner.connection_id for connection in self._members.connections()]
         await self._layer.resubscribe()
         await self._registry.prepare()
         self.is_due = True
         await self._renew_lease()
+        await self._relay.settle()
+        await self._registry.end_again()
+        await self._registry.let_go(connection_ids, settings.TIMEOUTS.hold_seconds)
         await self._restore()
 
     def disconnected(self) -> None:
@@ -63,11 +73,15 @@ class Restore:
         self._unpark()
 
     async def restore_if_due(self) -> None:
-        """Do steps 1 and 5 to 7 of `reconnected` again, on a link that stayed up, if they are due."""
-        if not self.is_due:
+        """Do what of `reconnected` a link that stayed up needs, if it is due or the registry lacks something."""
+        if not (self.is_due or self._registry.is_behind):
             return
+        self.is_due = True
         self._park()
         try:
+            await self._renew_lease()
+            await self._relay.settle()
+            await self._registry.end_again()
             await self._restore()
         except BaseException:
             self._unpark()
@@ -82,17 +96,17 @@ class Restore:
             connection.unpark()
 
     async def _restore(self) -> None:
-        await self._relay.settle()
         await self._registry.recount(self._members.addresses)
         registered = self._members.registered()
         for start in range(0, len(registered), RESTORE_SIZE):
             await asyncio.gather(*map(self._restore_one, registered[start : start + RESTORE_SIZE]))
-        self._registry.has_lost_everything = self.is_due = False
+        self._registry.has_lost_data = self._registry.is_behind = self.is_due = False
 
     async def _restore_one(self, connection: Connection) -> None:
         client_id = connection.client_id
         if client_id is None:
             return
-        joined = await self._registry.restore(client_id, connection.owner, connection.legs)
+        restored = await self._registry.restore(client_id, connection.owner, connection.legs, self._relay.placing)
         if connection.client_id == client_id:
-            connection.rejoin(joined)
+            connection.rejoin(restored.joined)
+        await self._relay.announce(restored.ended)

@@ -1,7 +1,6 @@
 """One connection: its state, its client ID, its calls, and the order in which everything reaches its client."""
 
 import asyncio
-import secrets
 from collections.abc import Callable, Iterable
 
 from msgspec import UNSET, UnsetType
@@ -19,7 +18,7 @@ from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, SUPERSEDED, Clo
 from signaling.protocol.errors import ProtocolError, UnavailableError
 from signaling.protocol.limits import Allowance
 from signaling.protocol.server_messages import CallEnded, ServerMessage, error_for
-from signaling.registry.contract import Joined, Owner, Registry, SupersededError
+from signaling.registry.contract import Joined, Owner, Registry, SupersededError, new_connection_id
 from signaling.telemetry.counters import counters
 
 # Asked for with each message: before Python 3.12 to look up a member of an enum is a call.
@@ -37,7 +36,7 @@ class Connection:
     def __init__(
         self, relay: Relay, channel: str, allowance: Allowance, outbound: WebSocket, close: Callable[[Close], None]
     ) -> None:
-        self.owner = Owner(secrets.token_hex(8), channel)
+        self.owner = Owner(new_connection_id(), channel)
         self.allowance = allowance
         self.client_id: str | None = None
         self.legs: dict[str, Leg] = {}

@@ -24,6 +24,7 @@ def place(connection: Connection, incoming: IncomingCall, *, is_chosen: bool) ->
     """Open a call of which the caller has a leg, and ring the callee; `is_chosen`: the caller chose its ID."""
     steps = connection.registry.at_once
     if steps is None:
+        connection.relay.placing.add(incoming.call_id)
         return _place_later(connection, incoming, is_chosen=is_chosen)
     callee = connection.legs[incoming.call_id].peer
     try:
@@ -45,6 +46,8 @@ async def _place_later(connection: Connection, incoming: IncomingCall, *, is_cho
     except ProtocolError:
         connection.legs.pop(incoming.call_id, None)
         raise
+    finally:
+        connection.relay.placing.discard(incoming.call_id)
     rest = _ring(connection, incoming, callee) if replaced is None else _replace(connection, incoming, callee, replaced)
     if rest is not None:
         await rest

@@ -36,6 +36,8 @@ class Relay:
         self.room = Room(unproved_bytes)
         self.proofs = Proofs(self.room)
         self.returns = Returns(layer, self.announce)
+        # The calls that the registry is being asked to open.
+        self.placing: set[str] = set()
         # Steps that failed while Redis was away, to be run when it is back.
         self.owed: list[Callable[[], Awaitable[object]]] = []
         self._outboxes: dict[str, Outbox] = {}

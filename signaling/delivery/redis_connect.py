@@ -11,8 +11,6 @@ from signaling.protocol.errors import UnavailableError
 
 # A Sentinel that says nothing for so long is passed over.
 SENTINEL_SECONDS = 0.5
-# The delay before a further address of a name is tried as well (RFC 8305, section 5).
-NEXT_ADDRESS_SECONDS = 0.25
 
 
 class NoPrimaryError(UnavailableError):
@@ -54,7 +52,6 @@ async def _open(
         lambda: RedisProtocol(on_message, on_refusal),
         *address,
         ssl=url.tls_context(),
-        happy_eyeballs_delay=NEXT_ADDRESS_SECONDS,
     )
     hello: list[Word] = ["HELLO", 3]
     if login.password:

@@ -137,14 +137,18 @@ def _options(query: str, *, is_tls: bool, has_sentinels: bool) -> dict[str, str 
     options: dict[str, str | bool] = {}
     for name, value in urllib.parse.parse_qsl(query, keep_blank_values=True):
         if name not in known or name in options:
-            reason = "twice" if name in options else "which this address cannot have"
-            raise ValueError(f"has the parameter {name[:40]!a} {reason}; it may have {', '.join(known)}, each once")
+            often = "twice" if name in options else "with this scheme"
+            raise ValueError(
+                f"must not have the parameter {name[:40]!a} {often}; it may have {', '.join(known)}, each once"
+            )
         try:
             options[name] = known[name](value)
         except (KeyError, ValueError):
-            raise ValueError(f"has a value for {name} that cannot be read") from None
+            raise ValueError(f"must have another value for {name}: it cannot be read") from None
     if "ssl_keyfile" in options and "ssl_certfile" not in options:
-        raise ValueError("has ssl_keyfile without ssl_certfile: name the client certificate that the key belongs to")
+        raise ValueError(
+            "must have ssl_certfile where it has ssl_keyfile: the client certificate that the key belongs to"
+        )
     return options
 
 

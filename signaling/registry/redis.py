@@ -4,11 +4,11 @@
 their replies; `redis_leases.py` has what concerns a process and not one client.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Container
 
 from signaling.delivery.events import Event, group_of, is_needed, size_of
 from signaling.delivery.redis_layer import RedisLoopLayer
-from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, Action, EndReason, Leg
+from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, TRANSITIONS, Action, EndReason, Leg
 from signaling.protocol.closing import Hold
 from signaling.protocol.errors import (
     CallNotFoundError,
@@ -20,16 +20,17 @@ from signaling.protocol.errors import (
 from signaling.protocol.limits import Limits, Timeouts
 from signaling.registry.contract import Claim, Ended, Joined, OpenCalls, Owner, Released, Status, SupersededError
 from signaling.registry.held import not_overtaken, to_hand_over
-from signaling.registry.redis_leases import RedisLeases
+from signaling.registry.redis_leases import ENDED_SECONDS, RedisLeases
 from signaling.registry.redis_records import (
     TRANSITION_ROWS,
+    Restored,
     decode_ended,
     decode_leg,
     decode_legs,
     decode_open_call,
     encode_legs,
 )
-from signaling.registry.rules import ARRIVALS_SECONDS, TOO_MANY_CALLS, TOO_MUCH_HELD, USED_CALL_ID
+from signaling.registry.rules import TOO_MANY_CALLS, TOO_MUCH_HELD, USED_CALL_ID
 
 # How many clients or calls one sweep ends; the next one ends the rest.
 SWEEP_SIZE = 500
@@ -45,29 +46,11 @@ class RedisRegistry(RedisLeases):
     def __init__(
         self, layer: RedisLoopLayer, limits: Limits, timeouts: Timeouts, clock: Callable[[], float] | None = None
     ) -> None:
-        super().__init__(layer, clock)
+        super().__init__(layer, limits, clock)
         # Every step asks Redis.
         self.at_once = None
         self._layer = layer
-        self._limits = limits
         self._timeouts = timeouts
-
-    async def admit(self, address: str) -> bool:
-        """See `Registry.admit`."""
-        limits = self._limits
-        admitted = await self._run(
-            "admit",
-            address,
-            self._process,
-            limits.connections_per_ip,
-            limits.new_connections_per_ip_per_minute,
-            ARRIVALS_SECONDS * 1000,
-        )
-        return bool(admitted)
-
-    async def depart(self, address: str) -> None:
-        """See `Registry.depart`."""
-        await self._run("depart", address, self._process)
 
     async def claim(self, client_id: str, owner: Owner, *, is_first: bool = True) -> Claim:
         """See `Registry.claim`."""
@@ -85,13 +68,18 @@ class RedisRegistry(RedisLeases):
         legs = decode_legs(reply[0])
         return Joined(legs, to_hand_over(map(self._layer.deserialize, reply[1]), legs))
 
-    async def restore(self, client_id: str, owner: Owner, legs: dict[str, Leg]) -> Joined | None:
-        """Write a connection into Redis again, which may have lost it; return as `join` does."""
-        if not self.has_lost_everything:
-            legs = {}
-        ring_ms = round(self._timeouts.ring_seconds * 1000)
-        await self._run("restore", client_id, *owner, self._process, ring_ms, self._hold_ms(), *encode_legs(legs))
-        return await self.join(client_id, owner)
+    async def restore(
+        self, client_id: str, owner: Owner, legs: dict[str, Leg], placing: Container[str] = ()
+    ) -> Restored:
+        """Write a connection with its calls into Redis again, which may have lost them, or have older data.
+
+        A call in `placing` is about to be opened, and is neither written nor ended.
+        """
+        times = (round(self._timeouts.ring_seconds * 1000), self._hold_ms(), int(self._may_revive))
+        ended = await self._run("restore", client_id, *owner, self._process, *times, *encode_legs(legs, placing))
+        if ended is None:
+            return Restored(None, [])
+        return Restored(await self.join(client_id, owner), self._decode_ended(ended))
 
     async def release(self, client_id: str, owner: Owner, strays: list[Event], *, hold: Hold) -> Released | None:
         """See `Registry.release`."""
@@ -101,7 +89,7 @@ class RedisRegistry(RedisLeases):
         if reply is None:
             return None
         successor, dropped, *ended = reply
-        return Released([decode_ended(entry) for entry in ended], successor.decode() or None, dropped)
+        return Released(self._decode_ended(ended), successor.decode() or None, dropped)
 
     async def deliver_late(self, client_id: str, events: list[Event]) -> list[Event]:
         """See `Registry.deliver_late`."""
@@ -141,6 +129,7 @@ class RedisRegistry(RedisLeases):
             raise InvalidMessageError(USED_CALL_ID)
         if outcome == b"many":
             raise RateLimitedError(*TOO_MANY_CALLS)
+        self._note_ended(word.decode() for word in replaced)
         return replaced[0].decode() if replaced else None
 
     async def advance(self, call_id: str, client_id: str, action: Action) -> Leg:
@@ -148,14 +137,17 @@ class RedisRegistry(RedisLeases):
         reply = await self._run("advance", call_id, client_id, *TRANSITION_ROWS[action])
         if reply is None:
             raise CallNotFoundError
-        return decode_leg(reply)
+        leg = decode_leg(reply)
+        if TRANSITIONS[action].get((leg.state, leg.role), leg.state) is None:
+            self._note_ended([call_id])
+        return leg
 
     async def sweep(self) -> list[Ended]:
         """See `Registry.sweep`."""
-        ended = await self._run("sweep", self._hold_ms(), SWEEP_SIZE)
-        # It has written the time.
-        self._link.note_write()
-        return [decode_ended(entry) for entry in ended]
+        remembered_ms, asks = ENDED_SECONDS * 1000, int(self._evictions.can_ask)
+        *found, ended = await self._run("sweep", self._hold_ms(), SWEEP_SIZE, self._process, remembered_ms, asks)
+        self._note_sweep(*found)
+        return self._decode_ended(ended)
 
     async def status(self) -> Status:
         """See `Registry.status`."""
@@ -177,7 +169,13 @@ class RedisRegistry(RedisLeases):
         if participants is None:
             raise CallNotFoundError
         caller, callee = participants
+        self._note_ended([call_id])
         return Ended(call_id, reason, (caller.decode(), callee.decode()))
+
+    def _decode_ended(self, entries: list[list[bytes]]) -> list[Ended]:
+        ended = [decode_ended(entry) for entry in entries]
+        self._note_ended(call.call_id for call in ended)
+        return ended
 
     def _group_of(self, client_id: str) -> str:
         return self._layer.redis_name(group_of(client_id))

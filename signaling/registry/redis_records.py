@@ -1,9 +1,10 @@
 """Conversion between Python values and the arguments and replies of the registry's scripts. Pure: no I/O."""
 
-from typing import Any
+from collections.abc import Container
+from typing import Any, NamedTuple
 
 from signaling.protocol.calls import TRANSITIONS, Leg, Role, State
-from signaling.registry.contract import Ended, OpenCall
+from signaling.registry.contract import Ended, Joined, OpenCall
 
 # The rows that each action has in `TRANSITIONS`, as words for `advance.lua`: the rule has one place.
 TRANSITION_ROWS = {
@@ -16,13 +17,24 @@ TRANSITION_ROWS = {
 }
 
 
-def encode_legs(legs: dict[str, Leg]) -> list[str]:
-    """Flatten a client's calls into strings for a script: callId, role, peer and state of each."""
-    return [word for call_id, leg in legs.items() for word in (call_id, leg.role.value, leg.peer, leg.state.value)]
+class Restored(NamedTuple):
+    """A restore's outcome: as of a join, and the calls that only Redis knew, which ended."""
+
+    joined: Joined | None
+    ended: list[Ended]
+
+
+def encode_legs(legs: dict[str, Leg], placing: Container[str]) -> list[str]:
+    """Flatten a client's calls into strings for a script: callId, role, peer and state of each; "" for `placing`."""
+    return [
+        word
+        for call_id, leg in legs.items()
+        for word in (call_id, leg.role.value, leg.peer, "" if call_id in placing else leg.state.value)
+    ]
 
 
 def decode_legs(flat: list[bytes]) -> dict[str, Leg]:
-    """Read a client's calls from what `encode_legs` made."""
+    """Read a client's calls from what `join.lua` replied."""
     words = iter(value.decode() for value in flat)
     return {
         call_id: Leg(peer, Role(role), State(state))

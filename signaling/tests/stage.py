@@ -47,9 +47,12 @@ class RedisProcess(LayerProcess):
         return names_of(await self.link.call("KEYS", f"{self.layer.prefix}*"), self.layer.prefix)
 
 
+OF_SCRIPTS = {"skew", "format", "ended", "swept", "quiet"}
+
+
 def names_of(keys: Iterable[bytes], prefix: str) -> set[str]:
     """Return keys without their prefix, and without those that any script leaves."""
-    return {key.decode().removeprefix(f"{prefix}-registry:") for key in keys} - {"skew", "format"}
+    return {key.decode().removeprefix(f"{prefix}-registry:") for key in keys} - OF_SCRIPTS
 
 
 @asynccontextmanager

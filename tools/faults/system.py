@@ -12,7 +12,12 @@ from tests.support.servers import RunningServer, server
 from tests.support.services import RedisServer, redis_server
 
 # What remains in Redis for as long as processes live, and what goes by itself.
-OF_PROCESSES = frozenset({"processes", "connections", "snapshot", "epoch", "arrivals", "skew", "format", "formats"})
+OF_PROCESSES = frozenset(
+    {
+        *("processes", "connections", "snapshot", "epoch", "arrivals", "skew", "format", "formats"),
+        *("ended", "swept", "quiet"),
+    }
+)
 # Every check stays on; few addresses stand for thousands here.
 RAISED = {
     "LIMIT_MESSAGE_BURST": "100000",

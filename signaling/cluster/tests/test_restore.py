@@ -182,7 +182,7 @@ async def test_call_that_comes_while_a_client_is_restored_goes_on(
         elsewhere = Owner("elsewhere", "nowhere")
         await other.registry.claim("alice", elsewhere)
         await other.registry.join("alice", elsewhere)
-        joined = await registry.restore("bob", connection.owner, connection.legs)
+        joined = (await registry.restore("bob", connection.owner, connection.legs)).joined
         await other.registry.open_call(CALL, "alice", "bob")
         incoming = IncomingCall(CALL, "alice", Raw(b'"v=0"'), [])
         await other.layer.group_send("client.bob", changing(incoming, CALL, State.RINGING, "alice"))

@@ -38,13 +38,16 @@ def test_url_names_users_of_redis_and_of_its_sentinels() -> None:
         ("redis+sentinel://one,,two/name", "must be a complete URL"),
         ("redis://cache:0", "must be a complete URL"),
         ("unix:///run/redis.sock", "must be a complete URL"),
-        ("redis://cache?timeout=5", "has the parameter 'timeout' which this address cannot have; it may have db, each"),
-        ("redis://cache?ssl_ca_certs=/ca", "has the parameter 'ssl_ca_certs' which this address cannot have"),
-        ("redis://cache?sentinel_password=x", "has the parameter 'sentinel_password' which"),
-        ("rediss://cache?db=1&db=2", "has the parameter 'db' twice"),
-        ("rediss://cache?ssl_cert_reqs=maybe", "has a value for ssl_cert_reqs that cannot be read"),
-        ("rediss://cache?ssl_check_hostname=", "has a value for ssl_check_hostname that cannot be read"),
-        ("rediss://cache?ssl_keyfile=/key", "has ssl_keyfile without ssl_certfile"),
+        (
+            "redis://cache?timeout=5",
+            "must not have the parameter 'timeout' with this scheme; it may have db, each once",
+        ),
+        ("redis://cache?ssl_ca_certs=/ca", "must not have the parameter 'ssl_ca_certs' with this"),
+        ("redis://cache?sentinel_password=x", "must not have the parameter 'sentinel_password' with"),
+        ("rediss://cache?db=1&db=2", "must not have the parameter 'db' twice"),
+        ("rediss://cache?ssl_cert_reqs=maybe", "must have another value for ssl_cert_reqs"),
+        ("rediss://cache?ssl_check_hostname=", "must have another value for ssl_check_hostname"),
+        ("rediss://cache?ssl_keyfile=/key", "must have ssl_certfile where"),
     ],
 )
 def test_url_that_says_too_much_or_too_little_is_refused(text: str, sentence: str) -> None:

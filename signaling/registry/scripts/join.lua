@@ -11,6 +11,7 @@ local calls = redis.call('HGETALL', key('calls', client))
 for i = 1, #calls, 2 do
   local role, peer = role_and_peer(calls[i + 1])
   local state = redis.call('HGET', key('call', calls[i]), 'state')
-  for _, value in ipairs({calls[i], role, peer, state}) do legs[#legs + 1] = value end
+  -- Redis may have thrown the call away.
+  for _, value in ipairs(state and {calls[i], role, peer, state} or {}) do legs[#legs + 1] = value end
 end
 return {legs, held}

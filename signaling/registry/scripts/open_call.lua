@@ -25,5 +25,6 @@ if not is_chosen then redis.call('HSET', key('call', call_id), 'named_by', 'serv
 redis.call('HSET', key('calls', caller), call_id, 'caller ' .. callee)
 redis.call('HSET', key('calls', callee), call_id, 'callee ' .. caller)
 redis.call('ZADD', key('opened'), now, call_id)
+redis.call('ZREM', key('ended'), call_id)
 redis.call('ZADD', key('rings'), now + ring_ms, call_id)
 return {'opened', replaced}

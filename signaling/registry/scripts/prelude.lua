@@ -12,6 +12,8 @@
 --   skew            string  milliseconds from Redis' clock to the processes' time
 --   epoch           string  named anew after every loss of data
 --   format          string  the number of the format of all this, by whoever came first;  formats  hash  process -> the one it knows
+--   ended           zset  calls that ended lately by when, so that nobody who comes back revives them
+--   swept           string  the time of the last sweep;   quiet  string  until when sweeps end nothing
 --   arrivals:<a>    list  times of the last new connections, newest first
 -- Keys are made here, from the prefix: one primary holds them all, no cluster.
 local now = tonumber(ARGV[2])
@@ -32,6 +34,11 @@ local function role_and_peer(leg)
   return string.sub(leg, 1, space - 1), string.sub(leg, space + 1)
 end
 
+-- Connections are named "t", then when they came in hexadecimal, then at random; one of the first version is not.
+local function is_older(one, other)
+  return string.sub(one, 1, 1) == 't' and string.sub(other, 1, 1) == 't' and one < other
+end
+
 local function end_call(call_id)
   local call = redis.call('HMGET', key('call', call_id), 'caller', 'callee')
   for _, participant in ipairs(call) do
@@ -40,6 +47,7 @@ local function end_call(call_id)
   redis.call('DEL', key('call', call_id))
   redis.call('ZREM', key('opened'), call_id)
   redis.call('ZREM', key('rings'), call_id)
+  redis.call('ZADD', key('ended'), now, call_id)
   return call
 end
 

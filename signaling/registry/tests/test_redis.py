@@ -54,9 +54,9 @@ async def test_restore_brings_back_what_redis_lost(own_redis: Any, clock: Clock)
         await registry.open_call("another-call-of-it", "bob", "alice")
         legs = {name: await legs_of(registry, owner, name) for name, owner in (("alice", alice), ("bob", bob))}
         await lose_everything(process)
-        assert registry.has_lost_everything
-        assert await registry.restore("alice", alice, legs["alice"]) == Joined(legs["alice"], [])
-        assert await registry.restore("bob", bob, legs["bob"]) == Joined(legs["bob"], [])
+        assert registry.has_lost_data
+        assert (await registry.restore("alice", alice, legs["alice"])).joined == Joined(legs["alice"], [])
+        assert (await registry.restore("bob", bob, legs["bob"])).joined == Joined(legs["bob"], [])
         assert await registry.status() == Status(0, 2, 1, 1)
         clock.move(60)
         await registry.renew_lease(0)
@@ -70,9 +70,9 @@ async def test_restore_after_a_reconnect_brings_no_ended_call_back(process: Redi
     legs = await legs_of(registry, alice, "alice")
     await process.link.stop()
     await process.link.start(process)
-    assert not registry.has_lost_everything
+    assert not registry.has_lost_data
     await registry.advance(CALL, "bob", Action.CLOSE)
-    assert await registry.restore("alice", alice, legs) == Joined({}, [])
+    assert (await registry.restore("alice", alice, legs)).joined == Joined({}, [])
 
 
 async def test_restore_does_not_take_an_id_from_a_newer_connection(
@@ -83,7 +83,7 @@ async def test_restore_does_not_take_an_id_from_a_newer_connection(
     await other.registry.renew_lease(0)
     await other.registry.sweep()
     newer = await online(other.registry, "alice", 2)
-    assert await process.registry.restore("alice", alice, {}) is None
+    assert (await process.registry.restore("alice", alice, {})).joined is None
     assert await other.registry.join("alice", newer) is not None
 
 
@@ -96,7 +96,9 @@ async def test_restore_hands_over_what_was_held(process: RedisProcess, other: Re
     await other.registry.sweep()
     await other.registry.hold("alice", message("while away"))
     leg = Leg("bob", Role.CALLEE, State.RINGING)
-    assert await process.registry.restore("alice", alice, {CALL: leg}) == Joined({CALL: leg}, [message("while away")])
+    assert (await process.registry.restore("alice", alice, {CALL: leg})).joined == Joined(
+        {CALL: leg}, [message("while away")]
+    )
 
 
 async def test_scripts_are_loaded_again_after_a_flush(process: RedisProcess) -> None:
@@ -204,7 +206,7 @@ async def test_restore_long_after_the_start_brings_no_ended_call_back(
     await other.registry.renew_lease(0)
     assert len(await other.registry.sweep()) == 1
     assert not await process.registry.renew_lease(1)
-    assert await process.registry.restore("alice", alice, legs) == Joined({}, [])
+    assert (await process.registry.restore("alice", alice, legs)).joined == Joined({}, [])
 
 
 async def test_restore_without_the_peer_ends_the_call_in_time(own_redis: Any, clock: Clock) -> None:
