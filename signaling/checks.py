@@ -1,5 +1,6 @@
-"""System checks of settings that clients feel: timeouts, limits, refused origins, and whose address they count for."""
+"""System checks of settings that clients feel: timeouts, limits, origins, their addresses, and the way to Redis."""
 
+import ssl
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -7,6 +8,7 @@ from django.core import checks
 
 from signaling.admission.client_ip import needs_header
 from signaling.admission.origin_rules import example_of, refused_hosts
+from signaling.delivery.redis_url import RedisUrl
 from signaling.protocol.fields import MAX_FRAME_BYTES
 from signaling.protocol.limits import Timeouts
 
@@ -119,3 +121,23 @@ def check_client_address(**_: Any) -> list[checks.CheckMessage]:
             id="securecall.E004",
         )
     ]
+
+
+@checks.register("settings")
+def check_redis(**_: Any) -> list[checks.CheckMessage]:
+    """Refuse certificates of REDIS_URL that cannot be used, as every connect would fail."""
+    if not settings.REDIS_URL:
+        return []
+    try:
+        RedisUrl.parse(settings.REDIS_URL).tls_context()
+    except OSError as error:
+        reason = error.reason if isinstance(error, ssl.SSLError) else error.strerror
+        return [
+            checks.Error(
+                f"REDIS_URL names a certificate, a key or authorities that cannot be used: {reason}.",
+                hint="See that the files that ssl_ca_certs, ssl_certfile and ssl_keyfile name are there, and belong to "
+                "each other.",
+                id="signaling.E001",
+            )
+        ]
+    return []

@@ -1,13 +1,17 @@
-"""Redis: reachable, new enough, fast, keeping what it is given, and passing messages on."""
+"""Redis: reached as the server reaches it, new enough, fast, writable, keeping what it is given, passing messages on.
 
+Nothing is asked that the server does not ask: a user with no more rights than it needs is enough.
+"""
+
+import asyncio
 import secrets
 import statistics
 import time
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any, NamedTuple, Protocol
 
 from django.conf import settings
-from redis import Redis, RedisError
 
 from diagnostics.doctor.clock import Clock
 from diagnostics.doctor.finding import Finding, failed, ok, warning
@@ -15,8 +19,9 @@ from diagnostics.doctor.finding import Finding, failed, ok, warning
 SUBJECT = "redis"
 OLDEST = 6  # the first that speaks RESP3, over which commands and messages share a connection
 SLOW_MS = 5
-PINGS = 5
+QUESTIONS = 5
 FULL_SHARE = 0.8
+WRITE_AND_DELETE = "redis.call('SET', KEYS[1], 1, 'PX', 1000) redis.call('DEL', KEYS[1])"
 
 
 class Records(NamedTuple):
@@ -26,42 +31,74 @@ class Records(NamedTuple):
     format: int
 
 
-def examine(clocks: list[Clock], seconds: float, ours: Records) -> Iterator[Finding]:
-    """Ask Redis for all that the server asks; its clock is added to `clocks`. Each answer may take `seconds`."""
+class RefusedError(Exception):
+    """Redis, or the way to it, refused something; `str` says how."""
+
+
+class Server(Protocol):
+    """A connection to Redis, opened with the server's own settings; each step raises `RefusedError`."""
+
+    # What came on channels, oldest first.
+    came: list[bytes]
+
+    async def ask(self, *words: str) -> Any:
+        """Send a command and return its reply."""
+
+    async def subscribe(self, channel: str) -> None:
+        """Subscribe to a channel."""
+
+
+Connect = Callable[[], AbstractAsyncContextManager[Server]]
+
+
+def examine(clocks: list[Clock], seconds: float, ours: Records, connect: Connect) -> list[Finding]:
+    """Ask Redis for all that the server asks; its clock is added to `clocks`. All of it may take `seconds` twice."""
     if not settings.REDIS_URL:
-        yield ok(SUBJECT, "not configured: this is one process, which keeps calls in memory")
-        return
-    # The older protocol, so that an older Redis can say which it is.
-    client = Redis.from_url(
-        settings.REDIS_URL, protocol=2, socket_timeout=seconds, socket_connect_timeout=seconds, decode_responses=True
-    )
+        return [ok(SUBJECT, "not configured: this is one process, which keeps calls in memory")]
+    return asyncio.run(_examine(clocks, seconds, ours, connect))
+
+
+async def _examine(clocks: list[Clock], seconds: float, ours: Records, connect: Connect) -> list[Finding]:
+    findings: list[Finding] = []
     try:
-        with client:
-            yield from _examine(client, clocks, seconds, ours)
-    except RedisError as error:
-        yield failed(SUBJECT, f"cannot be used ({type(error).__name__}: {error}): check REDIS_URL, and that Redis runs")
+        async with asyncio.timeout(2 * seconds), connect() as server:
+            async for finding in _findings(server, clocks, ours):
+                findings.append(finding)  # noqa: PERF401  # what was found before an error counts
+    except (RefusedError, TimeoutError) as error:
+        words = str(error) or type(error).__name__
+        findings.append(
+            failed(SUBJECT, f"cannot be used ({words}): check REDIS_URL, and that Redis runs and is {OLDEST} or newer")
+        )
+    return findings
 
 
-def _examine(client: "Redis", clocks: list[Clock], seconds: float, ours: Records) -> Iterator[Finding]:
-    client.ping()
-    times = [_timed(client) for _ in range(PINGS)]
-    info: dict[str, Any] = client.info()
-    yield version(str(info.get("redis_version", "0")))
-    yield _speed(statistics.median(times))
-    yield from _role(info)
-    yield _memory(info)
-    yield from _formats(client, ours)
-    yield _round_trip(client, seconds)
-    begin = time.time()
-    whole, micro = client.time()
-    end = time.time()
-    clocks.append(Clock("Redis", whole + micro / 1e6 - (begin + end) / 2, end - begin))
+async def _findings(server: Server, clocks: list[Clock], ours: Records) -> AsyncIterator[Finding]:
+    about = {name.decode(): value for name, value in (await server.ask("HELLO", "3")).items()}
+    yield version(about["version"].decode())
+    yield _speed(statistics.median([await _timed(server) for _ in range(QUESTIONS)]))
+    amiss = list(_role(about["mode"].decode(), about["role"].decode()))
+    for finding in amiss:
+        yield finding
+    if not amiss:
+        yield await _writes(server, ours)
+    yield await _memory(server)
+    async for finding in _formats(server, ours):
+        yield finding
+    yield await _round_trip(server, ours)
+    clocks.append(await _clock(server))
 
 
-def _timed(client: "Redis") -> float:
+async def _timed(server: Server) -> float:
     begin = time.perf_counter()
-    client.ping()
+    await server.ask("TIME")
     return (time.perf_counter() - begin) * 1000
+
+
+async def _clock(server: Server) -> Clock:
+    begin = time.time()
+    whole, micro = await server.ask("TIME")
+    end = time.time()
+    return Clock("Redis", int(whole) + int(micro) / 1e6 - (begin + end) / 2, end - begin)
 
 
 def version(number: str) -> Finding:
@@ -80,15 +117,30 @@ def _speed(milliseconds: float) -> Finding:
     return ok(SUBJECT, f"answers in {milliseconds:.2f} ms")
 
 
-def _role(info: dict[str, Any]) -> Iterator[Finding]:
-    if info.get("cluster_enabled"):
+def _role(mode: str, role: str) -> Iterator[Finding]:
+    if mode == "cluster":
         yield failed(SUBJECT, "is a cluster, but a step on a call touches several keys: use a single primary")
-    if info.get("role") == "slave":
+    if mode == "sentinel":
+        yield failed(SUBJECT, "is a Sentinel: write redis+sentinel://host:26379/name/0 with the primary's name")
+    if role not in {"master", "sentinel"}:
         yield failed(SUBJECT, "is a replica, which takes no writes: let REDIS_URL lead to the primary")
 
 
-def _memory(info: dict[str, Any]) -> Finding:
-    policy, most, used = info.get("maxmemory_policy"), info.get("maxmemory", 0), info.get("used_memory", 0)
+async def _writes(server: Server, ours: Records) -> Finding:
+    try:
+        await server.ask("EVAL", WRITE_AND_DELETE, "1", f"{ours.prefix}:doctor")
+    except RefusedError as error:
+        return failed(SUBJECT, f"refuses what the server writes ({error}): docs/operations.md says what that means")
+    return ok(SUBJECT, "takes what the server writes")
+
+
+async def _memory(server: Server) -> Finding:
+    try:
+        text: bytes = await server.ask("INFO", "memory")
+    except RefusedError:
+        return ok(SUBJECT, "lets this user not look into its memory: see that maxmemory-policy is noeviction")
+    info = dict(line.split(":", 1) for line in text.decode().splitlines() if ":" in line)
+    policy, most, used = info.get("maxmemory_policy"), int(info.get("maxmemory", 0)), int(info.get("used_memory", 0))
     if policy != "noeviction":
         return warning(
             SUBJECT, f"throws calls away when its memory is full: set maxmemory-policy to noeviction (it is {policy})"
@@ -100,18 +152,18 @@ def _memory(info: dict[str, Any]) -> Finding:
     return ok(SUBJECT, "keeps what it is given (noeviction)")
 
 
-def _formats(client: "Redis", ours: Records) -> Iterator[Finding]:
+async def _formats(server: Server, ours: Records) -> AsyncIterator[Finding]:
     """Judge the format of the records, and those that the processes know."""
     prefix, number = ours
-    records: Any = client.get(f"{prefix}:format")
-    known: Any = client.hvals(f"{prefix}:formats")
-    if records not in {None, str(number)}:
+    records: bytes | None = await server.ask("GET", f"{prefix}:format")
+    known: dict[bytes, bytes] = await server.ask("HGETALL", f"{prefix}:formats")
+    if records is not None and records.decode() != str(number):
         yield failed(
             SUBJECT,
-            f"holds records of format {records}, which this version does not know (it knows {number}): run the version "
-            f"that wrote them, or stop every process and delete the keys that begin with {prefix}",
+            f"holds records of format {records.decode()}, which this version does not know (it knows {number}): run "
+            f"the version that wrote them, or stop every process and delete the keys that begin with {prefix}",
         )
-    others = sorted(set(known) - {str(number)})
+    others = sorted({value.decode() for value in known.values()} - {str(number)})
     if others:
         yield warning(
             SUBJECT,
@@ -120,14 +172,15 @@ def _formats(client: "Redis", ours: Records) -> Iterator[Finding]:
         )
 
 
-def _round_trip(client: "Redis", seconds: float) -> Finding:
-    channel, word = f"securecall:doctor:{secrets.token_hex(8)}", secrets.token_hex(8)
-    with client.pubsub() as listening:  # type: ignore[no-untyped-call]  # the library's types end here
-        listening.subscribe(channel)
-        confirmed = listening.get_message(timeout=seconds)
+async def _round_trip(server: Server, ours: Records) -> Finding:
+    channel, word = f"{ours.prefix}:doctor:{secrets.token_hex(8)}", secrets.token_hex(8)
+    try:
+        await server.subscribe(channel)
         begin = time.perf_counter()
-        client.publish(channel, word)
-        came = listening.get_message(timeout=seconds) if confirmed else None
-    if came is None or came["data"] != word:
-        return failed(SUBJECT, f"did not pass a published message on within {seconds:g} s: look into its log")
+        await server.ask("PUBLISH", channel, word)
+    except RefusedError as error:
+        return failed(SUBJECT, f"passes no messages on ({error}): docs/settings.md names the rights that are needed")
+    # What is published comes before the reply.
+    if server.came != [word.encode()]:
+        return failed(SUBJECT, "did not pass a published message on: look into its log")
     return ok(SUBJECT, f"passes a published message on in {(time.perf_counter() - begin) * 1000:.2f} ms")

@@ -13,7 +13,9 @@ from diagnostics.doctor.clock import Clock
 from diagnostics.doctor.confidential import without_secrets
 from diagnostics.doctor.finding import Finding
 from diagnostics.outcome import Outcome
+from securecall_site.examined import connect_as_the_server
 from signaling.delivery.events import FORMAT
+from signaling.tests.acl import user_of
 from tests.support.services import Coturn, RedisServer, redis_server
 
 SECONDS = 2
@@ -22,7 +24,7 @@ OURS = redis.Records("securecall-registry", FORMAT)
 
 def of_redis(settings: Settings, url: str) -> list[Finding]:
     settings.REDIS_URL = url
-    return list(redis.examine([], SECONDS, OURS))
+    return list(redis.examine([], SECONDS, OURS, connect_as_the_server))
 
 
 def amiss(findings: list[Finding]) -> list[Finding]:
@@ -39,7 +41,7 @@ def test_doctor_finds_a_good_redis_well(settings: Settings, redis_url: str) -> N
     settings.REDIS_URL = redis_url
     clocks: list[Clock] = []
 
-    findings = list(redis.examine(clocks, SECONDS, OURS))
+    findings = list(redis.examine(clocks, SECONDS, OURS, connect_as_the_server))
 
     # A busy machine may be slow, which is not what this is about.
     assert all("answers in" in finding.sentence for finding in amiss(findings))
@@ -76,25 +78,29 @@ def test_doctor_says_that_redis_is_away(settings: Settings, own_redis: RedisServ
     (finding,) = of_redis(settings, own_redis.url)
 
     assert finding.outcome is Outcome.FAILED
-    assert "Connection refused" in finding.sentence
-    assert finding.sentence.endswith("check REDIS_URL, and that Redis runs")
+    assert "ConnectionRefusedError" in finding.sentence
+    assert finding.sentence.endswith("check REDIS_URL, and that Redis runs and is 6 or newer")
 
 
 def test_doctor_says_that_redis_does_not_answer(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         settings.REDIS_URL = f"redis://127.0.0.1:{silent.getsockname()[1]}"
 
-        (finding,) = redis.examine([], 0.2, OURS)
+        (finding,) = redis.examine([], 0.2, OURS, connect_as_the_server)
 
     assert finding.outcome is Outcome.FAILED
     assert "TimeoutError" in finding.sentence
 
 
-def test_doctor_says_that_redis_refuses_the_password(settings: Settings, own_redis: RedisServer) -> None:
+def test_doctor_says_that_redis_refuses_the_password(
+    settings: Settings, own_redis: RedisServer, control: "redis_client.Redis"
+) -> None:
+    control.config_set("requirepass", "the-right-one")
+
     (finding,) = of_redis(settings, own_redis.url.replace("//", "//:a-wrong-password@"))
 
     assert finding.outcome is Outcome.FAILED
-    assert "AUTH" in finding.sentence
+    assert "WRONGPASS" in finding.sentence
     assert "a-wrong-password" not in finding.sentence
 
 
@@ -143,7 +149,25 @@ def test_doctor_says_that_redis_passes_no_messages_on(
     finding = of_redis(settings, own_redis.url.replace("//", "//mute:word@"))[-1]
 
     assert finding.outcome is Outcome.FAILED
-    assert "NoPermissionError" in finding.sentence
+    assert "passes no messages on (NOPERM " in finding.sentence
+
+
+def test_doctor_needs_no_more_rights_than_the_server(settings: Settings, redis_url: str) -> None:
+    with user_of(redis_url, "securecall") as url:
+        findings = of_redis(settings, url)
+
+    assert [found for found in amiss(findings) if "answers in" not in found.sentence] == []
+    assert any("lets this user not look into its memory" in found.sentence for found in findings)
+
+
+def test_doctor_says_that_redis_refuses_writes(
+    settings: Settings, own_redis: RedisServer, control: "redis_client.Redis"
+) -> None:
+    control.config_set("min-replicas-to-write", 1)
+
+    (finding,) = [found for found in of_redis(settings, own_redis.url) if found.outcome is Outcome.FAILED]
+
+    assert finding.sentence.startswith("refuses what the server writes (NOREPLICAS ")
 
 
 def test_doctor_allocates_on_every_turn_server(settings: Settings, coturn_server: Coturn) -> None:

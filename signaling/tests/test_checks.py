@@ -60,3 +60,12 @@ def test_checks_warn_of_a_queue_shorter_than_a_message(settings: Settings, limit
     settings.LIMITS = replace(settings.LIMITS, outbound_queue_bytes=limit)
 
     assert any("LIMIT_OUTBOUND_QUEUE_BYTES" in message for message in found()) is warns
+
+
+def test_checks_refuse_certificates_of_redis_that_are_not_there(settings: Settings) -> None:
+    settings.REDIS_URL = "rediss://redis.example.com?ssl_ca_certs=/nowhere/ca.crt"
+    (error,) = [one for one in run_checks() if one.id == "signaling.E001"]
+    assert error.is_serious()
+    assert error.msg.endswith("that cannot be used: No such file or directory.")
+    settings.REDIS_URL = "rediss://redis.example.com"
+    assert found() == []

@@ -14,6 +14,7 @@ from diagnostics.doctor import clock, configuration, database, machine, redis, r
 from diagnostics.doctor.confidential import without_secrets
 from diagnostics.doctor.finding import Finding
 from diagnostics.outcome import Outcome
+from securecall_site.examined import connect_as_the_server
 from signaling.delivery.events import FORMAT
 from signaling.registry.redis_leases import registry_prefix
 
@@ -59,7 +60,8 @@ def examine(seconds: float) -> Iterator[Finding]:
     yield from configuration.examine()
     yield from static_files.examine()
     yield from database.examine(clocks)
-    yield from redis.examine(clocks, seconds, redis.Records(registry_prefix(settings.REDIS_PREFIX), FORMAT))
+    records = redis.Records(registry_prefix(settings.REDIS_PREFIX), FORMAT)
+    yield from redis.examine(clocks, seconds, records, connect_as_the_server)
     yield from relay.examine(seconds)
     yield from clock.examine(clocks)
     yield from machine.examine()
