@@ -114,6 +114,37 @@ async def test_calls_survive_a_crash(processes: Processes, join: Join) -> None:
     await bob.reaches(alice, call_id)
 
 
+async def test_ringing_call_survives_a_crash_of_either_process(processes: Processes, join: Join) -> None:
+    here, there, last = (processes.start() for _ in range(3))
+    alice, bob = await join("alice", here), await join("bob", there)
+    call_id = await alice.rings(bob)
+    for word in ("1", "2"):
+        await alice.send("ICE_CANDIDATE", callId=call_id, candidate=word)
+        await bob.expects("ICE_CANDIDATE", callId=call_id, candidate=word)
+    # What the process had of it was read and proved, and is gone with it.
+    await bob.has_proved()
+    there.signal(signal.SIGKILL)
+    await asyncio.to_thread(there.wait)
+    await alice.send("ICE_CANDIDATE", callId=call_id, candidate="3")
+    bob = await join("bob", last, client_id=bob.id, registered=False)
+    registered = await bob.register(bob.id)
+    assert [call["callId"] for call in registered["calls"]] == [call_id]
+    incoming = await bob.expects("INCOMING_CALL", callId=call_id, callerId=alice.id, sdpOffer=OFFER)
+    assert incoming["iceServers"]
+    for word in ("1", "2", "3"):
+        await bob.expects("ICE_CANDIDATE", callId=call_id, candidate=word)
+    await bob.expects_nothing_else()
+
+    here.signal(signal.SIGKILL)
+    await asyncio.to_thread(here.wait)
+    alice = await join("alice", last, client_id=alice.id, registered=False)
+    registered = await alice.register(alice.id)
+    assert registered["calls"] == [{"callId": call_id, "peerId": bob.id, "role": "caller", "state": "ringing"}]
+    await bob.send("CALL_ACCEPT", callId=call_id, sdpAnswer=ANSWER)
+    await alice.expects("CALL_ACCEPTED", callId=call_id, sdpAnswer=ANSWER)
+    await alice.reaches(bob, call_id)
+
+
 # --- Redis goes away --------------------------------------------------------------------------------
 
 

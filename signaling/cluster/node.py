@@ -139,6 +139,7 @@ class Node:
     async def _sweep(self) -> None:
         self.minutes.note()
         await self.relay.proofs.ask(time.monotonic())
+        self.relay.copies.sweep()
         await self.relay.announce(await self.registry.sweep())
         # The sweep finds out what the registry has lost.
         await self.cluster.restore_if_due()

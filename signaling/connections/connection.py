@@ -7,12 +7,25 @@ from msgspec import UNSET, UnsetType
 
 from serving.contract import WebSocket
 from signaling.connections.handover import Handover
-from signaling.connections.legs import follow, registered
+from signaling.connections.legs import follow, registered, ringing_here
 from signaling.connections.mailbox import Inbox
+from signaling.connections.missing_rings import answer, spread
 from signaling.connections.proofs import Pongs
 from signaling.connections.relay import Relay
 from signaling.connections.states import LEAVING_STATES, TRANSITIONS, ConnectionEvent, ConnectionState
-from signaling.delivery.events import BATCH, DISCONNECT, MESSAGE, RELEASED, RETURNED, SUPERSEDE, Event, changing
+from signaling.delivery.events import (
+    BATCH,
+    COPIES,
+    DISCONNECT,
+    MESSAGE,
+    NO_RING,
+    RELEASED,
+    RETURNED,
+    RING_ASKED,
+    SUPERSEDE,
+    Event,
+    changing,
+)
 from signaling.protocol.calls import Leg, State
 from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, SUPERSEDED, Close, Hold
 from signaling.protocol.errors import ProtocolError, UnavailableError
@@ -81,6 +94,8 @@ class Connection:
                 self._write(event)
             else:
                 self._inbox.hold(event)
+                if "changes" in event:
+                    self._handover.note_ring(event["changes"][0])
         elif kind == BATCH:
             for part in event["events"]:
                 self.deliver(part)
@@ -156,6 +171,7 @@ class Connection:
             self._enter(ConnectionEvent.LEAVE)
             self._inbox.hold_first(self.outbound.unsent())
             self._inbox.hold_first(self.relay.proofs.take(self))
+            self._inbox.hold_first(self.relay.copies.take(self))
             self._leaving = asyncio.create_task(self._leave(hold=hold))
         if then is not None:
             self._leaving.add_done_callback(lambda _: self._close(then))
@@ -182,19 +198,43 @@ class Connection:
             self._handover.note_release()
         elif kind == RETURNED:
             self.relay.returns.answer_returned(event["event"], self)
+            self._handover.note_ring(event["event"].get("call", ""))
+        elif kind == NO_RING:
+            self._handover.note_ring(event["call"])
+        elif kind in (RING_ASKED, COPIES):
+            self._obey_about_copies(kind, event)
         else:
             self.relay.returns.return_unknown(event, self)
+
+    def _obey_about_copies(self, kind: str, event: Event) -> None:
+        if self._state is not ConnectionState.REGISTERED:
+            # Its calls and copies are not here yet, or no more.
+            self._inbox.hold(event)
+        elif kind == RING_ASKED:
+            answer(self, event)
+        else:
+            self.relay.copies.restore(self, event["copies"])
 
     def _deliver_inbox(self, held: Iterable[Event]) -> None:
         self._inbox.hold_first(held)
         if self._state is ConnectionState.REGISTERED:
-            for event in self._inbox.empty():
-                self.deliver(event)
+            self._deliver_all(self._inbox.empty())
+
+    def _deliver_all(self, events: list[Event]) -> None:
+        if any("candidates" in event for event in events):
+            events = spread(events, ringing_here(self.legs), self.relay.proofs.written(self))
+        for event in events:
+            self.deliver(event)
 
     def _write(self, event: Event) -> None:
         changes = event.get("changes")
         if changes is not None:
-            if changes[1] == RINGING and self.relay.proofs.is_repeated(self, changes[0]):
+            if "candidates" in event:
+                self._deliver_all([event])
+                return
+            if changes[1] != RINGING:
+                self.relay.copies.free(self, changes[0])
+            elif self.relay.proofs.is_repeated(self, changes[0]):
                 return
             follow(self.legs, *changes)
         # Before it is written: what makes a client too slow closes its connection, and goes to its next one.

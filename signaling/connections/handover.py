@@ -20,6 +20,7 @@ from collections.abc import Collection
 from functools import partial
 
 from signaling.connections.mailbox import Inbox
+from signaling.connections.missing_rings import MissingRings, without_ring
 from signaling.connections.relay import Relay
 from signaling.delivery.events import RELEASED, SUPERSEDE, Event, group_of
 from signaling.protocol.closing import Hold
@@ -37,7 +38,7 @@ SILENCES = 3
 class Handover:
     """Moves client IDs to one connection, `owner`, and away from it; `inbox` is the connection's."""
 
-    __slots__ = ("_client_id", "_inbox", "_owed_for", "_owner", "_relay", "_released")
+    __slots__ = ("_client_id", "_inbox", "_missing", "_owed_for", "_owner", "_relay", "_released")
 
     def __init__(self, relay: Relay, owner: Owner, inbox: Inbox) -> None:
         self._relay = relay
@@ -47,6 +48,8 @@ class Handover:
         self._client_id: str | None = None
         # Completed when the connection that has the claimed ID says that it released it.
         self._released: asyncio.Future[None] | None = None
+        # While `join` waits for rings.
+        self._missing: MissingRings | None = None
         # The client ID whose release waits for Redis.
         self._owed_for: str | None = None
 
@@ -57,6 +60,7 @@ class Handover:
         2. Join the group of the ID. It comes before 3, because between an emptied held queue and a group without a
            member a message would be held for a connection that does not ask again. What comes now waits in the inbox.
         3. Join the registry, which gives out the calls and what it held, in one atomic step.
+        4. Ask callers for the rings that are missing (`missing_rings`). What they answer is in the inbox.
 
         Raises `SupersededError` when a newer connection has the ID or waits for it. Whatever fails, the ID is given
         back (`leave`), and its calls are held.
@@ -66,10 +70,15 @@ class Handover:
             await self._claim(client_id)
             await self._relay.layer.group_add(group_of(client_id), self._owner.channel)
             joined = await self._relay.registry.join(client_id, self._owner)
+            if joined is not None and (calls := without_ring(joined.legs, [*joined.held, *self._inbox])):
+                self._missing = MissingRings(calls)
+                await self._missing.ask(self._relay, self._owner.channel, joined.legs)
         except BaseException:
             # Redis may have carried out what it could not answer.
             await self.leave(client_id, hold=Hold.FULL)
             raise
+        finally:
+            self._missing = None
         if joined is None:
             await self.leave(client_id, hold=Hold.FULL)
             raise SupersededError
@@ -104,6 +113,11 @@ class Handover:
         """Let `join` try again: the connection that had the claimed ID has released it."""
         if self._released is not None and not self._released.done():
             self._released.set_result(None)
+
+    def note_ring(self, call_id: str) -> None:
+        """Let `join` wait no longer for the ring of a call: it is here, or there is none."""
+        if self._missing is not None:
+            self._missing.note(call_id)
 
     async def _claim(self, client_id: str) -> None:
         """Claim `client_id` in the registry, waiting for the connection that has it.

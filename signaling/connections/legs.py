@@ -27,6 +27,11 @@ def ringing_here(legs: Mapping[str, Leg]) -> set[str]:
     return {call_id for call_id, leg in legs.items() if leg.state is State.RINGING and leg.role is Role.CALLEE}
 
 
+def rings_elsewhere(legs: Mapping[str, Leg]) -> set[str]:
+    """Return the IDs of the calls that the client has placed and that ring."""
+    return {call_id for call_id, leg in legs.items() if leg.state is State.RINGING and leg.role is Role.CALLER}
+
+
 def registered(client_id: str, legs: Mapping[str, Leg]) -> Registered:
     """Make the answer to a client that registers, with its calls, if any, and fresh credentials."""
     calls = [RegisteredCall(call_id, *leg) for call_id, leg in legs.items()]

@@ -4,7 +4,7 @@ What the inbox of a connection holds is younger than what the send queue could n
 registry held until the connection joined: both go in front of it. What is unproved was written before all of them.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 
 from signaling.delivery.events import Event, is_needed, size_of
 from signaling.protocol.calls import State
@@ -18,6 +18,9 @@ class Inbox:
 
     def __init__(self) -> None:
         self._events: list[Event] = []
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self._events)
 
     def hold(self, event: Event) -> None:
         """Add an event behind all others."""

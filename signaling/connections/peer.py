@@ -7,7 +7,7 @@ from functools import partial
 from serving.contract import Rest
 from signaling.connections.connection import Connection
 from signaling.delivery.events import Event, changing, relayed
-from signaling.protocol.calls import Leg, State
+from signaling.protocol.calls import Leg, Role, State
 from signaling.protocol.errors import CallNotFoundError, ProtocolError
 from signaling.protocol.server_messages import CallAccepted, CallEnded, CallMessage, CallRejected
 from signaling.telemetry.counters import counters
@@ -15,9 +15,12 @@ from signaling.telemetry.counters import counters
 
 def relay(connection: Connection, leg: Leg, message: CallMessage) -> None:
     """Relay a message that changes no call, or have it held; refuse it to its sender where neither is possible."""
-    outcome = connection.relay.post(leg.peer, relayed(message), connection.owner.channel)
+    event = relayed(message)
+    outcome = connection.relay.post(leg.peer, event, connection.owner.channel)
+    if leg.state is State.RINGING and leg.role is Role.CALLER:
+        connection.relay.copies.keep_candidate(connection, message.call_id, event["frame"])
     if outcome is not None:
-        outcome.add_done_callback(partial(_report, connection, message, connection.received_at))
+        outcome.add_done_callback(partial(_report, connection, message, event["frame"], connection.received_at))
     elif counters.hop.budget:
         counters.hop.observe(time.monotonic() - connection.received_at)
 
@@ -38,12 +41,15 @@ async def _see_through(connection: Connection, client_id: str, event: Event, out
     counters.hop.observe(time.monotonic() - connection.received_at)
 
 
-def _report(connection: Connection, message: CallMessage, received_at: float, outcome: "asyncio.Future[bool]") -> None:
+def _report(
+    connection: Connection, message: CallMessage, frame: str, received_at: float, outcome: "asyncio.Future[bool]"
+) -> None:
     """Count the hop of a message that arrived or is held, or refuse it to the client that sent it."""
     error = outcome.exception()
     if error is None and outcome.result():
         counters.hop.observe(time.monotonic() - received_at)
         return
     refusal = error if isinstance(error, ProtocolError) else CallNotFoundError()
+    connection.relay.copies.drop_candidate(connection, message.call_id, frame)
     # Such a message has the type of the request that it relays.
     connection.refuse(refusal, message.type, message.call_id)

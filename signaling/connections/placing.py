@@ -56,6 +56,7 @@ async def _place_later(connection: Connection, incoming: IncomingCall, *, is_cho
 async def _replace(connection: Connection, incoming: IncomingCall, callee: str, replaced: str) -> None:
     """Tell the callee of the end of the call that this one replaces, then ring."""
     connection.legs.pop(replaced, None)
+    connection.relay.copies.free(connection, replaced)
     await connection.relay.announce([Ended(replaced, EndReason.REPLACED, (callee,))])
     rest = _ring(connection, incoming, callee)
     if rest is not None:
@@ -66,6 +67,7 @@ def _ring(connection: Connection, incoming: IncomingCall, callee: str) -> Rest |
     incoming.ice_servers = counters.count_minted(ice_servers_for_call(callee))
     event = changing(incoming, incoming.call_id, State.RINGING, incoming.caller_id)
     outcome = connection.relay.post(callee, event, connection.owner.channel)
+    connection.relay.copies.keep_ring(connection, incoming.call_id, event["frame"])
     if outcome is not None:
         return _await_ring(connection, incoming.call_id, outcome)
     _count_ring(connection)
@@ -92,6 +94,7 @@ def _count_ring(connection: Connection) -> None:
 
 async def _close(connection: Connection, call_id: str) -> None:
     connection.legs.pop(call_id, None)
+    connection.relay.copies.free(connection, call_id)
     client_id = connection.client_id
     try:
         if client_id is not None:

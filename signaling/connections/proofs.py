@@ -143,6 +143,11 @@ class Proofs:
         calls = ringing_here(connection.legs)
         return [*(event for call_id, event in queue.ringing if call_id in calls), *queue.events]
 
+    def written(self, connection: Provable) -> list[Event]:
+        """Return what is kept of the events that were written to a connection; those of calls that ring are."""
+        queue = self._queues.get(connection)
+        return [] if queue is None else [*(event for _, event in queue.ringing), *queue.events]
+
     async def ask(self, now: float) -> None:
         """Write a ping to each connection with something unproved and no ping under way.
 

@@ -9,9 +9,10 @@ to another, and a burst is one command.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 
+from signaling.connections.copies import Copies
 from signaling.connections.proofs import Proofs, Room
 from signaling.connections.returns import Returns
 from signaling.delivery.events import Event, batched, changing, group_of
@@ -35,6 +36,7 @@ class Relay:
         self.layer = layer
         self.room = Room(unproved_bytes)
         self.proofs = Proofs(self.room)
+        self.copies = Copies(self.room)
         self.returns = Returns(layer, self.announce)
         # The calls that the registry is being asked to open.
         self.placing: set[str] = set()
@@ -54,14 +56,18 @@ class Relay:
             if self.layer.deliver_to_group(group_of(client_id), event):
                 return None
             outbox = self._outboxes[client_id] = []
-            task = asyncio.create_task(self._empty(client_id, outbox))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self.run(self._empty(client_id, outbox))
         # An event that another process relayed keeps its own.
         event.setdefault("sender", sender or self.returns.channel)
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         outbox.append((event, future))
         return future
+
+    def run(self, step: Coroutine[object, object, None]) -> None:
+        """Start a step for whose end nobody waits."""
+        task = asyncio.create_task(step)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def send(self, client_id: str, event: Event, sender: str = "") -> bool:
         """Deliver an event or have it held; returns False when the client is gone.

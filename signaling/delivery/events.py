@@ -22,6 +22,12 @@ RELEASED = "client.released"
 DISCONNECT = "client.disconnect"
 BATCH = "client.batch"
 RETURNED = "client.returned"
+# A callee's connection asks the caller's for a call that rings here and has no ring; `call` is its ID. The answer is a
+# ring with `candidates`, the frames of those that followed it, or NO_RING.
+RING_ASKED = "client.ring_asked"
+NO_RING = "client.no_ring"
+# A caller's connection hands its copies of what rings to the caller's next connection.
+COPIES = "client.copies"
 # In place of a state, for a call that ended.
 GONE = ""
 
@@ -49,13 +55,18 @@ def changing(message: ServerMessage, call_id: str, state: State | None, peer: st
 
 def size_of(event: Event) -> int:
     """Return the number of bytes of an event's frame, which count while it is held."""
-    frame: str = event["frame"]
+    size = bytes_of(event["frame"])
+    return size + sum(map(bytes_of, event["candidates"])) if "candidates" in event else size
+
+
+def bytes_of(frame: str) -> int:
+    """Return the number of bytes of a frame."""
     return len(frame) if frame.isascii() else len(frame.encode())
 
 
 def is_needed(event: Event) -> bool:
-    """Return whether an event changes a call's state, so that it is held even if the held queue is full.
+    """Return whether an event is held even if the held queue is full: a change of a call, and a caller's copies.
 
     The open calls bound the number of these; candidates are what fills a queue.
     """
-    return "changes" in event
+    return "changes" in event or "copies" in event

@@ -79,9 +79,9 @@ def call_of(event: Event) -> str:
 
 def _notice_of(event: Event) -> Notice:
     if event["type"] != MESSAGE:
-        # Of another version: its receiver returns it to its sender.
+        # It is for the connection; or of another version, and its receiver returns it to its sender.
         return Notice(event, "", None)
-    if is_needed(event):
+    if "changes" in event:
         call_id, state, _ = event["changes"]
         return Notice(event, call_id, state)
     _, named = named_in(event["frame"])

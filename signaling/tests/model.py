@@ -31,6 +31,8 @@ class Client:
     waiting: list[Message] = field(default_factory=list)
     # What its connection was told of calls that ring here: they ring again on the next one.
     rang: list[Message] = field(default_factory=list)
+    # How many places the copies of what it rings elsewhere take while it is held.
+    copies: int = 0
 
 
 @dataclass
@@ -81,7 +83,7 @@ class Model:
     def register(self, client_id: str) -> list[Message]:
         """Be online, from here on; what waited comes after the answer, in order."""
         before = self.clients.get(client_id, Client())
-        waiting = [*self.still_ringing(client_id, before.rang), *before.waiting]
+        waiting = [*self.handed_over(client_id), *before.waiting]
         self.clients[client_id] = Client()
         worth = [one for place, one in enumerate(waiting) if not self.is_pointless(one, waiting[place + 1 :])]
         for message in worth:
@@ -92,6 +94,18 @@ class Model:
         """Pick those of messages to a client that are about a call that rings there."""
         calls = {call_id for call_id, call in self.calls.items() if (call.callee, call.state) == (client_id, RINGING)}
         return [one for one in messages if one[1]["callId"] in calls]
+
+    def handed_over(self, client_id: str) -> list[Message]:
+        """Pick what a connection hands over: what rings, beside one place for the copies of what it rings elsewhere."""
+        client = self.clients.get(client_id, Client())
+        waiting = self.still_ringing(client_id, client.rang)
+        while len(waiting) + self.copies_of(client_id) > HELD_MESSAGES:
+            waiting.remove(next(one for one in waiting if one[0] == "ICE_CANDIDATE"))
+        return waiting
+
+    def copies_of(self, client_id: str) -> int:
+        """Count the places that a caller's copies take."""
+        return int(any((call.caller, call.state) == (client_id, RINGING) for call in self.calls.values()))
 
     def note_ring(self, client_id: str, message: Message) -> None:
         """Note what a connection is told of a call that rings, as far as there is room; what rings always is."""
@@ -130,7 +144,8 @@ class Model:
         if self.calls_of(client_id):
             client = self.clients[client_id]
             client.leaves_at = self.now + self.timeouts.seconds_of(hold)
-            client.waiting, client.rang = self.still_ringing(client_id, client.rang), []
+            client.waiting, client.rang = self.handed_over(client_id), []
+            client.copies = self.copies_of(client_id)
         else:
             del self.clients[client_id]
 
@@ -203,7 +218,8 @@ class Model:
         if call_id not in self.calls_of(client_id):
             return error("CALL_NOT_FOUND", "ICE_CANDIDATE", call_id)
         peer = self.calls[call_id].peer_of(client_id)
-        if not self.is_online(peer) and len(self.clients[peer].waiting) >= HELD_MESSAGES:
+        away = self.clients[peer]
+        if not self.is_online(peer) and len(away.waiting) + away.copies >= HELD_MESSAGES:
             return error("RATE_LIMITED", "ICE_CANDIDATE", call_id)
         self.tell(peer, ("ICE_CANDIDATE", {"callId": call_id, "candidate": candidate}))
         return []

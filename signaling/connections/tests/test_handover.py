@@ -81,9 +81,10 @@ async def until_asked(side: Side) -> None:
 
 
 async def test_join_gives_what_was_held_and_holds_what_comes(relay: Relay) -> None:
-    first, second = await new_side(relay), await new_side(relay)
+    first, second, carol = [await new_side(relay) for _ in range(3)]
     await first.handover.join("bob")
-    await relay.registry.open_call("call-of-this-test", "bob", "bob")
+    await carol.handover.join("carol")
+    await relay.registry.open_call("call-of-this-test", "bob", "carol")
     await first.handover.leave("bob", hold=Hold.FULL)
     await relay.send("bob", message("held"))
     joined = await second.handover.join("bob")

@@ -53,7 +53,8 @@ def test_late_events_say_what_is_so() -> None:
 
 def test_events_about_no_call_are_left_alone() -> None:
     of_another_version = {"type": "client.message in format 7", "frame": trickled["frame"]}
-    events = [message("no JSON"), of_another_version]
+    copies = {"type": "client.copies", "frame": "", "copies": {"one": ["ring"]}}
+    events = [message("no JSON"), of_another_version, copies]
     assert to_hand_over(events, {}) == late(events, {}) == events
 
 

@@ -65,6 +65,26 @@ async def test_hold_waits_between_claim_and_join(registry: Registry) -> None:
     assert joined == Joined({}, [message("early")])
 
 
+async def test_copies_of_a_caller_are_held_beyond_the_bounds(registry: Registry) -> None:
+    alice, _ = await call(registry)
+    copies = {"type": "client.copies", "frame": "", "copies": {CALL: ["ring", "candidate"]}}
+    await registry.release("alice", alice, [copies, *[candidate(CALL)] * HELD_MESSAGES], hold=Hold.FULL)
+    owner = owner_of("alice", 2)
+    await registry.claim("alice", owner)
+    joined = await registry.join("alice", owner)
+    assert joined is not None
+    assert (len(joined.held), joined.held[0]) == (HELD_MESSAGES, copies)
+
+
+async def test_candidates_beside_a_ring_count(registry: Registry) -> None:
+    _, bob = await call(registry)
+    await registry.release("bob", bob, [], hold=Hold.FULL)
+    ring = changed(CALL, "ringing") | {"candidates": ["x" * (HELD_BYTES // 2), "x" * (HELD_BYTES // 2)]}
+    assert await registry.hold("bob", ring)
+    with pytest.raises(RateLimitedError):
+        await registry.hold("bob", message("x"))
+
+
 async def test_hold_refuses_more_messages_than_may_wait(registry: Registry) -> None:
     alice, _ = await call(registry)
     await registry.release("alice", alice, [], hold=Hold.FULL)
