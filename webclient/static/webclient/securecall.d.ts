@@ -201,6 +201,8 @@ export type ErrorCode =
   | "invalid-call"
   /** The browser could not be made to send or receive: description, tracks or codecs. */
   | "media"
+  /** The peer's app sent an ICE candidate in a form that cannot be read; it is left out. Told once in a call. */
+  | "unreadable-candidate"
   /** A relay (TURN server) refused the credentials. */
   | "relay-refused"
   /** This browser refuses the address of a STUN or TURN server, which is left out; told once for each address. */

@@ -33,6 +33,7 @@
 import { base64url } from "./securecall/bytes.js";
 import { Call, peerEnded } from "./securecall/call.js";
 import { Connection } from "./securecall/connection.js";
+import { readDescription } from "./securecall/description.js";
 import { ERROR_SENTENCES, NO_CALL_TO_SEND_IN, SecureCallError } from "./securecall/errors.js";
 import { IceServers } from "./securecall/ice-servers.js";
 import { isCallId, isClientId } from "./securecall/ids.js";
@@ -367,11 +368,12 @@ export class SecureCall extends EventTarget {
 
   /** @param {any} payload of INCOMING_CALL */
   #incoming(payload) {
-    const { callId, callerId: peerId, sdpOffer } = payload;
-    if (!isCallId(callId) || !isClientId(peerId) || typeof sdpOffer !== "string") {
+    const { callId, callerId: peerId } = payload;
+    if (!isCallId(callId) || !isClientId(peerId) || typeof payload.sdpOffer !== "string") {
       this.#tell("error", new SecureCallError("invalid-call", ERROR_SENTENCES["invalid-call"]));
       return;
     }
+    const incoming = { ...payload, sdpOffer: readDescription(payload.sdpOffer) };
     const known = this.#past.get(callId);
     // Placed again, because its caller did not know whether the server still had it.
     if (known && !known.isOver) {
@@ -382,12 +384,12 @@ export class SecureCall extends EventTarget {
     const isSamePeer = call?.peerId === peerId;
     // One that is over here rings because the server was not told so yet.
     if (known) this.#connection.post("CALL_REJECT", { callId }, callId);
-    else if (!call) this.#begin(new Call(this.#surroundings, peerId, callId, payload));
-    else if (isSamePeer && call.status.state === "calling") this.#meet(call, payload);
+    else if (!call) this.#begin(new Call(this.#surroundings, peerId, callId, incoming));
+    else if (isSamePeer && call.status.state === "calling") this.#meet(call, incoming);
     else if (isSamePeer && call.status.state === "reconnecting") {
       // Whoever calls anew has lost the old call.
       call.finish("peer-disconnected", "peer", { say: true });
-      this.#begin(new Call(this.#surroundings, peerId, callId, payload));
+      this.#begin(new Call(this.#surroundings, peerId, callId, incoming));
     } else {
       this.#rejectBusy(callId);
       this.#tell("missedcall", { callId, peerId, at: Date.now() });

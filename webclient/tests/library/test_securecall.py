@@ -1,6 +1,7 @@
 """The library in two browsers: what the demo page does not show of it."""
 
 import asyncio
+import json
 import secrets
 
 import pytest
@@ -117,7 +118,7 @@ async def test_call_without_media_carries_data(open_client: OpenClient) -> None:
 async def test_candidates_that_come_before_the_answer_are_kept(
     open_client: OpenClient, library_server: RunningServer
 ) -> None:
-    """aiortc as a callee that sends its candidates first, which the protocol allows."""
+    """aiortc as a callee that sends its candidates first, which the protocol allows, and its answer as JSON text."""
     alice = await open_client("alice")
     async with Person(library_server.ws_url, f"early-{secrets.token_hex(3)}") as bob:
         await bob.registers()
@@ -134,6 +135,7 @@ async def test_candidates_that_come_before_the_answer_are_kept(
                 await bob.send("ICE_CANDIDATE", callId=incoming["callId"], candidate=candidate[2:].strip())
             # As `onicecandidate` says that these were all.
             await bob.send("ICE_CANDIDATE", callId=incoming["callId"], candidate=None)
+            answer = json.dumps({"type": "answer", "sdp": answer})
             await bob.send("CALL_ACCEPT", callId=incoming["callId"], sdpAnswer=answer)
             await alice.expects("call", state="connecting")
             # Known from signaling, not found out by the other's connectivity checks ("prflx").

@@ -14,12 +14,14 @@
  * @typedef {import("./timers.js").Timers} Timers
  */
 
+import { candidateInit, readCandidate } from "./candidates.js";
 import {
   IDENTITY_ATTRIBUTE, NEGOTIATES_ATTRIBUTE, attributeValues, fingerprintsIn, linesWithTransport, offersData,
-  offersToSend, readCandidate, restartsIce, signedText, withAttributes,
+  offersToSend, readDescription, restartsIce, signedText, withAttributes,
 } from "./description.js";
-import { ERROR_SENTENCES, NO_CALL_TO_SEND_IN, SecureCallError } from "./errors.js";
+import { ERROR_SENTENCES, NO_CALL_TO_SEND_IN, SecureCallError, unreadable } from "./errors.js";
 import { pathIn } from "./path.js";
+import { readSdp } from "./sdp.js";
 import { CALL_SENTENCES, END_SENTENCES, VERIFICATION_SENTENCES } from "./sentences.js";
 import { LONGEST_MS, bounded } from "./timers.js";
 
@@ -78,12 +80,15 @@ export class Call {
   /** Settled when the call is over: what a closed peer connection was asked for is never answered. */
   #over;
   #end = () => {};
-  /** @type {RTCIceCandidateInit[]} candidates that came before the description that they belong to */
+  /** @type {import("./candidates.js").Candidate[]} candidates that came before the description that they belong to */
   #early = [];
   #isDescribed = false;
   /** @type {string | null} */
   #peerFingerprints = null;
   #peerNegotiates = false;
+  /** Whether the peer has told the end of its own candidates. */
+  #peerTellsEnd = false;
+  #isCandidateUnread = false;
   /** @type {string[]} */
   #attributes = [];
   /** @type {RTCIceCandidate[]} what has been gathered so far */
@@ -228,28 +233,35 @@ export class Call {
       if (this.status.state !== "calling" || !this.rtc) return;
       this.#clear("ring");
       this.#clear("find");
-      await this.#verify(sdpAnswer);
+      const sdp = readDescription(sdpAnswer);
+      await this.#verify(sdp);
       if (this.isOver) return;
       this.#change("connecting");
       this.#after("connect", CONNECT_MS, () => this.#noPath());
       // For the next ICE restart: see `#configure`.
       this.#surroundings.iceServers.use(iceServers);
-      await this.rtc.setRemoteDescription({ type: "answer", sdp: sdpAnswer });
-      this.#describedBy(sdpAnswer);
+      await this.rtc.setRemoteDescription({ type: "answer", sdp });
+      this.#describedBy(sdp);
       // A client that could not take them while it rang, because it has no queue, has them now.
       if (!this.#peerNegotiates) this.#candidates.filter(isOfFirstLine).forEach((it) => this.#postCandidate(it.candidate));
       this.#postHeld(this.rtc);
+      this.#postEnd(this.rtc);
       await this.#settle(this.rtc);
     });
   }
 
-  /** @param {any} candidate */
-  candidate(candidate) {
+  /** @param {any} given */
+  candidate(given) {
     this.#step(async () => {
-      const init = readCandidate(candidate);
-      if (init.description) await this.#negotiated(init.description);
-      else if (this.#isDescribed) await this.#add(init);
-      else this.#early.push(init);
+      if (given?.description) {
+        await this.#negotiated(given.description);
+        return;
+      }
+      const candidate = readCandidate(given);
+      if (!candidate) this.#noteUnread();
+      else if (this.#isDescribed) await this.#add(candidate);
+      else this.#early.push(candidate);
+      if (candidate?.line === "") this.#peerTellsEnd = true;
     });
   }
 
@@ -505,7 +517,8 @@ export class Call {
     }
     // What is gathered before the description is sent goes with it.
     if (!this.#isPlaced || candidate?.candidate === "") return;
-    if (candidate === null || isOfFirstLine(candidate)) this.#postCandidate(candidate?.candidate ?? "");
+    if (candidate === null) this.#postEnd(this.rtc);
+    else if (isOfFirstLine(candidate)) this.#postCandidate(candidate.candidate);
     else {
       this.#held.push(candidate);
       if (this.rtc?.signalingState === "stable") this.#postHeld(this.rtc);
@@ -530,7 +543,17 @@ export class Call {
   /** @param {RTCPeerConnection} rtc whose description was just sent */
   #placed(rtc) {
     this.#isPlaced = true;
-    if (rtc.iceGatheringState === "complete") this.#postCandidate("");
+    this.#postEnd(rtc);
+  }
+
+  /**
+   * Tell the end of the candidates to a peer that takes it: native SDKs read every string as a candidate, and throw.
+   *
+   * @param {RTCPeerConnection | null} rtc
+   */
+  #postEnd(rtc) {
+    const isTaken = this.#peerNegotiates || this.#peerTellsEnd;
+    if (isTaken && rtc?.iceGatheringState === "complete") this.#postCandidate("");
   }
 
   /** @param {unknown} candidate a line, `""` for the end of them, or an `RTCIceCandidateInit` */
@@ -538,13 +561,19 @@ export class Call {
     this.#post("ICE_CANDIDATE", { callId: this.callId, candidate });
   }
 
-  /** @param {RTCIceCandidateInit} init */
-  async #add(init) {
+  /** @param {import("./candidates.js").Candidate} candidate */
+  async #add(candidate) {
     try {
-      await this.rtc?.addIceCandidate(init);
+      await this.rtc?.addIceCandidate(candidateInit(candidate, readSdp(this.rtc.remoteDescription?.sdp ?? "")));
     } catch {
       // One that the browser does not understand, or of an offer that gave way; others are on their way.
     }
+  }
+
+  #noteUnread() {
+    if (this.#isCandidateUnread) return;
+    this.#isCandidateUnread = true;
+    this.#fault("unreadable-candidate", unreadable(this.peerId), "ICE_CANDIDATE");
   }
 
   /** @param {RTCPeerConnectionIceErrorEvent} event */

@@ -1,16 +1,19 @@
 /**
- * Reading and writing session descriptions (RFC 8866), line by line, and candidates.
+ * What a call reads in session descriptions, and what it adds to them.
  *
  * @typedef {import("./call.js").Call} Call
  */
 
 import { isCallId, isClientId } from "./ids.js";
+import { readSdp, sectionsOf } from "./sdp.js";
 
 export const IDENTITY_ATTRIBUTE = "a=x-securecall-identity:";
 export const NEGOTIATES_ATTRIBUTE = "a=x-securecall:negotiates";
 
-// RFC 8122, as browsers write it.
-const FINGERPRINT = /^[a-z0-9-]+ [0-9A-F]{2}(:[0-9A-F]{2})+$/;
+// RFC 8122, as browsers write it, and as Asterisk does: `SHA-256`.
+const FINGERPRINT = /^[A-Za-z0-9-]+ [0-9A-F]{2}(:[0-9A-F]{2})+$/;
+// However often JSON text was made of JSON text.
+const DEEPEST = 4;
 
 /**
  * @param {string} sdp
@@ -62,8 +65,8 @@ export function signedText(call, role, sdp) {
  * @param {RTCSessionDescription | null} current what the peer described before
  */
 export function restartsIce(sdp, current) {
-  const [fragment] = attributeValues(sdp, "a=ice-ufrag:");
-  return fragment !== attributeValues(current?.sdp ?? "", "a=ice-ufrag:")[0];
+  const [now, before] = [sdp, current?.sdp ?? ""].map((text) => readSdp(text).media.find(({ ufrag }) => ufrag)?.ufrag);
+  return now !== before;
 }
 
 /**
@@ -76,45 +79,19 @@ export function withAttributes(sdp, lines) {
 }
 
 /**
- * What one m-line and the attributes below it say.
- *
- * @typedef {object} MediaDescription
- * @property {string} kind "audio", "video" or "application", mostly
- * @property {string | undefined} mid
- * @property {boolean} isRejected
- * @property {string} direction seen from whoever wrote it
- */
-
-/** @param {string} sdp @returns {MediaDescription[]} */
-function mediaDescriptions(sdp) {
-  const [session, ...sections] = sectionsOf(sdp).map((lines) => lines.map((line) => line.trimEnd()));
-  return sections.map((lines) => {
-    const [kind, port] = lines[0].slice("m=".length).split(" ");
-    return {
-      kind,
-      mid: valueIn(lines, "a=mid:"),
-      // RFC 9143, section 6: with a=bundle-only, port 0 offers what has no transport of its own. Firefox writes it.
-      isRejected: Number.parseInt(port, 10) === 0 && !lines.includes("a=bundle-only"),
-      // RFC 8866, section 6.7: what the session says holds where an m-line says nothing.
-      direction: (lines.findLast(isDirection) ?? session.findLast(isDirection) ?? "a=sendrecv").slice("a=".length),
-    };
-  });
-}
-
-/**
  * Whether a description offers to send this kind of media.
  *
  * @param {string} sdp
  * @param {"audio" | "video"} kind
  */
 export function offersToSend(sdp, kind) {
-  const offered = mediaDescriptions(sdp).filter((media) => media.kind === kind && !media.isRejected);
+  const offered = readSdp(sdp).media.filter((media) => media.kind === kind && !media.isRejected);
   return offered.some(({ direction }) => direction === "sendrecv" || direction === "sendonly");
 }
 
 /** @param {string} sdp */
 export function offersData(sdp) {
-  return mediaDescriptions(sdp).some(({ kind, isRejected }) => kind === "application" && !isRejected);
+  return readSdp(sdp).media.some(({ kind, isRejected }) => kind === "application" && !isRejected);
 }
 
 /**
@@ -124,57 +101,36 @@ export function offersData(sdp) {
  * @returns {number[]} their places, from 0
  */
 export function linesWithTransport(sdp) {
-  const [session] = sectionsOf(sdp);
-  const groups = session.map((line) => line.trimEnd().split(" ")).filter(([name]) => name === "a=group:BUNDLE");
+  const { media, bundles } = readSdp(sdp);
   // RFC 9143, section 7.3: the first of a group is the one whose transport the others share.
-  const bundled = groups.flatMap(([, , ...others]) => others);
-  const media = mediaDescriptions(sdp);
+  const bundled = bundles.flatMap(([, ...others]) => others);
   return [...media.keys()].filter((at) => !media[at].isRejected && !bundled.includes(media[at].mid ?? ""));
 }
 
 /**
- * @param {string} sdp
- * @returns {string[][]} the session's lines, then those of each m-line
- */
-function sectionsOf(sdp) {
-  /** @type {string[][]} */
-  const sections = [[]];
-  for (const line of sdp.split(/\r?\n/)) {
-    if (line.startsWith("m=")) sections.push([]);
-    if (line) sections.at(-1)?.push(line);
-  }
-  return sections;
-}
-
-/**
- * @param {string[]} lines
- * @param {string} start
- */
-function valueIn(lines, start) {
-  return lines.find((line) => line.startsWith(start))?.slice(start.length);
-}
-
-/** @param {string} line */
-function isDirection(line) {
-  return ["a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"].includes(line);
-}
-
-/**
- * A candidate as it came: a line, JSON text of an `RTCIceCandidateInit`, such an object, or null for the end of them.
+ * Read a description as it came: SDP, JSON text of an `RTCSessionDescription`, such an object, or one with that in it.
  *
- * @param {any} candidate
- * @returns {RTCIceCandidateInit & {description?: {type: string, sdp: string, id: number}}}
+ * @param {unknown} given
+ * @returns {string} SDP with CRLF after every line, as all browsers take it; what cannot be read is for the browser to refuse
  */
-export function readCandidate(candidate) {
-  if (candidate === null) return { candidate: "", sdpMLineIndex: 0 };
-  if (typeof candidate === "object") return candidate;
-  if (candidate.startsWith("{")) {
-    try {
-      return JSON.parse(candidate);
-    } catch {
-      // Then it is no candidate, and the browser says so.
-    }
+export function readDescription(given) {
+  const text = sdpIn(given, 0) ?? String(given);
+  return sectionsOf(text.trimStart()).flat().map((line) => `${line}\r\n`).join("");
+}
+
+/**
+ * @param {any} given
+ * @param {number} depth
+ * @returns {string | null}
+ */
+function sdpIn(given, depth) {
+  if (depth > DEEPEST) return null;
+  if (typeof given === "object" && given) return sdpIn(given.sdp ?? given.description ?? null, depth + 1);
+  if (typeof given !== "string") return null;
+  if (!/^\s*[{"]/.test(given)) return given;
+  try {
+    return sdpIn(JSON.parse(given), depth + 1);
+  } catch {
+    return null;
   }
-  // Without more, it belongs to the first m-line, with which nearly everybody bundles the others.
-  return { candidate: candidate.replace(/^a=/, ""), sdpMLineIndex: 0 };
 }

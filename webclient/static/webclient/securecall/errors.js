@@ -22,6 +22,11 @@ export const ERROR_SENTENCES = {
 
 export const NO_CALL_TO_SEND_IN = "There is no call to send this in.";
 
+/** @param {string} peer */
+export function unreadable(peer) {
+  return `${peer}'s app sent an ICE candidate in a form that cannot be read, so it was left out; the call goes on with others.`;
+}
+
 export class SecureCallError extends Error {
   /**
    * @param {ErrorCode} code

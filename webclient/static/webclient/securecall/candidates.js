@@ -1,0 +1,132 @@
+/**
+ * Candidates in the shapes that browsers and native SDKs write, read into the one that browsers take.
+ *
+ * @typedef {import("./sdp.js").SessionDescription} SessionDescription
+ *
+ * @typedef {object} Candidate
+ * @property {string} line what follows `candidate:`, in one form; "" for the end of them
+ * @property {string | undefined} mid
+ * @property {number | undefined} at the place of its m-line
+ * @property {string | undefined} ufrag
+ */
+
+// However often JSON text was made of JSON text, or an object was put into another.
+const DEEPEST = 4;
+// What each field is called: by the W3C; by libwebrtc's SDKs, as gson, Swift's and Dart's encoders write it; by the
+// AppRTC demo and aiortc; by libdatachannel; by C#, whose names begin in upper case. Read without case and underscores.
+const LINE_NAMES = ["candidate", "sdp", "icecandidate", "ice", "content"];
+const MID_NAMES = ["sdpmid", "mid", "id"];
+const PLACE_NAMES = ["sdpmlineindex", "label", "mlineindex"];
+const UFRAG_NAMES = ["usernamefragment", "ufrag"];
+const ENDS = ["", "end-of-candidates"];
+
+/**
+ * Read a candidate as it came: a line with or without its prefix, JSON text, or an object, also with another one in it.
+ *
+ * @param {unknown} given
+ * @returns {Candidate | null} null: it cannot be read
+ */
+export function readCandidate(given) {
+  return read(given, 0);
+}
+
+/**
+ * @param {unknown} given
+ * @param {number} depth
+ * @returns {Candidate | null}
+ */
+function read(given, depth) {
+  if (given === null) return candidateOf("");
+  if (depth > DEEPEST) return null;
+  if (typeof given === "string") return readText(given.trim(), depth);
+  return typeof given === "object" && given ? readObject(given, depth) : null;
+}
+
+/**
+ * @param {string} text
+ * @param {number} depth
+ */
+function readText(text, depth) {
+  if (/^[{"]|^null$/.test(text)) {
+    try {
+      return read(JSON.parse(text), depth + 1);
+    } catch {
+      return null;
+    }
+  }
+  const words = withoutPrefix(withoutPrefix(text, "a="), "candidate:").split(/\s+/);
+  if (ENDS.includes(words.join(" "))) return candidateOf("");
+  return isCandidate(words) ? candidateOf(words.join(" ")) : null;
+}
+
+/**
+ * @param {object} given
+ * @param {number} depth
+ */
+function readObject(given, depth) {
+  const fields = new Map(Object.entries(given).map(([name, value]) => [name.replace(/[_-]/g, "").toLowerCase(), value]));
+  /** @param {string[]} names */
+  const first = (names) => names.map((name) => fields.get(name)).find((value) => value !== undefined);
+  const line = first(LINE_NAMES);
+  // Janus and some others tell of the end so.
+  const isEnd = fields.get("completed") === true || fields.get("type") === "end-of-candidates";
+  const found = line === undefined ? (isEnd ? candidateOf("") : null) : read(line, depth + 1);
+  return found && {
+    line: found.line,
+    mid: found.mid ?? textOf(first(MID_NAMES)),
+    at: found.at ?? numberOf(first(PLACE_NAMES)),
+    ufrag: found.ufrag ?? textOf(first(UFRAG_NAMES)),
+  };
+}
+
+/**
+ * Say for the browser to which m-line a candidate belongs.
+ *
+ * @param {Candidate} candidate
+ * @param {SessionDescription} description of whom it is from
+ * @returns {RTCIceCandidateInit}
+ */
+export function candidateInit({ line, mid, at, ufrag }, { media }) {
+  const words = line.split(" ");
+  const written = ufrag ?? (words.includes("ufrag") ? words[words.indexOf("ufrag") + 1] : undefined);
+  const init = { candidate: line && `candidate:${line}`, ...(ufrag && { usernameFragment: ufrag }) };
+  // The mid says most, unless it is from another description, as when the app before us renamed them.
+  if (mid !== undefined && media.some((it) => it.mid === mid)) return { ...init, sdpMid: mid };
+  if (at !== undefined && at < media.length) return { ...init, sdpMLineIndex: at };
+  // Neither: the first of those that have its ufrag, or the first, with which nearly everybody bundles the others.
+  const place = media.findIndex((it) => written !== undefined && it.ufrag === written);
+  return { ...init, sdpMLineIndex: Math.max(place, 0) };
+}
+
+/** @param {string} line @returns {Candidate} */
+function candidateOf(line) {
+  return { line, mid: undefined, at: undefined, ufrag: undefined };
+}
+
+/**
+ * RFC 8839, section 5.1: foundation, component, transport, priority, address, port, `typ` and a type.
+ *
+ * @param {string[]} words
+ */
+function isCandidate([, component, , priority, , port, typ, type]) {
+  return [component, priority, port].every((word) => Number.isInteger(Number(word ?? "-"))) && typ === "typ" && Boolean(type);
+}
+
+/**
+ * @param {string} text
+ * @param {string} prefix
+ */
+function withoutPrefix(text, prefix) {
+  return text.toLowerCase().startsWith(prefix) ? text.slice(prefix.length).trimStart() : text;
+}
+
+/** @param {unknown} value */
+function textOf(value) {
+  return (typeof value === "string" && value) || typeof value === "number" ? String(value) : undefined;
+}
+
+/** @param {unknown} value */
+function numberOf(value) {
+  const number = typeof value === "string" && value.trim() ? Number(value) : value;
+  return typeof number === "number" && Number.isInteger(number) && number >= 0 ? number : undefined;
+}
