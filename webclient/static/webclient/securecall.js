@@ -31,7 +31,9 @@
  */
 
 import { base64url } from "./securecall/bytes.js";
-import { Call, peerEnded } from "./securecall/call.js";
+import { Call } from "./securecall/call/call.js";
+import { peerEnded } from "./securecall/call/ends.js";
+import { replaceTrack } from "./securecall/call/tracks.js";
 import { Connection } from "./securecall/connection.js";
 import { readDescription } from "./securecall/description.js";
 import { ERROR_SENTENCES, NO_CALL_TO_SEND_IN, SecureCallError } from "./securecall/errors.js";
@@ -174,7 +176,7 @@ export class SecureCall extends EventTarget {
       throw new SecureCallError("offline", "There is no connection to the server. Try again when it is back.");
     }
     const call = this.#begin(new Call(this.#surroundings, targetId, newCallId()));
-    await call.place(stream);
+    await call.opening.place(stream);
     return call.callId;
   }
 
@@ -185,7 +187,7 @@ export class SecureCall extends EventTarget {
   async accept(stream = null, callId) {
     const call = this.#meant(callId);
     if (call?.status.state !== "incoming") throw this.#noCall(callId, "Nobody is calling.");
-    await call.accept(stream);
+    await call.opening.accept(stream);
   }
 
   /**
@@ -215,7 +217,7 @@ export class SecureCall extends EventTarget {
   async replaceTrack(kind, track, callId) {
     const call = this.#meant(callId);
     if (!call) throw this.#noCall(callId, NO_CALL_TO_SEND_IN);
-    await call.replaceTrack(kind, track);
+    await replaceTrack(call, kind, track);
   }
 
   retryNow() {
@@ -358,8 +360,8 @@ export class SecureCall extends EventTarget {
     const call = this.#past.get(payload.callId);
     if (!call) return;
     if (call.isOver) {
-      if (type === "CALL_ENDED") call.closedByServer();
-    } else if (type === "CALL_ACCEPTED") call.accepted(payload);
+      if (type === "CALL_ENDED") call.placing.forget();
+    } else if (type === "CALL_ACCEPTED") call.opening.accepted(payload);
     else if (type === "ICE_CANDIDATE") call.candidate(payload.candidate);
     else if (type === "CALL_ENDED") call.finish(...peerEnded(call.status.state, payload.reason));
     else if (type === "CALL_REJECTED" && payload.reason === "busy") call.finish("busy", "peer");
@@ -377,7 +379,7 @@ export class SecureCall extends EventTarget {
     const known = this.#past.get(callId);
     // Placed again, because its caller did not know whether the server still had it.
     if (known && !known.isOver) {
-      known.rangAgain();
+      known.placing.rangAgain();
       return;
     }
     const call = this.#ongoing;
@@ -411,14 +413,14 @@ export class SecureCall extends EventTarget {
   #meet(own, payload) {
     const { callId, callerId } = payload;
     // One that was not sent yet is as if it had never been: the peer could not tell that it lost.
-    if (own.isPlaced && own.callId < callId) {
+    if (own.placing.isPlaced && own.callId < callId) {
       this.#rejectBusy(callId);
       return;
     }
     own.finish("cancelled", "you", { say: true, isQuiet: true });
     const call = this.#begin(new Call(this.#surroundings, callerId, callId, payload), false);
     // How that goes is told by events.
-    call.accept(own.stream).catch(() => undefined);
+    call.opening.accept(own.stream).catch(() => undefined);
   }
 
   /**
@@ -428,7 +430,7 @@ export class SecureCall extends EventTarget {
   #refused({ code, request, callId }, isRepeated) {
     const call = callId === undefined ? undefined : this.#past.get(callId);
     if (call) {
-      if (!call.isOver) call.refused(code, request, isRepeated);
+      if (!call.isOver) call.placing.refused(code, request, isRepeated);
       return;
     }
     // An end that arrived twice, or after the peer's.

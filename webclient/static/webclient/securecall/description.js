@@ -1,7 +1,7 @@
 /**
  * What a call reads in session descriptions, and what it adds to them.
  *
- * @typedef {import("./call.js").Call} Call
+ * @typedef {import("./call/call.js").Call} Call
  */
 
 import { isCallId, isClientId } from "./ids.js";

@@ -1,0 +1,66 @@
+/**
+ * The control channel: a hang-up that takes the media's way.
+ *
+ * @typedef {import("./call.js").Call} Call
+ */
+
+import { peerEnded } from "./ends.js";
+
+const CHANNEL = { negotiated: true, id: 255 };
+const BYE_MS = 500;
+const BYE_ALONE_MS = 3_000;
+
+/** The control channel of a call. */
+export class Control {
+  /** @type {RTCDataChannel | null} */
+  #channel = null;
+  #call;
+
+  /** @param {Call} call */
+  constructor(call) {
+    this.#call = call;
+  }
+
+  /** @param {RTCPeerConnection} rtc */
+  open(rtc) {
+    this.#channel = rtc.createDataChannel("securecall-control", CHANNEL);
+    this.#channel.onmessage = ({ data }) => this.#received(String(data));
+  }
+
+  /**
+   * Close the peer connection.
+   *
+   * @param {RTCPeerConnection} rtc
+   * @param {string | null} bye the reason to tell the peer, perhaps empty; null to say nothing
+   */
+  leave(rtc, bye) {
+    if (bye === null || this.#channel?.readyState !== "open") {
+      rtc.close();
+      return;
+    }
+    // Nothing is sent from now on; but a connection that is closed at once would take the message with it.
+    for (const sender of rtc.getSenders()) sender.replaceTrack(null).catch(() => undefined);
+    for (const track of this.#call.remoteStream.getTracks()) track.enabled = false;
+    this.#channel.send(JSON.stringify({ type: "bye", ...(bye && { reason: bye }) }));
+    this.#channel.onclose = () => rtc.close();
+    setTimeout(() => rtc.close(), BYE_MS);
+  }
+
+  /** @param {string} text */
+  #received(text) {
+    /** @type {any} */
+    let message = null;
+    try {
+      message = JSON.parse(text);
+    } catch {
+      // Nothing that this version knows.
+    }
+    if (message?.type !== "bye") return;
+    const { callId, placing, surroundings } = this.#call;
+    this.#call.finish(...peerEnded("connected", message.reason));
+    // A server that did not hear of it would keep the call.
+    surroundings.timers.after(BYE_ALONE_MS, () => {
+      if (!placing.isForgotten) this.#call.post("CALL_END", { callId });
+    });
+  }
+}

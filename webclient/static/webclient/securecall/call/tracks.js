@@ -1,0 +1,71 @@
+/**
+ * What a call sends and receives.
+ */
+
+import { NO_CALL_TO_SEND_IN, SecureCallError } from "../errors.js";
+
+/**
+ * Make room in an offer for what is sent, and for what can be received: the callee may have a camera that the caller lacks.
+ *
+ * @param {RTCPeerConnection} rtc
+ * @param {MediaStream | null} stream null: no media
+ */
+export function offerTracks(rtc, stream) {
+  if (!stream) return;
+  for (const kind of ["audio", "video"]) {
+    const [track] = stream.getTracks().filter((it) => it.kind === kind);
+    rtc.addTransceiver(track ?? kind, { direction: track ? "sendrecv" : "recvonly", streams: [stream] });
+  }
+}
+
+/**
+ * The callee's tracks go where the offer has room for them.
+ *
+ * @param {RTCPeerConnection} rtc
+ * @param {MediaStream | null} stream
+ */
+export function answerTracks(rtc, stream) {
+  // Answers in the transceiver of the offer if there is one, and needs a negotiation afterwards if not.
+  for (const track of stream?.getTracks() ?? []) rtc.addTrack(track, /** @type {MediaStream} */ (stream));
+}
+
+/**
+ * Send another track of a kind, or none.
+ *
+ * @param {import("./call.js").Call} call
+ * @param {"audio" | "video"} kind
+ * @param {MediaStreamTrack | null} track
+ */
+export async function replaceTrack(call, kind, track) {
+  const { rtc, stream, callId } = call;
+  if (!rtc) throw new SecureCallError("no-call", NO_CALL_TO_SEND_IN, { callId });
+  const transceiver = rtc.getTransceivers().find((it) => it.receiver.track.kind === kind && it.mid !== null);
+  if (!transceiver) {
+    if (track) rtc.addTransceiver(track, { direction: "sendrecv", streams: stream ? [stream] : [] });
+    return;
+  }
+  await transceiver.sender.replaceTrack(track);
+  if (call.isOver) throw new SecureCallError("no-call", call.status.sentence, { callId });
+  if (track && stream) transceiver.sender.setStreams(stream);
+  // The peer learns from it whether anything is to be seen or heard.
+  const direction = track ? "sendrecv" : "recvonly";
+  if (transceiver.direction !== direction) transceiver.direction = direction;
+}
+
+/**
+ * Put into the call's stream what the peer sends, take out of it what it does not send any more, and tell of it.
+ *
+ * @param {import("./call.js").Call} call
+ * @param {RTCPeerConnection} rtc
+ */
+export function syncRemoteTracks({ callId, remoteStream: stream, surroundings }, rtc) {
+  const receiving = rtc.getTransceivers().filter(({ currentDirection }) => /recv/.test(currentDirection ?? ""));
+  const tracks = receiving.map(({ receiver }) => receiver.track);
+  const gone = stream.getTracks().filter((track) => !tracks.includes(track));
+  const come = tracks.filter((track) => !stream.getTracks().includes(track));
+  for (const track of gone) stream.removeTrack(track);
+  for (const track of come) stream.addTrack(track);
+  if (gone.length + come.length === 0) return;
+  const [hasAudio, hasVideo] = [stream.getAudioTracks().length > 0, stream.getVideoTracks().length > 0];
+  surroundings.tell("remotestream", { callId, stream, hasAudio, hasVideo });
+}
