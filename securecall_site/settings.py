@@ -166,6 +166,11 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+# What npm packs is what the server serves, and the demo page beside it.
+STATICFILES_DIRS = [
+    ("webclient", BASE_DIR / "webclient" / "package"),
+    ("webclient/demo", BASE_DIR / "webclient" / "demo"),
+]
 if not DEBUG:
     STORAGES = {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -10,7 +10,7 @@ from webclient.tests.library.conftest import OpenClient
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-MODULES = "import('/static/webclient/qr.js').then(({ qrModules }) => qrModules(%s))"
+MODULES = "import('/static/webclient/demo/qr.js').then(({ qrModules }) => qrModules(%s))"
 QUIET_ZONE, SCALE = 4, 8
 
 
@@ -60,7 +60,7 @@ async def test_path_draws_the_modules(open_client: OpenClient) -> None:
     modules = await alice.does(MODULES % f"'{digits}'")
     drawn = await alice.does(
         """async (digits) => {
-      const { qrPath } = await import("/static/webclient/qr.js");
+      const { qrPath } = await import("/static/webclient/demo/qr.js");
       const canvas = new OffscreenCanvas(33, 33).getContext("2d");
       canvas.fill(new Path2D(qrPath(digits)));
       const { data } = canvas.getImageData(0, 0, 33, 33);

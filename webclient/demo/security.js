@@ -1,7 +1,7 @@
 /** What a call's two keys say: who the peer is, and whether anybody may be in between. */
 
 import { inGroups } from "../securecall.js";
-import { qrPath } from "../qr.js";
+import { qrPath } from "./qr.js";
 import { element, show, state, write } from "./page.js";
 
 const KEY_TONES = { new: "plain", known: "good", changed: "bad", unpublished: "warning", unavailable: "warning" };

@@ -1,12 +1,12 @@
 /** The demo page: a call with securecall.js. The address may say who you are and whom to call: ?name=alice&call=bob */
 
-import { SecureCall } from "./securecall.js";
+import { SecureCall } from "../securecall.js";
 import {
   answer, callChanged, placeCall, receiveAtLeast, remoteChanged, toggleCamera, toggleMicrophone, toggleVerified,
-} from "./demo/calls.js";
-import { element } from "./demo/page.js";
-import { mayShowPicture, ongoing, renderTime } from "./demo/screen.js";
-import { demo, notify, update } from "./demo/state.js";
+} from "./calls.js";
+import { element } from "./page.js";
+import { mayShowPicture, ongoing, renderTime } from "./screen.js";
+import { demo, notify, update } from "./state.js";
 
 const NAME_RULE = "A name has 1 to 64 letters, digits, hyphens or underscores, without spaces.";
 // Of these the page tells otherwise: the server's answer to a message is the end of a call, with its own sentence.
