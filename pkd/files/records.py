@@ -137,5 +137,7 @@ class Outcome:
             self.revoked.add(change.old_fingerprint or "")
         elif change.kind == kinds.LIFTED:
             self.revoked.discard(change.new_fingerprint or "")
-        else:
+        elif change.kind in {kinds.WITHDRAWN, kinds.ERASED}:
+            self.fingerprint = ""
+        elif change.kind in {kinds.FROZEN, kinds.UNFROZEN}:
             self.is_frozen = change.kind == kinds.FROZEN

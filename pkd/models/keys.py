@@ -1,18 +1,13 @@
 """The current key of each client and the append-only history of how it came to be."""
 
-from collections.abc import Iterable
-from typing import Any, Never
-
 from django.db import models
 from django.utils import timezone
+
+from pkd.models.append_only import AppendOnly, AppendOnlyQuerySet
 
 MAX_REASON_CHARACTERS = 500
 # A client may change its key all day long; the pages that show its history must still load.
 NEWEST_CHANGES_SHOWN = 500
-
-
-class HistoryIsAppendOnlyError(Exception):
-    """A change or deletion of a row of the history was refused."""
 
 
 class PublicKey(models.Model):
@@ -61,27 +56,11 @@ class PublicKey(models.Model):
         return self.frozen_at is not None
 
 
-class AppendOnlyQuerySet(models.QuerySet["KeyChange"]):
-    """Allows reads and inserts; Django's other ways to write all end in one of these methods."""
-
-    def update(self, **_values: Any) -> Never:
-        """Raise `HistoryIsAppendOnlyError`."""
-        raise HistoryIsAppendOnlyError
-
-    def delete(self) -> Never:
-        """Raise `HistoryIsAppendOnlyError`."""
-        raise HistoryIsAppendOnlyError
-
-    def bulk_create(
-        self, objs: Iterable["KeyChange"], *args: Any, update_conflicts: bool = False, **options: Any
-    ) -> list["KeyChange"]:
-        """Insert the rows; refuse an upsert."""
-        if update_conflicts:
-            raise HistoryIsAppendOnlyError
-        return super().bulk_create(objs, *args, **options)
+class HistoryQuerySet(AppendOnlyQuerySet["KeyChange"]):
+    """Allows reads and inserts."""
 
 
-class KeyChange(models.Model):
+class KeyChange(AppendOnly):
     """One change of a client's key: by whom, when, from which fingerprint to which."""
 
     class Kind(models.TextChoices):
@@ -97,6 +76,10 @@ class KeyChange(models.Model):
         FROZEN = "frozen"
         UNFROZEN = "unfrozen"
         IMPORTED = "imported"
+        WITHDRAWN = "withdrawn"
+        RELEASED = "released"
+        KEPT = "kept", "Release cancelled"
+        ERASED = "erased"
 
     # How the history names a change that no operator made.
     CLIENT = "client"
@@ -109,7 +92,7 @@ class KeyChange(models.Model):
     new_fingerprint = models.CharField(max_length=64, blank=True)
     reason = models.CharField(max_length=MAX_REASON_CHARACTERS, blank=True)
 
-    objects = AppendOnlyQuerySet.as_manager()
+    objects = HistoryQuerySet.as_manager()
 
     class Meta:
         # Newest first; the clock may step back, the sequence does not.
@@ -123,14 +106,3 @@ class KeyChange(models.Model):
 
     def __str__(self) -> str:
         return str(self.get_kind_display())
-
-    def save(self, *args: Any, **options: Any) -> None:
-        """Insert a new row; refuse to write an existing one."""
-        if not self._state.adding or options.get("force_update"):
-            raise HistoryIsAppendOnlyError
-        # A new object with a taken primary key would otherwise overwrite that row.
-        super().save(*args, **(options | {"force_insert": True}))
-
-    def delete(self, *_args: Any, **_options: Any) -> Never:
-        """Raise `HistoryIsAppendOnlyError`."""
-        raise HistoryIsAppendOnlyError
