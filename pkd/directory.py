@@ -23,7 +23,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from pkd import keys
-from pkd.models import KeyChange, PublicKey
+from pkd.models import Identity, KeyChange, PublicKey, Release
 
 # How long a client waits for its answer at most.
 PATIENCE_SECONDS = 5.0
@@ -37,6 +37,10 @@ class KeyFrozenError(Exception):
     """An operator froze this client ID; only an operator can let its key change."""
 
 
+class KeyOwnedError(Exception):
+    """The client ID belongs to a key: only a statement changes what is published for it."""
+
+
 class DirectoryUnavailableError(Exception):
     """The database cannot be reached or cannot write; the same request may succeed later."""
 
@@ -44,8 +48,8 @@ class DirectoryUnavailableError(Exception):
 async def publish(client_id: str, public_key: str) -> KeyChange.Kind | None:
     """Make `public_key` the client's current key; return the kind of change after the commit, None for none.
 
-    Raises `KeyFrozenError`, `KeyRevokedError`, `DirectoryUnavailableError`, `keys.BadKeyError` for what is no key,
-    or `ValueError` for what is no client ID.
+    Raises `KeyFrozenError`, `KeyRevokedError`, `KeyOwnedError`, `DirectoryUnavailableError`, `keys.BadKeyError` for
+    what is no key, or `ValueError` for what is no client ID.
     """
     async with _unavailable_when_the_database_is():
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -85,6 +89,7 @@ def current_key(client_id: str) -> str | None:
     except msgspec.ValidationError:
         return None
     current = PublicKey.objects.filter(client_id=client_id, revoked_at=None)
+    current = current.exclude(release__takes_effect_at__lte=timezone.now())
     # A reserved client ID has an empty one.
     return current.values_list("public_key", flat=True).first() or None
 
@@ -112,6 +117,14 @@ def replace(public_key: str, change: KeyChange) -> None:
     key.save()
 
 
+def withdraw(key: PublicKey) -> KeyChange.Kind:
+    """Leave a locked row without a key, as its owner says; return the kind of the change, which its history keeps."""
+    change = KeyChange(key=key, kind=KeyChange.Kind.WITHDRAWN, who=KeyChange.CLIENT, old_fingerprint=key.fingerprint)
+    key.public_key, key.fingerprint, key.revoked_at = "", "", None
+    record(change)
+    return KeyChange.Kind.WITHDRAWN
+
+
 def record(change: KeyChange) -> None:
     """Save the change, and its key with one change more."""
     change.save()
@@ -135,7 +148,10 @@ def _store(client_id: str, public_key: str) -> KeyChange.Kind | None:
     key, is_first = _lock_or_create(client_id, public_key, new)
     if is_first:
         return KeyChange.Kind.PUBLISHED
-    if key.fingerprint == new and not key.is_revoked:
+    released = Release.objects.filter(key=key, takes_effect_at__lte=timezone.now()).first()
+    if Identity.objects.filter(key=key).exists() or (released is not None and released.to):
+        raise KeyOwnedError
+    if key.fingerprint == new and not key.is_revoked and released is None:
         return None
     # First: the client of a frozen ID, whose key is revoked, must not be told to publish a new one.
     if key.is_frozen:
@@ -145,6 +161,9 @@ def _store(client_id: str, public_key: str) -> KeyChange.Kind | None:
     # Without a fingerprint the ID was reserved.
     kind = KeyChange.Kind.CHANGED if key.fingerprint else KeyChange.Kind.PUBLISHED
     replace(public_key, KeyChange(key=key, kind=kind, who=KeyChange.CLIENT))
+    if released is not None:
+        # Whoever took the ID published for it.
+        released.delete()
     return kind
 
 

@@ -68,6 +68,11 @@ DATABASE_CONNECTIONS = env.number("DATABASE_CONNECTIONS", 8, minimum=2)
 MIGRATE_WAIT_SECONDS = env.seconds("MIGRATE_WAIT_SECONDS", 60)
 LIMIT_API_REQUESTS_PER_MINUTE = env.number("LIMIT_API_REQUESTS_PER_MINUTE", 300)
 SIGN_IN_COOL_OFF_SECONDS = env.seconds("SIGN_IN_COOL_OFF_SECONDS", 900, maximum=30 * env.A_DAY)
+# The name of the directory in statements; without one, no client ID belongs to a key.
+DIRECTORY_NAME = ""
+RELEASE_HOURS = 72
+VETO_DAYS = 30
+LIMIT_STATEMENTS_PER_DAY = 10
 TURN = TurnSettings(
     secrets=tuple(env.words("TURN_SECRET")),
     urls=env.turn_urls("TURN_URLS", "turn:a.relay.metered.ca:443?transport=tcp"),

@@ -17,7 +17,7 @@ from pkd import directory
 from pkd.decisions import FREEZE, REVOKE, checked_reason
 from pkd.files.parse import BadLineError, Line, parse
 from pkd.files.records import KeyRecord, Outcome
-from pkd.models import KeyChange, PublicKey
+from pkd.models import Identity, KeyChange, PublicKey
 
 LINES_A_STEP = 200
 PROBLEMS_SHOWN = 100
@@ -95,6 +95,8 @@ class Import:
     def _import_step(self, lines: list[Line], imported: Imported, problems: _Problems) -> None:
         client_ids = [line.record.client_id for line in lines if line.record]
         known = {key.client_id: key for key in PublicKey.objects.select_for_update().filter(client_id__in=client_ids)}
+        # These belong to a key: what is published for them is their owners' to say.
+        owned = set(Identity.objects.filter(key__in=known.values()).values_list("key__client_id", flat=True))
         new: list[KeyRecord] = []
         for number, record, _ in lines:
             if record is None:
@@ -103,7 +105,7 @@ class Import:
                 new.append(record)
                 continue
             try:
-                if self._merge(known[record.client_id], record):
+                if record.client_id not in owned and self._merge(known[record.client_id], record):
                     imported.changed += 1
                 else:
                     imported.unchanged += 1
