@@ -25,10 +25,14 @@ WRITE_AND_DELETE = "redis.call('SET', KEYS[1], 1, 'PX', 1000) redis.call('DEL', 
 
 
 class Records(NamedTuple):
-    """The records that this version keeps in Redis: the prefix of their keys, and the number of their format."""
+    """The records that this version keeps in Redis: the prefix of their keys, and the number of their format.
+
+    `known` is the number that its processes say they know.
+    """
 
     prefix: str
     format: int
+    known: int
 
 
 class RefusedError(Exception):
@@ -154,7 +158,7 @@ async def _memory(server: Server) -> Finding:
 
 async def _formats(server: Server, ours: Records) -> AsyncIterator[Finding]:
     """Judge the format of the records, and those that the processes know."""
-    prefix, number = ours
+    prefix, number, known_here = ours
     records: bytes | None = await server.ask("GET", f"{prefix}:format")
     known: dict[bytes, bytes] = await server.ask("HGETALL", f"{prefix}:formats")
     if records is not None and records.decode() != str(number):
@@ -163,12 +167,12 @@ async def _formats(server: Server, ours: Records) -> AsyncIterator[Finding]:
             f"holds records of format {records.decode()}, which this version does not know (it knows {number}): run "
             f"the version that wrote them, or stop every process and delete the keys that begin with {prefix}",
         )
-    others = sorted({value.decode() for value in known.values()} - {str(number)})
+    others = sorted({value.decode() for value in known.values()} - {str(known_here)})
     if others:
         yield warning(
             SUBJECT,
-            f"is shared with processes of another version (format {', '.join(others)}, and {number} here): let none of "
-            "them stay longer than a deploy takes",
+            f"is shared with processes of another version (format {', '.join(others)}, and {known_here} here): let "
+            "none of them stay longer than a deploy takes",
         )
 
 

@@ -14,12 +14,12 @@ from diagnostics.doctor.confidential import without_secrets
 from diagnostics.doctor.finding import Finding
 from diagnostics.outcome import Outcome
 from securecall_site.examined import connect_as_the_server
-from signaling.delivery.events import FORMAT
+from signaling.delivery.events import FORMAT, KNOWN_FORMAT
 from signaling.tests.acl import user_of
 from tests.support.services import Coturn, RedisServer, redis_server
 
 SECONDS = 2
-OURS = redis.Records("securecall-registry", FORMAT)
+OURS = redis.Records("securecall-registry", FORMAT, KNOWN_FORMAT)
 
 
 def of_redis(settings: Settings, url: str) -> list[Finding]:
@@ -60,12 +60,12 @@ def test_doctor_says_that_redis_holds_another_versions_records(
     settings: Settings, own_redis: RedisServer, control: "redis_client.Redis"
 ) -> None:
     control.set("securecall-registry:format", FORMAT)
-    control.hset("securecall-registry:formats", "this", str(FORMAT))
+    control.hset("securecall-registry:formats", "this", str(KNOWN_FORMAT))
     assert not any("format" in finding.sentence for finding in of_redis(settings, own_redis.url))
-    control.hset("securecall-registry:formats", "other", str(FORMAT + 1))
+    control.hset("securecall-registry:formats", "other", str(KNOWN_FORMAT + 1))
     (finding,) = [found for found in of_redis(settings, own_redis.url) if "format" in found.sentence]
     assert finding.outcome is Outcome.WARNING
-    assert f"another version (format {FORMAT + 1}, and {FORMAT} here)" in finding.sentence
+    assert f"another version (format {KNOWN_FORMAT + 1}, and {KNOWN_FORMAT} here)" in finding.sentence
     control.set("securecall-registry:format", FORMAT + 1)
     finding = next(found for found in of_redis(settings, own_redis.url) if "format" in found.sentence)
     assert finding.outcome is Outcome.FAILED

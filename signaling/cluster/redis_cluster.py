@@ -9,7 +9,7 @@ from signaling.cluster.members import Members
 from signaling.cluster.restore import Restore
 from signaling.connections.relay import Relay
 from signaling.connections.returns import note_unknown
-from signaling.delivery.events import FORMAT
+from signaling.delivery.events import KNOWN_FORMAT
 from signaling.delivery.redis_layer import RedisLoopLayer
 from signaling.protocol.errors import UnavailableError
 from signaling.registry.redis import RedisRegistry
@@ -85,8 +85,9 @@ class RedisCluster:
         return is_known
 
     def _note_formats(self, formats: Mapping[str, int]) -> None:
-        others = set(formats.values()) - {FORMAT}
+        others = set(formats.values()) - {KNOWN_FORMAT}
         if others - self._other_formats:
             found = ", ".join(map(str, sorted(others)))
-            logger.warning("Processes of another version are on this Redis: format %s, and %d here", found, FORMAT)
+            sentence = "Processes of another version are on this Redis: format %s, and %d here"
+            logger.warning(sentence, found, KNOWN_FORMAT)
         self._other_formats = others

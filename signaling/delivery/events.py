@@ -15,6 +15,9 @@ Event = dict[str, Any]
 # The format of the records, events and leases that this version writes to Redis. It goes up with a change that a
 # process of the version before would not understand; docs/scaling.md says what follows from that.
 FORMAT = 1
+# What a process says in its lease that it knows. 2: client IDs that belong to a key. They stand beside the records of
+# format 1, which stay as they are; but a process that does not know them would give such an ID to anybody.
+KNOWN_FORMAT = 2
 
 MESSAGE = "client.message"
 SUPERSEDE = "client.supersede"
@@ -41,6 +44,11 @@ def relayed(message: ServerMessage) -> Event:
     """Make the event that carries a message to a client, and count the message as sent."""
     counters.messages_sent[type(message)] += 1
     return {"type": MESSAGE, "frame": message.encode()}
+
+
+def ousting(connection_id: str) -> Event:
+    """Make the event that tells a connection that its client ID belongs to another key now: it takes nothing along."""
+    return {"type": SUPERSEDE, "connection": connection_id, "is_ousted": True}
 
 
 def batched(events: list[Event], sender: str) -> Event:

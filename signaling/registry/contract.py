@@ -10,13 +10,41 @@ and tells the successor when it has. A newer successor displaces the one before.
 
 import secrets
 import time
-from collections.abc import Collection
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from collections.abc import Collection, Iterable
+from typing import Protocol
 
 from signaling.delivery.events import Event
-from signaling.protocol.calls import Action, EndReason, Leg, State
+from signaling.protocol.calls import Action, EndReason, Leg
 from signaling.protocol.closing import Hold
+from signaling.registry.outcomes import (
+    Claim,
+    Ended,
+    Joined,
+    OpenCall,
+    OpenCalls,
+    Ousted,
+    Owner,
+    Released,
+    Status,
+)
+from signaling.registry.owned import UNSIGNED, OwnedIds
+
+__all__ = [
+    "CallSteps",
+    "Claim",
+    "Ended",
+    "Joined",
+    "OpenCall",
+    "OpenCalls",
+    "Ousted",
+    "OwnedError",
+    "Owner",
+    "OwnersLostError",
+    "Registry",
+    "Released",
+    "Status",
+    "SupersededError",
+]
 
 
 def new_connection_id() -> str:
@@ -24,77 +52,16 @@ def new_connection_id() -> str:
     return f"t{time.time_ns() // 1000:014x}{secrets.token_hex(4)}"
 
 
-class Owner(NamedTuple):
-    """The connection that has a client ID, and the channel that reaches it."""
-
-    connection_id: str
-    channel: str
+class OwnedError(Exception):
+    """The client ID belongs to another identity than the one that the connection was checked against."""
 
 
-class Claim(NamedTuple):
-    """A claim's outcome: the connection that still has the ID (None: the caller has it), and the displaced channel."""
-
-    holder: str | None
-    displaced: str | None
+class OwnersLostError(Exception):
+    """Redis has lost which client IDs belong to a key, and this process has yet to look."""
 
 
 class SupersededError(Exception):
     """A newer connection has the client ID, or is next."""
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """A join's outcome: the client's open calls, and its held events, oldest first."""
-
-    legs: dict[str, Leg]
-    held: list[Event]
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A call that the registry ended, the reason, and the clients that have to be told."""
-
-    call_id: str
-    reason: str
-    recipients: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Released:
-    """A release's outcome: the calls that it ended, the successor's channel, and how many strays found no room."""
-
-    ended: list[Ended] = field(default_factory=list)
-    successor: str | None = None
-    dropped: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class OpenCall:
-    """An open call, for operators."""
-
-    call_id: str
-    caller: str
-    callee: str
-    state: State
-    age_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class OpenCalls:
-    """Calls, newest first, and the number of all."""
-
-    calls: list[OpenCall]
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """The numbers of connections, clients and calls."""
-
-    connections: int
-    registered_clients: int
-    ringing_calls: int
-    active_calls: int
 
 
 class CallSteps(Protocol):
@@ -111,6 +78,10 @@ class Registry(Protocol):
     """The steps on clients and calls; each is atomic, and may raise `UnavailableError`."""
 
     @property
+    def owned(self) -> OwnedIds:
+        """Return the client IDs that belong to a key, as this process knows them."""
+
+    @property
     def at_once(self) -> CallSteps | None:
         """Return the steps on calls that need not be awaited; None for a registry that asks another process.
 
@@ -123,12 +94,31 @@ class Registry(Protocol):
     async def depart(self, address: str) -> None:
         """Count a connection from `address` as closed."""
 
-    async def claim(self, client_id: str, owner: Owner, *, is_first: bool = True) -> Claim:
+    async def claim(
+        self, client_id: str, owner: Owner, *, is_first: bool = True, identity: str = UNSIGNED, is_known: bool = True
+    ) -> Claim:
         """Claim a client ID for `owner`, or make `owner` the successor of the connection that has it.
 
         A first try displaces the successor before; another try (not `is_first`) raises `SupersededError` when a newer
-        connection has the ID or is its successor.
+        connection has the ID or is its successor. `identity` is the one that the connection was checked against: raises
+        `OwnedError` for an ID of another. Unless `is_known`, raises `OwnersLostError` where it may be one.
         """
+
+    async def own(self, client_id: str, identity: str, sender: Owner | None = None) -> Ousted:
+        """Let nobody claim a client ID from now on but who was checked against `identity`, on any process.
+
+        A connection that has it and was not is removed, with its calls and what is held; one that is `sender` stays,
+        because its statement it was.
+        """
+
+    async def has_lost_owners(self) -> bool:
+        """Return whether the client IDs that belong to a key have to be written again: Redis was emptied, or is new."""
+
+    async def restore_owned(self, owned: Iterable[tuple[str, str]], *, are_last: bool) -> None:
+        """Write client IDs and identities again; all of them are there once they `are_last`."""
+
+    async def knows_owners(self) -> bool:
+        """Return whether every process that lives knows of client IDs that belong to a key."""
 
     async def join(self, client_id: str, owner: Owner) -> Joined | None:
         """Make `owner` reachable and hand over the held events; return None when it has the ID no more.

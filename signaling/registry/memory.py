@@ -3,7 +3,7 @@
 It is one class of more than 200 lines, as every step is on the same clients and calls.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 from signaling.delivery.events import Event, is_needed, size_of
 from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, TRANSITIONS, Action, EndReason, Leg, Role, State
@@ -23,13 +23,17 @@ from signaling.registry.contract import (
     Joined,
     OpenCall,
     OpenCalls,
+    Ousted,
+    OwnedError,
     Owner,
+    OwnersLostError,
     Released,
     Status,
     SupersededError,
 )
 from signaling.registry.held import fitting, is_as_it_is, not_overtaken, to_hand_over
 from signaling.registry.memory_records import Addresses, Call, Client, Deadlines
+from signaling.registry.owned import UNSIGNED, OwnedIds
 from signaling.registry.rules import TOO_MANY_CALLS, TOO_MUCH_HELD, USED_CALL_ID
 
 
@@ -46,6 +50,7 @@ class MemoryRegistry:
         # By call ID, oldest first.
         self._calls: dict[str, Call] = {}
         self._addresses = Addresses(clock)
+        self.owned = OwnedIds()
 
     @property
     def at_once(self) -> CallSteps | None:
@@ -60,8 +65,14 @@ class MemoryRegistry:
         """See `Registry.depart`."""
         self._addresses.depart(address)
 
-    async def claim(self, client_id: str, owner: Owner, *, is_first: bool = True) -> Claim:
+    async def claim(
+        self, client_id: str, owner: Owner, *, is_first: bool = True, identity: str = UNSIGNED, is_known: bool = True
+    ) -> Claim:
         """See `Registry.claim`."""
+        if self.owned.refuses(client_id, identity):
+            raise OwnedError
+        if not is_known:
+            raise OwnersLostError
         client = self._clients.get(client_id)
         if client is None:
             client = self._clients[client_id] = Client()
@@ -74,6 +85,7 @@ class MemoryRegistry:
             client.successor = owner.channel
             return Claim(holder.connection_id, displaced)
         client.owner = owner
+        client.identity = identity
         client.successor = None
         self._holds.discard(client_id)
         return Claim(None, displaced)
@@ -114,6 +126,29 @@ class MemoryRegistry:
         if client is not None and client.owner is not None and client.owner.connection_id == connection_id:
             client.owner = None
             self._start_hold(client_id, client, Hold.FULL)
+
+    async def own(self, client_id: str, identity: str, sender: Owner | None = None) -> Ousted:
+        """See `Registry.own`."""
+        self.owned.note(client_id, identity)
+        client = self._clients.get(client_id)
+        if client is None or client.identity == identity:
+            return Ousted()
+        successor = client.successor
+        if client.owner is not None and client.owner == sender:
+            client.identity, client.successor = identity, None
+            return Ousted(None, successor)
+        return Ousted(client.owner, successor, self._remove(client_id, client))
+
+    async def knows_owners(self) -> bool:
+        """See `Registry.knows_owners`."""
+        return True
+
+    async def has_lost_owners(self) -> bool:
+        """See `Registry.has_lost_owners`."""
+        return False
+
+    async def restore_owned(self, _owned: Iterable[tuple[str, str]], *, are_last: bool) -> None:
+        """See `Registry.restore_owned`; `owned` has them."""
 
     async def hold(self, client_id: str, event: Event) -> bool:
         """See `Registry.hold`."""

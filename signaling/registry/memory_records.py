@@ -23,11 +23,13 @@ class Call(NamedTuple):
 class Client:
     """A client ID's owner, calls and held messages; `successor` is the channel of the connection that waits for it."""
 
-    __slots__ = ("held", "held_bytes", "legs", "owner", "successor")
+    __slots__ = ("held", "held_bytes", "identity", "legs", "owner", "successor")
 
     def __init__(self) -> None:
         self.owner: Owner | None = None
         self.successor: str | None = None
+        # The one that the owner was checked against.
+        self.identity = ""
         self.legs: dict[str, Leg] = {}
         self.held: deque[Event] | None = None
         self.held_bytes = 0

@@ -1,7 +1,8 @@
 """The registry that any number of processes share through Redis: each step is one script, so it is atomic.
 
 `redis_scripts.py` runs the scripts of `scripts/`, whose keys `prelude.lua` describes; `redis_records.py` reads
-their replies; `redis_leases.py` has what concerns a process and not one client.
+their replies; `redis_leases.py` has what concerns a process and not one client; `redis_owned.py` has the claims, and
+the client IDs that belong to a key.
 """
 
 from collections.abc import Callable, Collection, Container
@@ -18,13 +19,21 @@ from signaling.protocol.errors import (
     UnavailableError,
 )
 from signaling.protocol.limits import Limits, Timeouts
-from signaling.registry.contract import Claim, Ended, Joined, OpenCalls, Owner, Released, Status, SupersededError
+from signaling.registry.contract import (
+    Ended,
+    Joined,
+    OpenCalls,
+    Owner,
+    Released,
+    Status,
+)
 from signaling.registry.held import not_overtaken, to_hand_over
-from signaling.registry.redis_leases import ENDED_SECONDS, RedisLeases
+from signaling.registry.owned import UNSIGNED
+from signaling.registry.redis_leases import ENDED_SECONDS
+from signaling.registry.redis_owned import RedisOwned
 from signaling.registry.redis_records import (
     TRANSITION_ROWS,
     Restored,
-    decode_ended,
     decode_leg,
     decode_legs,
     decode_open_call,
@@ -40,7 +49,7 @@ _CLIENT_GONE, _TOO_MUCH = 0, -1
 _ANY_STATE = "*"
 
 
-class RedisRegistry(RedisLeases):
+class RedisRegistry(RedisOwned):
     """The `Registry` of every process on one Redis."""
 
     def __init__(
@@ -52,14 +61,6 @@ class RedisRegistry(RedisLeases):
         self._layer = layer
         self._timeouts = timeouts
 
-    async def claim(self, client_id: str, owner: Owner, *, is_first: bool = True) -> Claim:
-        """See `Registry.claim`."""
-        reply = await self._run("claim", client_id, *owner, self._process, int(is_first))
-        if reply is None:
-            raise SupersededError
-        holder, displaced = (value.decode() or None for value in reply)
-        return Claim(holder, displaced)
-
     async def join(self, client_id: str, owner: Owner) -> Joined | None:
         """See `Registry.join`."""
         reply = await self._run("join", client_id, owner.connection_id)
@@ -69,14 +70,22 @@ class RedisRegistry(RedisLeases):
         return Joined(legs, to_hand_over(map(self._layer.deserialize, reply[1]), legs))
 
     async def restore(
-        self, client_id: str, owner: Owner, legs: dict[str, Leg], placing: Container[str] = ()
+        self,
+        client_id: str,
+        owner: Owner,
+        legs: dict[str, Leg],
+        placing: Container[str] = (),
+        identity: str = UNSIGNED,
     ) -> Restored:
         """Write a connection with its calls into Redis again, which may have lost them, or have older data.
 
         A call in `placing` is about to be opened, and is neither written nor ended.
         """
+        if self.owned.refuses(client_id, identity):
+            return Restored(None, [])
         times = (round(self._timeouts.ring_seconds * 1000), self._hold_ms(), int(self._may_revive))
-        ended = await self._run("restore", client_id, *owner, self._process, *times, *encode_legs(legs, placing))
+        arguments = (client_id, *owner, self._process, *times, identity)
+        ended = await self._run("restore", *arguments, *encode_legs(legs, placing))
         if ended is None:
             return Restored(None, [])
         return Restored(await self.join(client_id, owner), self._decode_ended(ended))
@@ -171,11 +180,6 @@ class RedisRegistry(RedisLeases):
         caller, callee = participants
         self._note_ended([call_id])
         return Ended(call_id, reason, (caller.decode(), callee.decode()))
-
-    def _decode_ended(self, entries: list[list[bytes]]) -> list[Ended]:
-        ended = [decode_ended(entry) for entry in entries]
-        self._note_ended(call.call_id for call in ended)
-        return ended
 
     def _group_of(self, client_id: str) -> str:
         return self._layer.redis_name(group_of(client_id))

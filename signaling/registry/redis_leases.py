@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from signaling.delivery.redis_layer import RedisLoopLayer
 from signaling.protocol.limits import Limits
+from signaling.registry.contract import Ended
 from signaling.registry.redis_evictions import Evictions
-from signaling.registry.redis_records import decode_counts
+from signaling.registry.redis_records import decode_counts, decode_ended
 from signaling.registry.redis_scripts import Scripts
 from signaling.registry.rules import ARRIVALS_SECONDS
 
@@ -153,6 +154,11 @@ class RedisLeases:
         self._ended.extend((now, call_id) for call_id in call_ids)
         while self._ended and self._ended[0][0] < now - ENDED_SECONDS:
             self._ended.popleft()
+
+    def _decode_ended(self, entries: list[list[bytes]]) -> list[Ended]:
+        ended = [decode_ended(entry) for entry in entries]
+        self._note_ended(call.call_id for call in ended)
+        return ended
 
     def _note_sweep(self, swept_ms: int, epoch: bytes, is_known: int, evicted: int) -> None:
         """Compare what a sweep found with what this process wrote."""

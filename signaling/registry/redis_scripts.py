@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from signaling.delivery.events import FORMAT
+from signaling.delivery.events import FORMAT, KNOWN_FORMAT
 from signaling.delivery.redis_link import RedisLink
 from signaling.delivery.redis_protocol import Word
 from signaling.delivery.redis_refusals import RefusedError
@@ -18,7 +18,7 @@ from signaling.delivery.redis_refusals import RefusedError
 logger = logging.getLogger(__name__)
 
 _FOLDER = Path(__file__).parent / "scripts"
-_PRELUDE = f"local FORMAT = '{FORMAT}'\n" + (_FOLDER / "prelude.lua").read_text()
+_PRELUDE = f"local FORMAT, KNOWN_FORMAT = '{FORMAT}', '{KNOWN_FORMAT}'\n" + (_FOLDER / "prelude.lua").read_text()
 
 
 class Script:

@@ -15,7 +15,7 @@ from diagnostics.doctor.confidential import without_secrets
 from diagnostics.doctor.finding import Finding
 from diagnostics.outcome import Outcome
 from securecall_site.examined import connect_as_the_server
-from signaling.delivery.events import FORMAT
+from signaling.delivery.events import FORMAT, KNOWN_FORMAT
 from signaling.registry.redis_leases import registry_prefix
 
 SUBJECT_WIDTH = 10
@@ -60,7 +60,7 @@ def examine(seconds: float) -> Iterator[Finding]:
     yield from configuration.examine()
     yield from static_files.examine()
     yield from database.examine(clocks)
-    records = redis.Records(registry_prefix(settings.REDIS_PREFIX), FORMAT)
+    records = redis.Records(registry_prefix(settings.REDIS_PREFIX), FORMAT, KNOWN_FORMAT)
     yield from redis.examine(clocks, seconds, records, connect_as_the_server)
     yield from relay.examine(seconds)
     yield from clock.examine(clocks)

@@ -7,7 +7,7 @@ if not epoch then
 end
 local is_new = redis.call('ZADD', key('processes'), now + tonumber(ARGV[4]), process)
 redis.call('HSET', key('connections'), process, ARGV[5])
-redis.call('HSET', key('formats'), process, FORMAT)
+redis.call('HSET', key('formats'), process, KNOWN_FORMAT)
 if ARGV[7] == '' then
   redis.call('DEL', key('snapshot', process))
 else

@@ -1,10 +1,11 @@
 -- Shared by every script. ARGV[1] is the prefix of all keys, ARGV[2] the time in milliseconds.
---   client:<id>     hash  owner, channel, process, is_joined, successor, held_bytes
+--   client:<id>     hash  owner, channel, process, is_joined, successor, held_bytes, identity (that it was checked against)
 --   held:<id>       list  events that wait for the client, oldest first
 --   calls:<id>      hash  call ID -> "caller <peer>" or "callee <peer>": this client's role, and its peer
 --   call:<call id>  hash  caller, callee, state, named_by ("server" where the caller chose no call ID)
 --   opened          zset  every call ID by when it was opened;   rings  zset  ringing call IDs by their deadline
 --   holds           zset  clients without a connection, by their deadline
+--   owned:<id>      string  the identity that may register a client ID;   owned  string  there once all of these are
 --   processes       zset  processes by the end of their lease
 --   members:<p>     set   client IDs of a process;   connections  hash  process -> connections
 --   address:<a>     hash  process -> open connections;   addresses:<p>  set  addresses of a process

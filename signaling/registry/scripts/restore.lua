@@ -1,10 +1,14 @@
 -- client, connection, channel, process, ring ms, hold ms, may revive (1 or 0: what is gone had ended),
+-- the identity that it was checked against or '',
 -- then each leg that the connection knows: call, role, peer, state ('' while it asks for the call to be opened)
 -- -> nil when a newer connection has the client ID, or the calls that the connection does not know, and that ended:
 -- {call, reason, recipient}, ...
 local client, connection, channel, process = ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local ring_ms, hold_ms, may_revive = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9] == '1'
+local identity = ARGV[10]
 local record = key('client', client)
+local owned_by = redis.call('GET', key('owned', client))
+if owned_by and owned_by ~= identity then return false end
 local owner, of_process = unpack(redis.call('HMGET', record, 'owner', 'process'))
 if owner and owner ~= connection then
   if not is_older(owner, connection) then return false end
@@ -13,10 +17,11 @@ if owner and owner ~= connection then
   redis.call('SREM', key('members', of_process), client)
 end
 redis.call('HSET', record, 'owner', connection, 'channel', channel, 'process', process)
+if identity ~= '' then redis.call('HSET', record, 'identity', identity) end
 redis.call('ZREM', key('holds'), client)
 redis.call('SADD', key('members', process), client)
 local known = {}
-for i = 10, #ARGV, 4 do
+for i = 11, #ARGV, 4 do
   local call_id, role, peer, state = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local is_caller, found = role == 'caller', redis.call('HGET', key('call', call_id), 'state')
   known[call_id] = true

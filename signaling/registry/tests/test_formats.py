@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from signaling.delivery.events import FORMAT
+from signaling.delivery.events import FORMAT, KNOWN_FORMAT
 from signaling.protocol.closing import Hold
 from signaling.protocol.errors import UnavailableError
 from signaling.registry.contract import Owner
@@ -47,13 +47,16 @@ async def test_records_of_another_format_are_left_alone(
 
 async def test_lease_says_which_format_the_process_knows(process: RedisProcess, other: RedisProcess) -> None:
     await process.link.call(
-        "HSET", f"{process.layer.prefix}-registry:formats", other.layer.process, FORMAT + 1, "gone", FORMAT
+        "HSET", f"{process.layer.prefix}-registry:formats", other.layer.process, KNOWN_FORMAT + 1, "gone", KNOWN_FORMAT
     )
-    assert await process.registry.formats() == {process.layer.process: FORMAT, other.layer.process: FORMAT + 1}
+    assert await process.registry.formats() == {
+        process.layer.process: KNOWN_FORMAT,
+        other.layer.process: KNOWN_FORMAT + 1,
+    }
     await process.link.call("HDEL", f"{process.layer.prefix}-registry:formats", other.layer.process)
     assert (await process.registry.formats())[other.layer.process] == 0
     await other.registry.end_lease()
-    assert await process.registry.formats() == {process.layer.process: FORMAT}
+    assert await process.registry.formats() == {process.layer.process: KNOWN_FORMAT}
     await process.registry.sweep()
     left = await process.link.call("HKEYS", f"{process.layer.prefix}-registry:formats")
     assert set(left) == {b"gone", process.layer.process.encode()}
