@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import ssl
 
+from signaling.delivery.addresses import open_socket
 from signaling.delivery.redis_protocol import OnMessage, OnRefusal, RedisProtocol, Word
 from signaling.delivery.redis_refusals import RefusedError
 from signaling.delivery.redis_url import Address, Login, RedisUrl
@@ -48,10 +49,12 @@ def reason_of(error: Exception) -> str:
 async def _open(
     address: Address, url: RedisUrl, login: Login, on_message: OnMessage, on_refusal: OnRefusal
 ) -> RedisProtocol:
+    tls = url.tls_context()
     _, protocol = await asyncio.get_running_loop().create_connection(
         lambda: RedisProtocol(on_message, on_refusal),
-        *address,
-        ssl=url.tls_context(),
+        sock=await open_socket(*address),
+        ssl=tls,
+        server_hostname=None if tls is None else address.host,
     )
     hello: list[Word] = ["HELLO", 3]
     if login.password:
