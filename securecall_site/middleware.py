@@ -9,6 +9,6 @@ class CommonMiddleware(common.CommonMiddleware):
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
         """Let what no browser asks for through whatever its Host header says."""
-        if request.path_info in {"/health", "/metrics"}:
+        if request.path_info in {"/health", "/metrics", "/seen"}:
             return None
         return super().process_request(request)

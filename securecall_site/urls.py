@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import URLResolver, path
 from django.urls.resolvers import RoutePattern
 
+from diagnostics import request_report
 from operators import metrics
 from securecall_site import views
 from webclient.views import demo
@@ -15,6 +16,7 @@ API_PATH = "/api/"
 
 urlpatterns = [
     path("health", views.health, name="health"),
+    path(request_report.PATH.removeprefix("/"), views.seen, name="seen"),
     path("metrics", metrics.metrics, name="metrics"),
     path("admin/", admin.site.urls),
     API,

@@ -1,14 +1,37 @@
-"""The health check, and what is answered where no view answers."""
+"""The health check, a request as it is seen, and what is answered where no view answers."""
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+import msgspec
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from django.views.decorators.http import require_safe
+
+from diagnostics.request_report import Seen, is_good, told
+from signaling.admission.client_ip import client_address_of, header, is_trusted, parse
 
 
 @require_safe
 def health(_request: HttpRequest) -> JsonResponse:
     """Answer exactly `{"status":"ok"}`, without a database (reference, "REST API")."""
     return JsonResponse({"status": "ok"}, json_dumps_params={"separators": (",", ":")})
+
+
+@require_safe
+def seen(request: HttpRequest) -> HttpResponse:
+    """Tell `doctor` how this request of its own is seen; 404 for anybody else."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not is_good(token):
+        raise Http404
+    peer, named = request.META.get("REMOTE_ADDR", ""), header()
+    report = Seen(
+        peer=peer,
+        is_trusted=is_trusted(parse(peer)),
+        header=named,
+        counts_for=str(client_address_of(request)),
+        is_secure=request.is_secure(),
+        headers=told(request.headers.items(), named),
+    )
+    body = msgspec.json.encode(report)
+    return HttpResponse(body, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -4,13 +4,19 @@ import asyncio
 import http.client
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, closing
+from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import pytest
+from pytest_django import Settings
 
+from diagnostics.doctor import proxy
+from diagnostics.outcome import Outcome
+from diagnostics.request_report import PATH, Seen
 from tests.support.client import Client
 from tests.support.people import is_admitted
-from tests.support.servers import RunningServer, server
+from tests.support.servers import RunningServer, environment, server
 from tests.support.services.edges import EDGES, Header, edge
 from tests.support.services.process import NotInstalledError, skip_or_fail
 
@@ -21,11 +27,12 @@ METRICS_TOKEN = "a-token-that-is-long-enough-to-be-one"
 
 
 class Door(NamedTuple):
-    """The port of a proxy before the server, and the addresses of two clients that use no other."""
+    """The port of a proxy before the server, and the addresses of three clients that use no other."""
 
     port: int
     client: str
     neighbour: str
+    operator: str
 
 
 @pytest.fixture(scope="module", params=["x-forwarded-for", "x-real-ip"])
@@ -50,10 +57,10 @@ def running(header: Header) -> Iterator[RunningServer]:
 
 @pytest.fixture(params=EDGES)
 def door(request: pytest.FixtureRequest, running: RunningServer, header: Header) -> Iterator[Door]:
-    number = 2 * list(EDGES).index(request.param) + 2
+    number = 3 * list(EDGES).index(request.param) + 2
     try:
         with edge(request.param, header, running.port) as port:
-            yield Door(port, f"127.0.0.{number}", f"127.0.0.{number + 1}")
+            yield Door(port, *(f"127.0.0.{number + further}" for further in range(3)))
     except NotInstalledError as missing:
         skip_or_fail(missing)
 
@@ -65,12 +72,12 @@ def invented(number: int) -> dict[str, str]:
     return {**dict.fromkeys(names, address), "Forwarded": f"for={address}"}
 
 
-def ask(door: Door, source: str, path: str, headers: dict[str, str]) -> tuple[int, int]:
-    """Return the status of a GET, and the seconds of its Retry-After."""
+def ask(door: Door, source: str, path: str, headers: dict[str, str]) -> tuple[int, int, bytes]:
+    """Return the status of a GET, the seconds of its Retry-After, and the body."""
     with closing(http.client.HTTPConnection(PROXY, door.port, timeout=20, source_address=(source, 0))) as connection:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
-        return answer.status, int(answer.headers.get("Retry-After", "0"))
+        return answer.status, int(answer.headers.get("Retry-After", "0")), answer.read()
 
 
 async def test_connections_behind_a_proxy_count_for_each_client(door: Door) -> None:
@@ -88,7 +95,8 @@ async def test_connections_behind_a_proxy_count_for_each_client(door: Door) -> N
 
 async def test_requests_behind_a_proxy_count_for_each_client(door: Door) -> None:
     async def asks(source: str, number: int) -> tuple[int, int]:
-        return await asyncio.to_thread(ask, door, source, "/admin/login/", invented(number))
+        status, retry_after, _ = await asyncio.to_thread(ask, door, source, "/admin/login/", invented(number))
+        return status, retry_after
 
     for source in (door.client, door.neighbour):
         *within, (status, retry_after) = [await asks(source, number) for number in range(REQUESTS + 1)]
@@ -96,7 +104,42 @@ async def test_requests_behind_a_proxy_count_for_each_client(door: Door) -> None
         assert status == 429
         assert 0 < retry_after <= 60
         for path, headers in (("/health", {}), ("/metrics", {"Authorization": f"Bearer {METRICS_TOKEN}"})):
-            assert await asyncio.to_thread(ask, door, source, path, headers) == (200, 0)
+            assert (await asyncio.to_thread(ask, door, source, path, headers))[0] == 200
         # Handshakes have limits of their own.
         async with Client(f"ws://{PROXY}:{door.port}/signal", local_addr=(source, 0)) as client:
             assert await is_admitted(client)
+
+
+@pytest.fixture
+def _as_the_server(settings: Settings) -> None:
+    settings.DEBUG = True
+    settings.SECRET_KEY = environment(Path("unused"))["SECRET_KEY"]
+
+
+@pytest.mark.usefixtures("_as_the_server")
+async def test_doctor_shows_what_a_request_looks_like(door: Door, header: Header) -> None:
+    status, _, body = await asyncio.to_thread(ask, door, door.operator, PATH, proxy.inventing(header))
+    assert status == 200
+    (shown,) = proxy.judge(msgspec.json.decode(body, type=Seen), f"{PROXY}:{door.port}")
+    assert shown.outcome is Outcome.OK
+    assert f"comes from {PROXY}, counts for {door.operator}, and has " in shown.sentence
+    assert f"host: {PROXY}:{door.port}" in shown.sentence
+    assert "x-forwarded-proto: https" in shown.sentence
+    assert f"{header}: " in shown.sentence
+
+
+@pytest.mark.usefixtures("_as_the_server")
+async def test_doctor_finds_a_header_that_is_passed_on(running: RunningServer, header: Header) -> None:
+    # Without a proxy in between this is one that passes everything on.
+    findings = await asyncio.to_thread(lambda: list(proxy.examine(running.ws_url, 10, header)))
+    assert [finding.outcome for finding in findings] == [Outcome.OK, Outcome.FAILED]
+    assert f"passes {header} on as clients send it" in findings[1].sentence
+
+
+async def test_stranger_is_told_nothing_of_a_request(running: RunningServer, header: Header) -> None:
+    status, _ = await asyncio.to_thread(running.get, PATH, {"Authorization": "Bearer doctor:1wXyZ:made-up"})
+    assert status == 404
+    # The key is another one here.
+    (finding,) = await asyncio.to_thread(lambda: list(proxy.examine(running.ws_url, 10, header)))
+    assert finding.outcome is Outcome.FAILED
+    assert "answered HTTP 404 for /seen: is it this server, of this version and SECRET_KEY" in finding.sentence

@@ -33,8 +33,13 @@ def address_of(scope: dict[str, Any]) -> str:
 
 def address_of_request(request: HttpRequest) -> str:
     """Return the keyed hash of an HTTP client's IP address, as `address_of` does."""
+    return _pseudonym(client_address_of(request))
+
+
+def client_address_of(request: HttpRequest) -> Address | None:
+    """Return an HTTP client's address; Django has joined a header that came several times."""
     value = request.headers.get(header())
-    return _pseudonym(client_address(request.META.get("REMOTE_ADDR", ""), [] if value is None else [value]))
+    return client_address(request.META.get("REMOTE_ADDR", ""), [] if value is None else [value])
 
 
 def header() -> str:

@@ -9,12 +9,13 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from diagnostics.arguments import positive_number
-from diagnostics.doctor import clock, configuration, database, machine, redis, relay, static_files
+from diagnostics.arguments import positive_number, signaling_url
+from diagnostics.doctor import clock, configuration, database, machine, proxy, redis, relay, static_files
 from diagnostics.doctor.confidential import without_secrets
 from diagnostics.doctor.finding import Finding
 from diagnostics.outcome import Outcome
 from securecall_site.examined import connect_as_the_server
+from signaling.admission.client_ip import header
 from signaling.delivery.events import FORMAT, KNOWN_FORMAT
 from signaling.registry.redis_leases import registry_prefix
 
@@ -32,12 +33,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
         parser.add_argument("--timeout", type=positive_number, default=5, help="seconds for each answer (5)")
+        parser.add_argument(
+            "--url", type=signaling_url, help="ask this server through its proxy, by the address that clients use"
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, **options: Any) -> None:
         """Examine everything; exits with 1 when something has failed."""
         findings = []
-        for finding in examine(options["timeout"]):
+        for finding in examine(options["timeout"], options["url"]):
             finding = Finding(finding.outcome, finding.subject, without_secrets(finding.sentence))  # noqa: PLW2901
             findings.append(finding)
             if not options["json"]:
@@ -54,11 +58,12 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def examine(seconds: float) -> Iterator[Finding]:
-    """Everything there is to say; each answer from outside may take `seconds`."""
+def examine(seconds: float, url: str | None) -> Iterator[Finding]:
+    """Everything there is to say; each answer from outside may take `seconds`. The proxy is asked at `url`."""
     clocks: list[clock.Clock] = []
     yield from configuration.examine()
     yield from static_files.examine()
+    yield from proxy.examine(url, seconds, header())
     yield from database.examine(clocks)
     records = redis.Records(registry_prefix(settings.REDIS_PREFIX), FORMAT, KNOWN_FORMAT)
     yield from redis.examine(clocks, seconds, records, connect_as_the_server)
