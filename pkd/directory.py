@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from pkd import keys
 from pkd.models import Identity, KeyChange, PublicKey, Release
+from pkd.refusals import Refusals, leaving_wrong_server
 
 # How long a client waits for its answer at most.
 PATIENCE_SECONDS = 5.0
@@ -51,9 +52,9 @@ async def publish(client_id: str, public_key: str) -> KeyChange.Kind | None:
     Raises `KeyFrozenError`, `KeyRevokedError`, `KeyOwnedError`, `DirectoryUnavailableError`, `keys.BadKeyError` for
     what is no key, or `ValueError` for what is no client ID.
     """
-    async with _unavailable_when_the_database_is():
+    async with _unavailable_when_the_database_is("publish"):
         deadline = time.monotonic() + PATIENCE_SECONDS
-        return await database_sync_to_async(store)(client_id, public_key, deadline)
+        return await database_sync_to_async(leaving_wrong_server(store))(client_id, public_key, deadline)
 
 
 async def look_up(client_id: str) -> str | None:
@@ -61,8 +62,8 @@ async def look_up(client_id: str) -> str | None:
 
     Raises `DirectoryUnavailableError`.
     """
-    async with _unavailable_when_the_database_is():
-        return await database_sync_to_async(current_key)(client_id)
+    async with _unavailable_when_the_database_is("look up"):
+        return await database_sync_to_async(leaving_wrong_server(current_key))(client_id)
 
 
 def store(client_id: str, public_key: str, deadline: float = math.inf) -> KeyChange.Kind | None:
@@ -186,9 +187,11 @@ def _lock_or_create(client_id: str, public_key: str, new: str) -> tuple[PublicKe
 # server that only reads during a failover, passes with time.
 MISTAKES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 
+_refusals = Refusals()
+
 
 @asynccontextmanager
-async def _unavailable_when_the_database_is() -> AsyncIterator[None]:
+async def _unavailable_when_the_database_is(step: str) -> AsyncIterator[None]:
     try:
         # A database that hangs would keep clients waiting for as long as it does.
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -196,4 +199,6 @@ async def _unavailable_when_the_database_is() -> AsyncIterator[None]:
     except MISTAKES:
         raise
     except (DatabaseError, InterfaceError, TimeoutError) as error:
+        _refusals.note(step, error)
         raise DirectoryUnavailableError from error
+    _refusals.note_success(step)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from tests.conftest import SHARED, Join
@@ -55,7 +56,26 @@ async def test_directory_says_try_again_while_calls_go_on(
     finally:
         # Not in a thread, with whose end the kernel would end what it started.
         (shared_postgres.start if how == "stopped" else shared_postgres.go_on)()
+    await on_postgres.logged("The database refuses to publish keys (")
     # What was refused did not happen, however late the database came to it.
     await finds(bob, alice.id, "kept")
     await publishes(alice, "newer")
     await finds(bob, alice.id, "newer")
+
+
+async def test_connection_that_only_reads_is_left_for_a_new_one(
+    on_postgres: RunningServer, shared_postgres: PostgresServer, join: Join
+) -> None:
+    alice = await join("alice", on_postgres)
+    with psycopg.connect(shared_postgres.url, autocommit=True) as operator:
+        # What a session begins with, as on a server that is a replica; one that has begun keeps it.
+        operator.execute("ALTER ROLE CURRENT_USER SET default_transaction_read_only = on")
+        try:
+            operator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+            await alice.send("PKD_REGISTER", clientId=alice.id, publicKey="refused")
+            await alice.expects_error("RATE_LIMITED", "PKD_REGISTER", seconds=ANSWER_SECONDS)
+            await on_postgres.logged("The database refuses to publish keys (25006 ReadOnlySqlTransaction)")
+        finally:
+            operator.execute("ALTER ROLE CURRENT_USER RESET default_transaction_read_only")
+    await publishes(alice, "taken")
+    await on_postgres.logged("The database no longer refuses to publish keys (25006 ReadOnlySqlTransaction)")
