@@ -28,6 +28,8 @@ from serving.wire import Wire
 
 logger = logging.getLogger(__name__)
 
+logger = logging.getLogger(__name__)
+
 HEAD_BYTES = 16_384
 HEAD_SECONDS = 10
 # Each may have sent its head, which takes as long to answer as some frames to relay.
@@ -37,6 +39,8 @@ RESERVED_FILES = 16
 # At the limit nothing is accepted for so long.
 PAUSE_SECONDS = 0.5
 FAREWELL_SECONDS = 5
+# At the limit, files are closed and opened all the time: it is over after so long without a failure.
+CALM_SECONDS = 2
 NO_FILES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 # Takes a connection, and what was read of it.
@@ -67,6 +71,8 @@ class Front:
         self._listening: list[socket.socket] = []
         self.greetings: set[Greeting] = set()
         self._reserve: list[int] = []
+        # When a file could not be opened last; None once that is over, which is logged.
+        self._full_at: float | None = None
 
     def listen(self, listening: socket.socket) -> None:
         """Accept connections from a listening socket."""
@@ -112,7 +118,8 @@ class Front:
                 os.close(self._reserve.pop())
                 continue
             connection.setblocking(False)  # noqa: FBT003 -- likewise
-            is_spare = len(self._reserve) < RESERVED_FILES and not self._fill_reserve()
+            is_whole = self._full_at is None and len(self._reserve) == RESERVED_FILES
+            is_spare = not is_whole and not self._fill_reserve()
             Greeting(self, connection, is_spare=is_spare).start()
 
     def _rest(self, listening: socket.socket) -> None:
@@ -126,13 +133,22 @@ class Front:
             self.hub.loop.add_reader(listening, self._accept, listening)
 
     def _fill_reserve(self) -> bool:
-        """Hold descriptors back; returns whether there were enough."""
+        """Hold descriptors back; returns whether there were enough, and logs when that changes."""
+        reason = ""
         try:
             while len(self._reserve) < RESERVED_FILES:
                 self._reserve.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
-        except OSError:
-            return False
-        return True
+        except OSError as error:
+            reason = errno.errorcode.get(error.errno or 0, "OSError")
+        now = self.hub.loop.time()
+        if reason:
+            if self._full_at is None:
+                logger.warning("WebSockets are refused, as no more files can be opened (%s): raise ulimit -n", reason)
+            self._full_at = now
+        elif self._full_at is not None and now - self._full_at > CALM_SECONDS:
+            logger.warning("WebSockets are accepted again, as files can be opened")
+            self._full_at = None
+        return not reason
 
     def decide(self, connection: socket.socket, came: bytes, end: int, *, is_spare: bool) -> None:
         """Give a connection whose first head has come to the wire or to daphne."""

@@ -327,6 +327,9 @@ def test_at_the_limit_of_files_health_answers_and_the_process_idles() -> None:
                 return b" 101 " in client.recv(4096) or None
 
         eventually(room, lambda: running.log, 20)
+        assert "WebSockets are refused, as no more files can be opened (EMFILE): raise ulimit -n" in running.log
+        eventually(lambda: (room() and "WebSockets are accepted again" in running.log) or None, lambda: running.log, 20)
+        assert running.log.count("no more files can be opened") == 1
         assert running.is_healthy()
         assert "Traceback" not in running.log
 

@@ -1,6 +1,7 @@
 """Open one connection to Redis: by way of the Sentinels that `REDIS_URL` names, with TLS, user and database."""
 
 import asyncio
+import errno
 import itertools
 import ssl
 
@@ -43,6 +44,8 @@ def reason_of(error: Exception) -> str:
         return f"TLS: {error.verify_message}"
     if isinstance(error, ssl.SSLError) and error.reason:
         return f"TLS: {error.reason}"
+    if type(error) is OSError and error.errno:
+        return errno.errorcode.get(error.errno, "OSError")
     return type(error).__name__
 
 
