@@ -17,6 +17,7 @@ from tools.faults.crash import crash
 from tools.faults.crowd import crowd
 from tools.faults.deaf import deaf
 from tools.faults.deploy import deploy
+from tools.faults.failover import failover
 from tools.faults.findings import Finding, broken
 from tools.faults.postgres_away import postgres_away
 from tools.faults.redis_away import redis_away
@@ -69,6 +70,12 @@ def scenarios(soak_minutes: float) -> dict[str, Scenario]:
             30,
             lambda: redis_away(20, 10),
             lambda: redis_away(3, 3),
+        ),
+        "failover": Scenario(
+            "The primary is killed and three Sentinels fail over, under 50 calls a second across two processes",
+            90,
+            lambda: failover(150, 50),
+            lambda: failover(10, 5),
         ),
         "postgres": Scenario(
             "Postgres away for 10 s, and then hanging for 10 s, under publications",

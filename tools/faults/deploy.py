@@ -32,7 +32,7 @@ async def _deploy(running: System, count: int, calls_per_second: float, settle_s
     await asyncio.gather(*(phone.start() for phone in phones))
     pairs = list(zip(phones[::2], phones[1::2], strict=True))
     outcomes: Counter[str] = Counter()
-    calling = asyncio.create_task(_call_on(pairs, calls_per_second, outcomes))
+    calling = asyncio.create_task(call_on(pairs, calls_per_second, outcomes))
     statuses = []
     begin = time.monotonic()
     for stopping in old:
@@ -74,7 +74,7 @@ async def _deploy(running: System, count: int, calls_per_second: float, settle_s
     ]
 
 
-async def _call_on(pairs: list[tuple[Phone, Phone]], calls_per_second: float, outcomes: Counter[str]) -> None:
+async def call_on(pairs: list[tuple[Phone, Phone]], calls_per_second: float, outcomes: Counter[str]) -> None:
     """Start calls at a steady rate on pairs that are free; when cancelled, wait for those under way."""
     busy: dict[int, asyncio.Task[None]] = {}
     places: Iterator[int] = itertools.cycle(range(len(pairs)))

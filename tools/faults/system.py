@@ -35,7 +35,7 @@ class System:
         self.redis = redis
         self.doors: list[str] = []
         self._stack = stack
-        self._env = {**RAISED, **env, "REDIS_URL": redis.url}
+        self._env = {**RAISED, "REDIS_URL": redis.url, **env}
 
     def start(self) -> RunningServer:
         """Start one more process."""

@@ -68,7 +68,7 @@ class RedisServer:
             **self._options,
         }
         command = [self._program, *(word for name, value in options.items() for word in (f"--{name}", value))]
-        self._process = process.start(command, self._directory / "redis.log", lambda pid: _answers(port, pid))
+        self._process = process.start(command, self._directory / "redis.log", lambda pid: answers(port, pid))
         return port
 
 
@@ -84,7 +84,8 @@ def redis_server(**options: str) -> Iterator[RedisServer]:
             server.stop()
 
 
-def _answers(port: int, pid: int) -> bool:
+def answers(port: int, pid: int) -> bool:
+    """Return whether the process of this ID is the Redis, or the Sentinel, that answers at a port."""
     with redis.Redis(port=port) as client:
         try:
             # Another Redis may have been quicker to take the port.
