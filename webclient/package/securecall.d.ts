@@ -212,14 +212,19 @@ export type ErrorCode =
   /** The browser keeps nothing (IndexedDB): keys and pins live as long as the page. */
   | "storage-unavailable"
   /** The directory could not be asked. */
-  | "directory-unavailable";
+  | "directory-unavailable"
+  /** The worker whose timers go on in hidden pages could not be started; told by "warning". */
+  | "worker-unavailable";
 
 export interface SecureCallEventMap {
   /** The connection to the server changed. */
   signaling: CustomEvent<SignalingStatus>;
   /** The call changed. */
   call: CustomEvent<CallStatus>;
-  /** A call came during another one, and was rejected with "busy". */
+  /**
+   * A call came during another one, and was rejected with "busy". A newer call of the peer itself is none: it takes the place
+   * of the older one, unless the peer is still at the other end of that.
+   */
   missedcall: CustomEvent<MissedCall>;
   /** A call's peer connection was made; data channels and transceivers added now are part of the first offer. */
   peerconnection: CustomEvent<{ callId: string; peerConnection: RTCPeerConnection }>;
@@ -235,6 +240,8 @@ export interface SecureCallEventMap {
   verification: CustomEvent<Verification>;
   /** The current call's safety number is known, and the peer's key that it is made of. */
   safetynumber: CustomEvent<{ peerId: string; publicKey: string; digits: string }>;
+  /** Something that a developer should mend, and that people do not notice at once: `worker-unavailable`. */
+  warning: CustomEvent<SecureCallError>;
   /** Something went wrong that no promise told of. */
   error: CustomEvent<SecureCallError>;
 }

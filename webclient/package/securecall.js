@@ -18,6 +18,8 @@
  *   candidates. When offers meet, the callee gives way.
  * - **A hang-up takes the media's way too**: `{"type": "bye", "reason"?}` on data channel 255, negotiated in advance.
  *   It arrives also while a server is away, or when it came back without its memory.
+ * - **Whoever is still there says so**: `{"type": "ask"}` on the same channel is answered with `{"type": "here"}`. A newer call
+ *   from the peer takes the place of this one if it does not come.
  *
  * @typedef {import("./securecall.js").SignalingStatus} SignalingStatus
  * @typedef {import("./securecall.js").CallStatus} CallStatus
@@ -33,18 +35,18 @@
 import { base64url } from "./securecall/bytes.js";
 import { Call } from "./securecall/call/call.js";
 import { peerEnded } from "./securecall/call/ends.js";
+import { waitsForServer } from "./securecall/call/states.js";
 import { replaceTrack } from "./securecall/call/tracks.js";
 import { Connection } from "./securecall/connection.js";
 import { readDescription } from "./securecall/description.js";
-import { ERROR_SENTENCES, NO_CALL_TO_SEND_IN, SecureCallError } from "./securecall/errors.js";
+import { ERROR_SENTENCES, NO_CALL_TO_SEND_IN, SecureCallError, WORKER_SENTENCE } from "./securecall/errors.js";
 import { IceServers } from "./securecall/ice-servers.js";
 import { isCallId, isClientId } from "./securecall/ids.js";
-import { Keys } from "./securecall/keys.js";
-import { safetyNumber } from "./securecall/safety-number.js";
+import { KeyRing } from "./securecall/key-ring.js";
 import { Timers, bounded } from "./securecall/timers.js";
 
 export { SecureCallError } from "./securecall/errors.js";
-export { fingerprint, inGroups, safetyNumber } from "./securecall/safety-number.js";
+export { inGroups } from "./securecall/groups.js";
 
 // The protocol's.
 const HEARTBEAT_MS = 30_000;
@@ -74,15 +76,18 @@ export class SecureCall extends EventTarget {
     const heartbeatMs = bounded(heartbeatIntervalMs, LEAST_HEARTBEAT_MS, HEARTBEAT_MS);
     checkClientId(clientId);
     this.clientId = clientId;
-    this.#timers = new Timers(options.workerUrl ?? new URL("./timer-worker.js", import.meta.url));
+    this.#timers = new Timers(options.workerUrl, () => {
+      this.#tell("warning", new SecureCallError("worker-unavailable", WORKER_SENTENCE));
+    });
     this.#connection = new Connection(webSocketUrl(url), clientId, heartbeatMs, this.#timers, {
       changed: (status) => this.#signalingChanged(status),
+      isInCall: () => this.#ongoing !== null,
       registered: (payload) => this.#registered(payload),
       received: (type, payload) => this.#received(type, payload),
       refused: (error, isRepeated) => this.#refused(error, isRepeated),
     });
     this.#iceServers = new IceServers(this.#connection, (error) => this.#tell("error", error));
-    this.#keys = new Keys(this.#connection, clientId, {
+    this.#keys = new KeyRing(this.#connection, clientId, {
       identity: (identity) => this.#tell("identity", identity),
       error: (error) => this.#tell("error", error),
     });
@@ -322,10 +327,15 @@ export class SecureCall extends EventTarget {
   #begin(call, rings = true) {
     this.#call = call;
     this.#peerKey = null;
-    this.#past.set(call.callId, call);
-    if (this.#past.size > 32) this.#past.delete(this.#past.keys().next().value ?? "");
+    this.#keep(call);
     call.announce(rings);
     return call;
+  }
+
+  /** @param {Call} call whose messages are for it from now on, also when it is over */
+  #keep(call) {
+    this.#past.set(call.callId, call);
+    if (this.#past.size > 32) this.#past.delete(this.#past.keys().next().value ?? "");
   }
 
   /** @param {SignalingStatus} status */
@@ -361,6 +371,10 @@ export class SecureCall extends EventTarget {
     if (!call) return;
     if (call.isOver) {
       if (type === "CALL_ENDED") call.placing.forget();
+    } else if (call !== this.#call) {
+      // It waits to ring.
+      if (type === "ICE_CANDIDATE") call.candidate(payload.candidate);
+      else call.finish("cancelled", "peer", { isQuiet: true });
     } else if (type === "CALL_ACCEPTED") call.opening.accepted(payload);
     else if (type === "ICE_CANDIDATE") call.candidate(payload.candidate);
     else if (type === "CALL_ENDED") call.finish(...peerEnded(call.status.state, payload.reason));
@@ -383,19 +397,44 @@ export class SecureCall extends EventTarget {
       return;
     }
     const call = this.#ongoing;
-    const isSamePeer = call?.peerId === peerId;
     // One that is over here rings because the server was not told so yet.
     if (known) this.#connection.post("CALL_REJECT", { callId }, callId);
     else if (!call) this.#begin(new Call(this.#surroundings, peerId, callId, incoming));
-    else if (isSamePeer && call.status.state === "calling") this.#meet(call, incoming);
-    else if (isSamePeer && call.status.state === "reconnecting") {
-      // Whoever calls anew has lost the old call.
-      call.finish("peer-disconnected", "peer", { say: true });
-      this.#begin(new Call(this.#surroundings, peerId, callId, incoming));
-    } else {
-      this.#rejectBusy(callId);
-      this.#tell("missedcall", { callId, peerId, at: Date.now() });
+    else if (call.peerId !== peerId) this.#miss(callId, peerId);
+    else if (call.status.state === "calling") this.#meet(call, incoming);
+    else this.#renew(call, new Call(this.#surroundings, peerId, callId, incoming));
+  }
+
+  /**
+   * Whoever calls anew has lost the old call, or given it up: it rings. Where the old one is well, its peer is asked first.
+   *
+   * @param {Call} old
+   * @param {Call} call
+   */
+  async #renew(old, call) {
+    const { callId, peerId } = call;
+    const { state } = old.status;
+    // Its candidates may come, or its end, before it is known whether it rings.
+    this.#keep(call);
+    if (state === "connected" && (await old.mending.isPeerThere())) {
+      const isWaiting = !call.isOver;
+      call.finish("busy", "you", { isQuiet: true });
+      if (isWaiting) this.#miss(callId, peerId);
+      return;
     }
+    if (call.isOver || (this.#ongoing ?? old) !== old) return;
+    if (state === "incoming") old.finish("cancelled", "peer", { say: true, isQuiet: true });
+    else old.finish("peer-disconnected", "peer", { say: true });
+    this.#begin(call);
+  }
+
+  /**
+   * @param {string} callId
+   * @param {string} peerId
+   */
+  #miss(callId, peerId) {
+    this.#rejectBusy(callId);
+    this.#tell("missedcall", { callId, peerId, at: Date.now() });
   }
 
   /** @param {string} callId */
@@ -412,8 +451,8 @@ export class SecureCall extends EventTarget {
    */
   #meet(own, payload) {
     const { callId, callerId } = payload;
-    // One that was not sent yet is as if it had never been: the peer could not tell that it lost.
-    if (own.placing.isPlaced && own.callId < callId) {
+    // One that the server has not taken is as if it had never been: the peer could not tell that it lost.
+    if (own.placing.isStanding && own.callId < callId) {
       this.#rejectBusy(callId);
       return;
     }
@@ -443,8 +482,19 @@ export class SecureCall extends EventTarget {
    * @param {unknown} detail
    */
   #tell(type, detail) {
+    if (type === "call") this.#connection.watchClosely(waitsForServer(this.#ongoing?.status.state));
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+/** @type {typeof import("./securecall.js").safetyNumber} */
+export async function safetyNumber(one, other) {
+  return (await import("./securecall/safety-number.js")).safetyNumber(one, other);
+}
+
+/** @type {typeof import("./securecall.js").fingerprint} */
+export async function fingerprint(publicKey) {
+  return (await import("./securecall/safety-number.js")).fingerprint(publicKey);
 }
 
 /** @param {unknown} clientId */

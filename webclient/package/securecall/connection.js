@@ -8,6 +8,7 @@
 
 import { ERROR_SENTENCES, SecureCallError } from "./errors.js";
 import { bounded } from "./timers.js";
+import { watchDevice } from "./watch.js";
 
 // The protocol's: reconnecting after 1 to 30 s, and not when another connection has the ID.
 const FIRST_RETRY_MS = 1_000;
@@ -15,10 +16,13 @@ const LAST_RETRY_MS = 30_000;
 const SUPERSEDED = 4409;
 // A connection that we give up. Not 1000, which would end the calls at the server, or 1001, which would hold them briefly.
 const GIVEN_UP = 4408;
+const NORMAL = 1000;
 
 const HEARTBEAT_ANSWER_MS = 10_000;
 // Asked when something happened to the network: whoever waits at the screen should not wait long.
 const PROBE_ANSWER_MS = 3_000;
+// While somebody waits for an answer: with `PROBE_ANSWER_MS`, a line that is dead is found within 5 s.
+const PROBE_EVERY_MS = 2_000;
 const REGISTER_MS = 15_000;
 const REQUEST_MS = 10_000;
 // However short, or odd, the server says that it is.
@@ -67,11 +71,13 @@ export class Connection {
   #timers;
   #heartbeatTimer = 0;
   #answerTimer = 0;
+  #answerDueAt = 0;
   #retryTimer = 0;
   #registerTimer = 0;
   #listener;
   #clientId;
   #heartbeatMs;
+  #isWatchedClosely = false;
   /** Ends what `start` listens to. */
   #watching = new AbortController();
 
@@ -80,7 +86,7 @@ export class Connection {
    * @param {string} clientId
    * @param {number} heartbeatMs
    * @param {Timers} timers
-   * @param {{changed: (status: SignalingStatus) => void, registered: (payload: any) => void,
+   * @param {{changed: (status: SignalingStatus) => void, isInCall: () => boolean, registered: (payload: any) => void,
    *   received: (type: string, payload: any) => void,
    *   refused: (error: {code: ErrorCode, request?: string, callId?: string}, isRepeated: boolean) => void}} listener
    */
@@ -101,15 +107,14 @@ export class Connection {
     this.#step = 0;
     this.#watching = new AbortController();
     const { signal } = this.#watching;
-    addEventListener("online", () => this.retryNow(), { signal });
-    document.addEventListener("visibilitychange", () => document.hidden || this.retryNow(), { signal });
+    watchDevice(this.#timers, signal, { stirred: () => this.retryNow(), frozen: () => this.#freeze() });
     this.#open(0);
   }
 
   /** Leave deliberately; ends the client's calls at the server. */
   stop() {
     const socket = this.#detach();
-    socket?.close(1000);
+    socket?.close(NORMAL);
     this.#finish({ state: "closed", sentence: "You left the server.", attempts: 0 });
   }
 
@@ -117,6 +122,19 @@ export class Connection {
   retryNow() {
     if (this.status.state === "waiting") this.#open(this.status.attempts);
     else if (this.isOnline) this.#beat(PROBE_ANSWER_MS);
+  }
+
+  /**
+   * Look often whether the line lives: while a call rings, is placed, or has lost its way.
+   *
+   * @param {boolean} isWatchedClosely
+   */
+  watchClosely(isWatchedClosely) {
+    if (isWatchedClosely === this.#isWatchedClosely) return;
+    this.#isWatchedClosely = isWatchedClosely;
+    if (!this.isOnline) return;
+    if (isWatchedClosely) this.#beat(PROBE_ANSWER_MS);
+    else this.#beatLater();
   }
 
   /**
@@ -167,6 +185,16 @@ export class Connection {
       });
       this.#add(message);
     });
+  }
+
+  /**
+   * Whether a message of a call has never been sent, or was refused and will be sent again.
+   *
+   * @param {string} type
+   * @param {string} callId
+   */
+  isUnsent(type, callId) {
+    return this.#outbox.some((message) => message.type === type && message.callId === callId && !message.isSent);
   }
 
   /**
@@ -240,6 +268,13 @@ export class Connection {
     this.#wait(undefined);
   }
 
+  /** The page is put aside, where it cannot answer: without a call nobody can reach it, as if it had been closed. */
+  #freeze() {
+    if (!this.#socket) return;
+    this.#detach()?.close(this.#listener.isInCall() ? GIVEN_UP : NORMAL);
+    this.#wait(undefined);
+  }
+
   /** @param {number} code */
   #closed(code) {
     this.#detach();
@@ -284,12 +319,23 @@ export class Connection {
 
   /** @param {number} answerMs */
   #beat(answerMs) {
-    this.#timers.clear(this.#heartbeatTimer);
-    this.#heartbeatTimer = this.#timers.after(this.#heartbeatMs, () => this.#beat(HEARTBEAT_ANSWER_MS));
+    this.#beatLater();
     this.#heartbeatsSent += 1;
     this.#transmit("HEARTBEAT", {});
+    const dueAt = performance.now() + answerMs;
+    // One that is not answered yet is due when it was.
+    if (this.#heartbeatsSent - this.#heartbeatsAnswered > 1 && this.#answerDueAt <= dueAt) return;
+    this.#answerDueAt = dueAt;
     this.#timers.clear(this.#answerTimer);
     this.#answerTimer = this.#timers.after(answerMs, () => this.#giveUp());
+  }
+
+  #beatLater() {
+    const [everyMs, answerMs] = this.#isWatchedClosely
+      ? [Math.min(PROBE_EVERY_MS, this.#heartbeatMs), PROBE_ANSWER_MS]
+      : [this.#heartbeatMs, HEARTBEAT_ANSWER_MS];
+    this.#timers.clear(this.#heartbeatTimer);
+    this.#heartbeatTimer = this.#timers.after(everyMs, () => this.#beat(answerMs));
   }
 
   /** @param {unknown} data */
@@ -316,7 +362,7 @@ export class Connection {
     // From now on messages are sent at once; these are not.
     const waiting = [...this.#outbox];
     this.#change({ state: "online", sentence: "Connected to the server.", attempts: 0 });
-    this.#heartbeatTimer = this.#timers.after(this.#heartbeatMs, () => this.#beat(HEARTBEAT_ANSWER_MS));
+    this.#beatLater();
     this.#listener.registered(payload);
     for (const message of waiting) if (this.#outbox.includes(message)) this.#send(message);
   }
@@ -346,6 +392,11 @@ export class Connection {
   /** @param {{code: ErrorCode, request?: string, callId?: string, retryAfterMs?: number}} error */
   #refused(error) {
     const { code, request, callId, retryAfterMs } = error;
+    if (request === "HEARTBEAT") {
+      // Too many, but it came: the line lives.
+      this.#heartbeatAnswered();
+      return;
+    }
     const sent = this.#outbox.filter((it) => it.type === request && it.callId === callId && it.isSent);
     // Which candidate was refused is not said; the others do no harm a second time. Anything else is answered in order.
     const refused = request === "ICE_CANDIDATE" ? sent : sent.slice(0, 1);

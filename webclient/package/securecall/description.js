@@ -7,9 +7,6 @@
 import { isCallId, isClientId } from "./ids.js";
 import { readSdp, sectionsOf } from "./sdp.js";
 
-export const IDENTITY_ATTRIBUTE = "a=x-securecall-identity:";
-export const NEGOTIATES_ATTRIBUTE = "a=x-securecall:negotiates";
-
 // RFC 8122, as browsers write it, and as Asterisk does: `SHA-256`.
 const FINGERPRINT = /^[A-Za-z0-9-]+ [0-9A-F]{2}(:[0-9A-F]{2})+$/;
 // However often JSON text was made of JSON text.

@@ -22,6 +22,9 @@ export const ERROR_SENTENCES = {
 
 export const NO_CALL_TO_SEND_IN = "There is no call to send this in.";
 
+export const WORKER_SENTENCE =
+  "The worker for timers did not start, so a hidden page may lose its connection: serve timer-worker.js from the page's origin.";
+
 /** @param {string} peer */
 export function unreadable(peer) {
   return `${peer}'s app sent an ICE candidate in a form that cannot be read, so it was left out; the call goes on with others.`;

@@ -10,11 +10,11 @@
  */
 
 import { base64url, bytesOf, encoder } from "./bytes.js";
-import { IDENTITY_ATTRIBUTE } from "./description.js";
+import { IDENTITY_ATTRIBUTE } from "./attributes.js";
 import { SecureCallError } from "./errors.js";
 import { KeyStore } from "./key-store.js";
 import { fingerprint, fingerprintOrNull } from "./safety-number.js";
-import { KEY_SENTENCES } from "./sentences.js";
+import { KEY_SENTENCES } from "./key-sentences.js";
 
 const ECDSA = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 

@@ -54,11 +54,3 @@ async function halfOfSafetyNumber({ clientId, publicKey }) {
   const chunks = [0, 5, 10, 15, 20, 25].map((at) => (view.getUint8(at) * 2 ** 32 + view.getUint32(at + 1)) % 100_000);
   return chunks.map((chunk) => String(chunk).padStart(5, "0")).join("");
 }
-
-/**
- * @param {string} digits
- * @returns {string}
- */
-export function inGroups(digits) {
-  return (digits.match(/.{1,5}/g) ?? []).join(" ");
-}

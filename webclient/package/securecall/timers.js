@@ -26,10 +26,15 @@ export class Timers {
   /** Whether the worker has fired a timer: its file may be on its way, or may never come. */
   #isProved = false;
   #url;
+  #onFailure;
 
-  /** @param {string | URL} url */
-  constructor(url) {
+  /**
+   * @param {string | URL | undefined} url of the worker's script; undefined: beside this library
+   * @param {() => void} [onFailure] told once that there can be no worker
+   */
+  constructor(url, onFailure) {
     this.#url = url;
+    this.#onFailure = onFailure;
   }
 
   /**
@@ -72,7 +77,8 @@ export class Timers {
 
   #start() {
     try {
-      const worker = new Worker(this.#url);
+      // Bundlers find the worker by this expression, and by no other.
+      const worker = this.#url ? new Worker(this.#url) : new Worker(new URL("../timer-worker.js", import.meta.url));
       worker.onmessage = ({ data }) => {
         this.#isProved = true;
         this.#fire(data);
@@ -81,11 +87,18 @@ export class Timers {
       return worker;
     } catch {
       // The file is on another origin, or the page's policy forbids workers.
+      this.#fail();
       return null;
     }
   }
 
+  #fail() {
+    this.#onFailure?.();
+    this.#onFailure = undefined;
+  }
+
   #doWithout() {
+    this.#fail();
     this.#worker = null;
     this.#isProved = false;
     for (const [id, { due }] of this.#pending) setTimeout(() => this.#fire(id), Math.max(0, due - Date.now()));

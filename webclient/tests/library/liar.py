@@ -32,6 +32,7 @@ class Liar:
         self._heard: list[tuple[str, Payload]] = []
         self._times: list[tuple[str, float]] = []
         self._news = asyncio.Condition()
+        self._pages: set[ServerConnection] = set()
         self.port = 0
 
     @classmethod
@@ -52,6 +53,11 @@ class Liar:
     def refuses(self, message_type: str, *errors: Payload) -> None:
         """Answer the next messages of this type with these errors, and keep them from the server."""
         self._refusals[message_type] = list(errors)
+
+    async def tells(self, message_type: str, payload: Payload) -> None:
+        """Tell all pages what the server has not said."""
+        for page in self._pages:
+            await page.send(json.dumps({"type": message_type, "payload": payload}))
 
     def heard(self, message_type: str) -> list[Payload]:
         """The payloads of what pages have sent of this type."""
@@ -95,12 +101,14 @@ class Liar:
             both.create_task(self._to_server(page, server))
 
     async def _to_page(self, server: ClientConnection, page: ServerConnection) -> None:
+        self._pages.add(page)
         with suppress(ConnectionClosed):
             async for text in server:
                 message = json.loads(text)
                 if lie := self._lies.get(message["type"]):
                     message["payload"] = lie(message["payload"])
                 await page.send(json.dumps(message))
+        self._pages.discard(page)
         await page.close(server.close_code or 1011)
 
     async def _to_server(self, page: ServerConnection, server: ClientConnection) -> None:

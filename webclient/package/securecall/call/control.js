@@ -12,6 +12,8 @@ const BYE_ALONE_MS = 3_000;
 
 /** The control channel of a call. */
 export class Control {
+  /** @type {(() => void) | null} */
+  #onHere = null;
   /** @type {RTCDataChannel | null} */
   #channel = null;
   #call;
@@ -41,9 +43,20 @@ export class Control {
     // Nothing is sent from now on; but a connection that is closed at once would take the message with it.
     for (const sender of rtc.getSenders()) sender.replaceTrack(null).catch(() => undefined);
     for (const track of this.#call.remoteStream.getTracks()) track.enabled = false;
-    this.#channel.send(JSON.stringify({ type: "bye", ...(bye && { reason: bye }) }));
+    this.#send({ type: "bye", ...(bye && { reason: bye }) });
     this.#channel.onclose = () => rtc.close();
     setTimeout(() => rtc.close(), BYE_MS);
+  }
+
+  /** Ask the peer over the media's way whether it is there; settled when it answers. */
+  ask() {
+    this.#send({ type: "ask" });
+    return new Promise((/** @type {(value: void) => void} */ resolve) => (this.#onHere = resolve));
+  }
+
+  /** @param {object} message */
+  #send(message) {
+    if (this.#channel?.readyState === "open") this.#channel.send(JSON.stringify(message));
   }
 
   /** @param {string} text */
@@ -55,9 +68,15 @@ export class Control {
     } catch {
       // Nothing that this version knows.
     }
-    if (message?.type !== "bye") return;
+    if (message?.type === "ask") this.#send({ type: "here" });
+    else if (message?.type === "here") this.#onHere?.();
+    else if (message?.type === "bye") this.#ended(message.reason);
+  }
+
+  /** @param {unknown} reason */
+  #ended(reason) {
     const { callId, placing, surroundings } = this.#call;
-    this.#call.finish(...peerEnded("connected", message.reason));
+    this.#call.finish(...peerEnded("connected", reason));
     // A server that did not hear of it would keep the call.
     surroundings.timers.after(BYE_ALONE_MS, () => {
       if (!placing.isForgotten) this.#call.post("CALL_END", { callId });

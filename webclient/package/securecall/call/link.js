@@ -4,7 +4,6 @@
  * @typedef {import("./call.js").Call} Call
  */
 
-import { pathIn } from "../path.js";
 import { LONGEST_MS, bounded } from "../timers.js";
 
 const PATH_MS = 2_000;
@@ -35,7 +34,7 @@ export class Link {
     rtc.onconnectionstatechange = () => mending.connectionChanged(rtc);
     rtc.onnegotiationneeded = () => negotiation.needed();
     const everyMs = Math.min(bounded(options.pathIntervalMs, LEAST_PATH_MS, PATH_MS), LONGEST_MS);
-    this.#pathTimer = setInterval(() => this.#lookAtPath(rtc), everyMs);
+    this.#pathTimer = setInterval(() => this.#lookAtPath(rtc).catch(() => undefined), everyMs);
     return rtc;
   }
 
@@ -80,6 +79,7 @@ export class Link {
   async #lookAtPath(rtc) {
     const call = this.#call;
     if (call.status.state !== "connected") return;
+    const { pathIn } = await import("../path.js");
     const path = pathIn(await rtc.getStats(), call.callId, this.#pathSeen);
     if (!path || call.status.state !== "connected") return;
     this.#pathSeen = path;

@@ -10,6 +10,7 @@ const MEND_MS = 45_000;
 const RESTART_EVERY_MS = 8_000;
 // "disconnected" often mends by itself. The callee waits longer, so that offers seldom meet.
 const RESTART_AFTER_MS = { caller: 1_000, callee: 2_500 };
+const ASK_MS = 2_000;
 // RFC 8656 and 8489: the credentials were not taken.
 const CREDENTIAL_ERRORS = [401, 403, 438, 441];
 
@@ -40,6 +41,21 @@ export class Mending {
       if (this.#call.peer?.negotiates && !this.#call.placing.isForgotten) this.#restart(0);
       else this.noPath();
     }
+  }
+
+  /**
+   * Find out whether the peer is still at the other end of the call's way.
+   *
+   * @returns {Promise<boolean>}
+   */
+  async isPeerThere() {
+    const { rtc, control, surroundings } = this.#call;
+    if (!rtc || this.#call.status.state !== "connected") return false;
+    const before = await bytesReceived(rtc);
+    const waited = new Promise((resolve) => surroundings.timers.after(ASK_MS, () => resolve(null)));
+    const answered = await Promise.race([control.ask().then(() => true), waited]);
+    // Another client knows no question; but what it sends, it sends.
+    return answered === true || (!this.#call.peer?.negotiates && (await bytesReceived(rtc)) > before);
   }
 
   /** Try at once, if there is no way. */
@@ -78,4 +94,10 @@ export class Mending {
       this.#restart(RESTART_EVERY_MS);
     });
   }
+}
+
+/** @param {RTCPeerConnection} rtc */
+async function bytesReceived(rtc) {
+  const stats = [...(await rtc.getStats()).values()].filter(({ type }) => type === "candidate-pair");
+  return stats.reduce((sum, { bytesReceived: bytes = 0 }) => sum + bytes, 0);
 }

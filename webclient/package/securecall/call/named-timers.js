@@ -20,7 +20,16 @@ export class NamedTimers {
    */
   after(name, delayMs, run) {
     this.clear(name);
-    this.#running.set(name, this.#timers.after(delayMs, run));
+    const timer = this.#timers.after(delayMs, () => {
+      this.#running.delete(name);
+      run();
+    });
+    this.#running.set(name, timer);
+  }
+
+  /** @param {string} name */
+  has(name) {
+    return this.#running.has(name);
   }
 
   /** @param {string[]} names */

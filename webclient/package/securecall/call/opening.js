@@ -4,7 +4,8 @@
  * @typedef {import("./call.js").Call} Call
  */
 
-import { NEGOTIATES_ATTRIBUTE, attributeValues, fingerprintsIn, offersData, readDescription } from "../description.js";
+import { NEGOTIATES_ATTRIBUTE } from "../attributes.js";
+import { attributeValues, fingerprintsIn, offersData, readDescription } from "../description.js";
 import { SecureCallError } from "../errors.js";
 import { sign, verify } from "./signing.js";
 import { answerTracks, offerTracks, syncRemoteTracks } from "./tracks.js";

@@ -32,6 +32,12 @@ export class Placing {
     return this.#standing !== "unplaced";
   }
 
+  /** Whether the server may know of it: not while it refuses it, or was never told. */
+  get isStanding() {
+    const { callId, surroundings, timers } = this.#call;
+    return this.isPlaced && !timers.has("find") && !surroundings.connection.isUnsent("CALL_INITIATE", callId);
+  }
+
   /** Whether the server has no memory of the call: media goes on, but nothing can be mended any more. */
   get isForgotten() {
     return this.#standing === "forgotten";

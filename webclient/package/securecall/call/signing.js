@@ -4,8 +4,8 @@
  * @typedef {import("./call.js").Call} Call
  */
 
-import { IDENTITY_ATTRIBUTE, NEGOTIATES_ATTRIBUTE, attributeValues, signedText } from "../description.js";
-import { VERIFICATION_SENTENCES } from "../sentences.js";
+import { IDENTITY_ATTRIBUTE, NEGOTIATES_ATTRIBUTE } from "../attributes.js";
+import { attributeValues, signedText } from "../description.js";
 
 const PUBLISH_MS = 3_000;
 
@@ -43,6 +43,7 @@ export async function verify(call, sdp) {
     judged(peerKey);
     status = await keys.verify(peerKey, peerId, text, signature);
   }
+  const { VERIFICATION_SENTENCES } = await import("../key-sentences.js");
   if (call.isOver) return;
   call.verification = Object.freeze({ callId, peerId, status, sentence: VERIFICATION_SENTENCES[status](peerId) });
   tell("verification", call.verification);

@@ -34,6 +34,14 @@ export function following(state, event) {
   return TABLE[state][event];
 }
 
+/** @type {State[]} somebody waits for something that comes by the server */
+const WAITING = ["calling", "incoming", "connecting", "reconnecting"];
+
+/** @param {State | undefined} state */
+export function waitsForServer(state) {
+  return state !== undefined && WAITING.includes(state);
+}
+
 /**
  * @param {string} callId
  * @param {string} peerId

@@ -4,7 +4,7 @@
  * @typedef {object} Surroundings
  * @property {string} clientId
  * @property {import("../connection.js").Connection} connection
- * @property {import("../keys.js").Keys} keys
+ * @property {import("../key-ring.js").KeyRing} keys
  * @property {import("../timers.js").Timers} timers
  * @property {import("../ice-servers.js").IceServers} iceServers
  * @property {import("../../securecall.js").SecureCallOptions} options

@@ -1,0 +1,4 @@
+/** The lines that clients with this library add to descriptions. */
+
+export const IDENTITY_ATTRIBUTE = "a=x-securecall-identity:";
+export const NEGOTIATES_ATTRIBUTE = "a=x-securecall:negotiates";

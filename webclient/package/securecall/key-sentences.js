@@ -1,0 +1,25 @@
+/**
+ * What people are told of keys, in plain English.
+ */
+
+import { END_SENTENCES } from "./sentences.js";
+
+/** @type {Record<string, (peer: string) => string>} */
+export const KEY_SENTENCES = {
+  new: (peer) => `This is the first time you see ${peer}'s key. Compare the safety number to be sure.`,
+  known: (peer) => `${peer} has the same key as before.`,
+  changed: (peer) =>
+    `${peer}'s key has changed. Either ${peer} uses a new browser or device, or somebody pretends to be ${peer}. ` +
+    "Compare the safety number before you trust it.",
+  unpublished: (peer) => `${peer} has not published a key, so nobody can tell whether it is really ${peer}.`,
+  unavailable: () => "The directory of keys cannot be asked right now.",
+};
+
+/** @type {Record<string, (peer: string) => string>} */
+export const VERIFICATION_SENTENCES = {
+  verified: (peer) => `This call's encryption is signed by ${peer}'s key.`,
+  unsigned: (peer) => `${peer}'s app does not sign its calls; the safety number does not cover this one.`,
+  stripped: (peer) => `This call is not signed, though ${peer} has signed calls before. Somebody may be in between.`,
+  unknown: (peer) => `This call is signed, but there is no key of ${peer} to check it with.`,
+  forged: (peer) => END_SENTENCES.forged(peer, "you", "caller"),
+};
