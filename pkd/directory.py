@@ -12,11 +12,7 @@ from channels.db import database_sync_to_async
 from django.conf import settings
 from django.db import (
     DatabaseError,
-    DataError,
-    IntegrityError,
     InterfaceError,
-    NotSupportedError,
-    ProgrammingError,
     transaction,
 )
 from django.db.models import Q
@@ -24,7 +20,7 @@ from django.utils import timezone
 
 from pkd import keys
 from pkd.models import Identity, KeyChange, PublicKey, Release
-from pkd.refusals import Refusals, leaving_wrong_server
+from pkd.refusals import MISTAKES, Refusals, leaving_wrong_server
 
 # How long a client waits for its answer at most.
 PATIENCE_SECONDS = 5.0
@@ -182,10 +178,6 @@ def _lock_or_create(client_id: str, public_key: str, new: str) -> tuple[PublicKe
         key.history.create(at=now, kind=KeyChange.Kind.PUBLISHED, who=KeyChange.CLIENT, new_fingerprint=new)
     return key, is_first
 
-
-# What these say is a mistake in our SQL or data. Everything else, such as a lost connection, a full disk or a
-# server that only reads during a failover, passes with time.
-MISTAKES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 
 _refusals = Refusals()
 

@@ -8,12 +8,24 @@ import logging
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from django.db import DatabaseError, Error, connection
+from django.db import (
+    DatabaseError,
+    DataError,
+    Error,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+    connection,
+)
 
 logger = logging.getLogger(__name__)
 
 # read_only_sql_transaction; admin_shutdown, crash_shutdown, cannot_connect_now, database_dropped, idle_session_timeout.
 READ_ONLY, SHUTTING_DOWN = "25006", "57P"
+
+# What these say is a mistake in our SQL or data. Everything else, such as a lost connection, a full disk or a
+# server that only reads during a failover, passes with time.
+MISTAKES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -1,5 +1,6 @@
 """Typed readers for environment variables; a bad value ends the start with one sentence."""
 
+import contextlib
 import os
 import re
 import urllib.parse
@@ -159,9 +160,8 @@ def dotted_path(name: str, default: str) -> str:
 
 def redis_url(name: str) -> str:
     """A URL of Redis, or of the Sentinels that know it; or an empty string."""
-    value = text(name)
     try:
-        if value:
+        if value := text(name):
             RedisUrl.parse(value)
     except ValueError as error:
         raise ConfigurationError(name, str(error)) from None
@@ -176,15 +176,12 @@ def database_url(name: str) -> str:
         return value
     if value.startswith("sqlite:"):
         raise ConfigurationError(name, "must be sqlite:/// and the path of a file")
-    try:
+    with contextlib.suppress(ValueError):
         parts = urllib.parse.urlsplit(value)
         # The port is parsed, and refused, on access.
-        is_complete = parts.scheme in {"postgres", "postgresql"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_complete = False
-    if not (is_complete and re.fullmatch("/.+", parts.path)):
-        raise ConfigurationError(name, "must be a complete URL that starts with postgres:// or postgresql://")
-    return value
+        if parts.scheme in {"postgres", "postgresql"} and parts.hostname and parts.port != 0 and parts.path.strip("/"):
+            return value
+    raise ConfigurationError(name, "must be a complete URL that starts with postgres:// or postgresql://")
 
 
 def _server_urls(name: str, found: list[str], schemes: set[str], kind: str, example: str) -> tuple[str, ...]:
