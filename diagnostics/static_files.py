@@ -1,16 +1,19 @@
 """Compare what `collectstatic` collected with the static files of this program."""
 
+from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
-from django.contrib.staticfiles.storage import ManifestFilesMixin, staticfiles_storage
+from django.contrib.staticfiles.storage import ManifestFilesMixin
+from django.core.files.storage import storages
 
 
 def uncollected() -> str:
-    """Say how many static files the pages lack; empty where there are all, or where pages take them as they are."""
-    return lacking(staticfiles_storage) if isinstance(staticfiles_storage, ManifestFilesMixin) else ""
+    """Say how many static files the pages lack; empty where there are all, or where pages take them as they are.
 
-
-def lacking(storage: ManifestFilesMixin) -> str:
-    """Say how many files the manifest of a storage lacks."""
+    Reads the manifest for itself: the storage that pages use reads it once, when it is first needed.
+    """
+    storage = storages.create_storage(settings.STORAGES["staticfiles"])
+    if not isinstance(storage, ManifestFilesMixin):
+        return ""
     names = {path.replace("\\", "/") for finder in get_finders() for path, _ in finder.list([])}
     missing = names - storage.hashed_files.keys()
     if not missing:
