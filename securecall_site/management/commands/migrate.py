@@ -57,6 +57,9 @@ def _lock(connection: BaseDatabaseWrapper, seconds: float) -> None:
     is_told = False
     while not _try_lock(connection):
         if time.monotonic() >= deadline:
+            # Before the sentence, which the interpreter writes.
+            for handler in logging.getLogger().handlers:
+                handler.flush()
             raise SystemExit(
                 f"The database was not migrated: another process has kept it for {seconds:g} s. See what that one "
                 "does, or raise MIGRATE_WAIT_SECONDS, then start again."
