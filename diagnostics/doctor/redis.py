@@ -80,7 +80,7 @@ async def _findings(server: Server, clocks: list[Clock], ours: Records) -> Async
     about = {name.decode(): value for name, value in (await server.ask("HELLO", "3")).items()}
     yield version(about["version"].decode())
     yield _speed(statistics.median([await _timed(server) for _ in range(QUESTIONS)]))
-    amiss = list(_role(about["mode"].decode(), about["role"].decode()))
+    amiss = list(_role(about["mode"].decode(), about.get("role", b"").decode()))
     for finding in amiss:
         yield finding
     if not amiss:
@@ -126,7 +126,7 @@ def _role(mode: str, role: str) -> Iterator[Finding]:
         yield failed(SUBJECT, "is a cluster, but a step on a call touches several keys: use a single primary")
     if mode == "sentinel":
         yield failed(SUBJECT, "is a Sentinel: write redis+sentinel://host:26379/name/0 with the primary's name")
-    if role not in {"master", "sentinel"}:
+    elif role != "master":
         yield failed(SUBJECT, "is a replica, which takes no writes: let REDIS_URL lead to the primary")
 
 

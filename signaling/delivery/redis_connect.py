@@ -2,8 +2,9 @@
 
 import asyncio
 import errno
-import itertools
 import ssl
+from collections import Counter
+from collections.abc import Awaitable, Callable
 
 from signaling.delivery.addresses import open_socket
 from signaling.delivery.redis_protocol import OnMessage, OnRefusal, RedisProtocol, Word
@@ -13,6 +14,10 @@ from signaling.protocol.errors import UnavailableError
 
 # A Sentinel that says nothing for so long is passed over.
 SENTINEL_SECONDS = 0.5
+# And a server that one names, so that another may be tried.
+SERVER_SECONDS = 1.0
+
+OpenTo = Callable[[Address], Awaitable[tuple[RedisProtocol, bytes]]]
 
 
 class NoPrimaryError(UnavailableError):
@@ -25,8 +30,11 @@ class NoPrimaryError(UnavailableError):
 
 async def connect(url: RedisUrl, on_message: OnMessage, on_refusal: OnRefusal) -> RedisProtocol:
     """Open a connection; raises `OSError`, `RefusedError`, `NoPrimaryError` or `TimeoutError`."""
-    address = await _find_primary(url) if url.primary else url.servers[0]
-    protocol = await _open(address, url, url.login, on_message, on_refusal)
+
+    async def open_to(address: Address) -> tuple[RedisProtocol, bytes]:
+        return await _open(address, url, url.login, on_message, on_refusal)
+
+    protocol = await _find_primary(url, open_to) if url.primary else (await open_to(url.servers[0]))[0]
     if url.database:
         try:
             await protocol.call(("SELECT", url.database))
@@ -51,7 +59,8 @@ def reason_of(error: Exception) -> str:
 
 async def _open(
     address: Address, url: RedisUrl, login: Login, on_message: OnMessage, on_refusal: OnRefusal
-) -> RedisProtocol:
+) -> tuple[RedisProtocol, bytes]:
+    """Open a connection to one server; returns it, and the role that the server says it has."""
     tls = url.tls_context()
     _, protocol = await asyncio.get_running_loop().create_connection(
         lambda: RedisProtocol(on_message, on_refusal),
@@ -63,7 +72,7 @@ async def _open(
     if login.password:
         hello += ["AUTH", login.username or "default", login.password]
     try:
-        await protocol.call(hello)
+        about: dict[bytes, bytes] = await protocol.call(hello)
     except RefusedError:
         protocol.abort()
         raise
@@ -73,29 +82,38 @@ async def _open(
     except BaseException:
         protocol.abort()
         raise
-    return protocol
+    # A Sentinel says of itself that it is one, and no role.
+    return protocol, about.get(b"role", b"")
 
 
-async def _find_primary(url: RedisUrl) -> Address:
-    """Ask one Sentinel after the other for the address of the primary."""
-    outcomes = []
-    for number, address in zip(itertools.count(1), url.servers, strict=False):
+async def _find_primary(url: RedisUrl, open_to: OpenTo) -> RedisProtocol:
+    """Connect to the primary that most Sentinels name; in a failover, when they differ, to one that is a primary."""
+    answers = await asyncio.gather(*(_ask(address, url) for address in url.servers))
+    outcomes = [f"{number}: {one}" for number, one in enumerate(answers, 1) if isinstance(one, str)]
+    named = Counter(one for one in answers if isinstance(one, Address))
+    for address, _ in named.most_common():
         try:
-            async with asyncio.timeout(SENTINEL_SECONDS):
-                found = await _ask(address, url)
-        except (OSError, UnavailableError, TimeoutError) as error:
-            outcomes.append(f"{number}: {reason_of(error)}")
+            async with asyncio.timeout(SERVER_SECONDS):
+                protocol, role = await open_to(address)
+        except (OSError, TimeoutError) as error:
+            outcomes.append(f"the one that is named: {reason_of(error)}")
             continue
-        if found is not None:
-            return found
-        outcomes.append(f"{number}: knows no {url.primary}")
-    raise NoPrimaryError(f"no Sentinel names a primary; {', '.join(outcomes)}")
-
-
-async def _ask(sentinel: Address, url: RedisUrl) -> Address | None:
-    protocol = await _open(sentinel, url, url.sentinel_login, lambda *_: None, lambda _: None)
-    try:
-        reply = await protocol.call(("SENTINEL", "GET-MASTER-ADDR-BY-NAME", url.primary))
-    finally:
+        if role == b"master":
+            return protocol
         protocol.abort()
-    return None if reply is None else Address(reply[0].decode(), int(reply[1]))
+        outcomes.append("the one that is named: a replica")
+    raise NoPrimaryError(f"no primary by the Sentinels; {', '.join(outcomes)}")
+
+
+async def _ask(sentinel: Address, url: RedisUrl) -> Address | str:
+    """Ask a Sentinel for the primary's address; returns the reason where it names none."""
+    try:
+        async with asyncio.timeout(SENTINEL_SECONDS):
+            protocol, _ = await _open(sentinel, url, url.sentinel_login, lambda *_: None, lambda _: None)
+            try:
+                reply = await protocol.call(("SENTINEL", "GET-MASTER-ADDR-BY-NAME", url.primary))
+            finally:
+                protocol.abort()
+    except (OSError, UnavailableError, TimeoutError) as error:
+        return reason_of(error)
+    return f"knows no {url.primary}" if reply is None else Address(reply[0].decode(), int(reply[1]))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+import redis
 
 from signaling.delivery.tests.test_redis_link import linked
 from tests.support.services.process import free_port
@@ -28,4 +29,18 @@ async def test_operator_is_told_why_sentinels_name_no_primary(
     async with linked(url) as link:
         assert not link.is_up
     (line,) = [record.getMessage() for record in caplog.records if record.name.startswith("signaling.delivery")]
-    assert "(no Sentinel names a primary; 1: ConnectionRefusedError, 2: knows no another)" in line
+    assert "(no primary by the Sentinels; 1: ConnectionRefusedError, 2: knows no another)" in line
+
+
+async def test_server_that_is_named_but_no_primary_is_not_taken(
+    watched: Sentinels, caplog: pytest.LogCaptureFixture
+) -> None:
+    with redis.Redis(port=watched.primary.port) as primary:
+        primary.replicaof("127.0.0.1", free_port())
+        try:
+            async with linked(watched.url) as link:
+                assert not link.is_up
+                (line,) = [one.getMessage() for one in caplog.records if one.name.startswith("signaling.delivery")]
+                assert "the one that is named: a replica" in line
+        finally:
+            primary.replicaof("NO", "ONE")
