@@ -25,6 +25,7 @@ from tools.faults.report import Report, table
 from tools.faults.slow_readers import slow_readers
 from tools.faults.soak import soak
 from tools.faults.strangers import strangers
+from tools.faults.valkey import valkey
 
 SHOWN_SECONDS = 5
 # Beside the connections a process has files of its own; below the limit there is room for those who just leave.
@@ -76,6 +77,12 @@ def scenarios(soak_minutes: float) -> dict[str, Scenario]:
             90,
             lambda: failover(150, 50),
             lambda: failover(10, 5),
+        ),
+        "valkey": Scenario(
+            "The tests of the Redis part on Valkey",
+            100,
+            lambda: valkey("signaling/delivery", "signaling/registry", "signaling/cluster", "tests/test_redis_away.py"),
+            lambda: valkey("signaling/registry/tests/test_rollback.py"),
         ),
         "postgres": Scenario(
             "Postgres away for 10 s, and then hanging for 10 s, under publications",
