@@ -95,8 +95,9 @@ async def test_user_without_channels_is_told_in_redis_words(
     assert line.startswith("Redis is away (NOPERM ")
 
 
+@pytest.mark.parametrize(("serves_stale", "code"), [("yes", "READONLY"), ("no", "MASTERDOWN")])
 async def test_connection_to_a_server_that_became_a_replica_is_dropped(
-    own_redis: RedisServer, caplog: pytest.LogCaptureFixture
+    own_redis: RedisServer, caplog: pytest.LogCaptureFixture, serves_stale: str, code: str
 ) -> None:
     listener = Preparing()
     async with linked(own_redis.url) as operator, linked(own_redis.url, listener=listener) as link:
@@ -105,9 +106,10 @@ async def test_connection_to_a_server_that_became_a_replica_is_dropped(
             await link.call("SET", "key", "value")
 
         listener.step = write
+        await operator.call("CONFIG", "SET", "replica-serve-stale-data", serves_stale)
         await operator.call("REPLICAOF", "127.0.0.1", free_port())
         with pytest.raises(UnavailableError):
-            await link.call("SET", "key", "value")
+            await link.call(*(("SET", "key", "value") if code == "READONLY" else ("GET", "key")))
         await until(lambda: listener.connects >= 2)
         assert not link.is_up
         assert not link.is_writable
@@ -115,5 +117,5 @@ async def test_connection_to_a_server_that_became_a_replica_is_dropped(
         await until(lambda: link.is_up)
         assert link.is_writable
     first, second = said(caplog)
-    assert first.startswith("Redis is away (READONLY ")
+    assert first.startswith(f"Redis is away ({code} ")
     assert second == "Redis is back"
