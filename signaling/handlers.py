@@ -186,7 +186,7 @@ def _advance(connection: Connection, call_id: str, action: Action, then: Callabl
     steps = connection.registry.at_once
     if steps is not None:
         return then(steps.advance_at_once(call_id, client_id, action))
-    return _go_on(connection.registry.advance(call_id, client_id, action), then)
+    return _go_on(peer.advance(connection, call_id, client_id, action), then)
 
 
 async def _go_on(step: Awaitable[Leg], then: Callable[[Leg], Rest | None]) -> None:

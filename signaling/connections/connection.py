@@ -31,7 +31,8 @@ from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, SUPERSEDED, Clo
 from signaling.protocol.errors import ProtocolError, UnavailableError
 from signaling.protocol.limits import Allowance
 from signaling.protocol.server_messages import CallEnded, ServerMessage, error_for
-from signaling.registry.contract import Joined, Owner, Registry, SupersededError, new_connection_id
+from signaling.registry.contract import Joined, Owner, Registry, SupersededError
+from signaling.registry.rules import new_connection_id
 from signaling.telemetry.counters import counters
 
 # Asked for with each message: before Python 3.12 to look up a member of an enum is a call.

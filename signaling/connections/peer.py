@@ -7,10 +7,23 @@ from functools import partial
 from serving.contract import Rest
 from signaling.connections.connection import Connection
 from signaling.delivery.events import Event, changing, relayed
-from signaling.protocol.calls import Leg, Role, State
-from signaling.protocol.errors import CallNotFoundError, ProtocolError
+from signaling.protocol.calls import Action, Leg, Role, State
+from signaling.protocol.errors import CallNotFoundError, ProtocolError, UnavailableError
 from signaling.protocol.server_messages import CallAccepted, CallEnded, CallMessage, CallRejected
+from signaling.registry.contract import CallLostError
 from signaling.telemetry.counters import counters
+
+
+async def advance(connection: Connection, call_id: str, client_id: str, action: Action) -> Leg:
+    """Apply the client's action to a call in a registry that has to be asked; see `Registry.advance`."""
+    try:
+        return await connection.registry.advance(call_id, client_id, action)
+    except CallLostError:
+        if call_id not in connection.legs:
+            raise
+        # Its connections know it: it is restored by the time that the client tries again.
+        connection.registry.note_loss()
+        raise UnavailableError from None
 
 
 def relay(connection: Connection, leg: Leg, message: CallMessage) -> None:

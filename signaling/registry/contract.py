@@ -8,14 +8,13 @@ While another connection has the ID, a claim makes the caller its *successor*; t
 and tells the successor when it has. A newer successor displaces the one before.
 """
 
-import secrets
-import time
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from signaling.delivery.events import Event
 from signaling.protocol.calls import Action, EndReason, Leg
 from signaling.protocol.closing import Hold
+from signaling.protocol.errors import CallNotFoundError
 from signaling.registry.outcomes import (
     Claim,
     Ended,
@@ -30,6 +29,7 @@ from signaling.registry.outcomes import (
 from signaling.registry.owned import UNSIGNED, OwnedIds
 
 __all__ = [
+    "CallLostError",
     "CallSteps",
     "Claim",
     "Ended",
@@ -47,17 +47,16 @@ __all__ = [
 ]
 
 
-def new_connection_id() -> str:
-    """Make a connection's ID: a letter, when it came in microseconds, 32 random bits; older ones sort before newer."""
-    return f"t{time.time_ns() // 1000:014x}{secrets.token_hex(4)}"
-
-
 class OwnedError(Exception):
     """The client ID belongs to another identity than the one that the connection was checked against."""
 
 
 class OwnersLostError(Exception):
     """Redis has lost which client IDs belong to a key, and this process has yet to look."""
+
+
+class CallLostError(CallNotFoundError):
+    """The call is not in the registry and did not end lately: it never was, or the registry lost it."""
 
 
 class SupersededError(Exception):
@@ -164,8 +163,11 @@ class Registry(Protocol):
     async def advance(self, call_id: str, client_id: str, action: Action) -> Leg:
         """Apply a client's action to a call; return the client's leg after it, or, if the call ended, before.
 
-        Raises `CallNotFoundError` for everything that `TRANSITIONS` does not allow.
+        Raises `CallNotFoundError` for everything that `TRANSITIONS` does not allow; it may be a `CallLostError`.
         """
+
+    def note_loss(self) -> None:
+        """Note that the registry has lost a call that a connection knows, so that it is restored."""
 
     async def sweep(self) -> list[Ended]:
         """End the calls that rang for too long, and those of clients that did not come back; return each once."""

@@ -212,6 +212,9 @@ class MemoryRegistry:
         self._ringing.discard(call_id)
         return client.legs[call_id]
 
+    def note_loss(self) -> None:
+        """See `Registry.note_loss`; memory loses nothing."""
+
     async def sweep(self) -> list[Ended]:
         """See `Registry.sweep`."""
         now = self._clock()

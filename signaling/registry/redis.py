@@ -20,6 +20,7 @@ from signaling.protocol.errors import (
 )
 from signaling.protocol.limits import Limits, Timeouts
 from signaling.registry.contract import (
+    CallLostError,
     Ended,
     Joined,
     OpenCalls,
@@ -146,6 +147,8 @@ class RedisRegistry(RedisOwned):
         reply = await self._run("advance", call_id, client_id, *TRANSITION_ROWS[action])
         if reply is None:
             raise CallNotFoundError
+        if reply == b"lost":
+            raise CallLostError
         leg = decode_leg(reply)
         if TRANSITIONS[action].get((leg.state, leg.role), leg.state) is None:
             self._note_ended([call_id])

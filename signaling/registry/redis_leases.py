@@ -123,6 +123,10 @@ class RedisLeases:
         """See `Registry.depart`."""
         await self._run("depart", address, self._process)
 
+    def note_loss(self) -> None:
+        """See `Registry.note_loss`."""
+        self.is_behind = True
+
     async def recount(self, open_connections: Mapping[str, int]) -> None:
         """Set how many connections this process has from each address, as Redis may have lost count."""
         pairs = [word for pair in open_connections.items() for word in pair]

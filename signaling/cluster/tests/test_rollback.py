@@ -134,3 +134,22 @@ async def test_what_redis_threw_away_is_restored(
     for number in range(10):
         await rings(people[number - 1], people[number], names[number])
     assert sum("throws keys away" in record.getMessage() for record in caplog.records) == 1
+
+
+@pytest.mark.usefixtures("here")
+async def test_hang_up_of_a_call_that_redis_lost_is_refused_until_it_is_restored(
+    own_redis: RedisServer, join: Join
+) -> None:
+    alice, bob = await (await join()).register("alice"), await (await join()).register("bob")
+    call_id = await call(alice, bob)
+    await alice.send("CALL_END", callId="call-of-nobody-0123456789")
+    await alice.expects("ERROR", code="CALL_NOT_FOUND")
+    with redis.Redis.from_url(own_redis.url) as operator:
+        operator.delete(*(f"node-registry:{key}" for key in (f"call:{call_id}", "calls:alice", "calls:bob")))
+        await alice.send("CALL_END", callId=call_id)
+        await alice.expects("ERROR", code="RATE_LIMITED", callId=call_id)
+        await until(lambda: bool(operator.exists(f"node-registry:call:{call_id}")))
+    await alice.send("CALL_END", callId=call_id)
+    await bob.expects("CALL_ENDED", callId=call_id)
+    await alice.send("CALL_END", callId=call_id)
+    await alice.expects("ERROR", code="CALL_NOT_FOUND")

@@ -1,9 +1,15 @@
 """What the registry makes of a Redis that has older data than the processes, or lacks some."""
 
+import pytest
+
 from signaling.protocol.calls import Action, Leg, Role, State
 from signaling.protocol.closing import Hold
-from signaling.registry.contract import Ended, Joined, Owner, new_connection_id
+from signaling.protocol.errors import CallNotFoundError
+from signaling.protocol.limits import Limits
+from signaling.registry.contract import CallLostError, Ended, Joined, Owner
+from signaling.registry.memory import MemoryRegistry
 from signaling.registry.redis_leases import ENDED_SECONDS, QUIET_SECONDS
+from signaling.registry.rules import new_connection_id
 from signaling.registry.tests.both import CALL, TIMEOUTS, call, legs_of, online
 from signaling.tests.stage import Clock, RedisProcess
 
@@ -138,3 +144,22 @@ async def test_older_data_of_the_same_epoch_are_a_loss(process: RedisProcess, cl
     await process.link.call("SET", f"{process.layer.prefix}-registry:swept", before)
     await registry.prepare()
     assert registry.has_lost_data
+
+
+async def test_action_on_a_call_that_redis_lost_says_so(process: RedisProcess) -> None:
+    registry = process.registry
+    await call(registry, State.ACTIVE)
+    await lose(process, f"call:{CALL}")
+    with pytest.raises(CallLostError):
+        await registry.advance(CALL, "alice", Action.CLOSE)
+    registry.note_loss()
+    assert registry.is_behind
+    await registry.open_call("another-call-of-it", "alice", "bob")
+    await registry.advance("another-call-of-it", "alice", Action.CLOSE)
+    with pytest.raises(CallNotFoundError) as ended:
+        await registry.advance("another-call-of-it", "alice", Action.CLOSE)
+    assert not isinstance(ended.value, CallLostError)
+
+
+def test_memory_loses_nothing(clock: Clock) -> None:
+    MemoryRegistry(Limits(), TIMEOUTS, clock).note_loss()

@@ -96,7 +96,7 @@ class Twins(RuleBasedStateMachine):
             except SupersededError as error:
                 return type(error)
             except ProtocolError as error:
-                return type(error), error.sentence, error.retry_after_seconds
+                return error.code, error.sentence, error.retry_after_seconds
 
         memory = self.loop.run_until_complete(outcome(self.memory))
         redis = self.loop.run_until_complete(outcome(self.process.registry))
