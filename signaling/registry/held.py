@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from signaling.delivery.events import GONE, MESSAGE, Event, is_needed, size_of
-from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, Leg
+from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, Leg, Role
 from signaling.protocol.decoding import named_in
 
 
@@ -59,11 +59,19 @@ def not_overtaken(events: Iterable[Event]) -> list[Notice]:
 
 def to_hand_over(held: Iterable[Event], legs: Mapping[str, Leg]) -> list[Event]:
     """Return those of a client's held events that are not pointless, now that its calls are `legs`."""
-    return [notice.event for notice in not_overtaken(held) if notice.state == GONE or is_as_it_is(notice, legs)]
+    return [
+        notice.event
+        for notice in not_overtaken(held)
+        if is_as_it_is(notice, legs) or (notice.state == GONE and legs[notice.call_id].role is Role.CALLEE)
+    ]
 
 
 def is_as_it_is(notice: Notice, legs: Mapping[str, Leg]) -> bool:
-    """Return whether an event is a candidate of a call that stands, or says of its call what is so now."""
+    """Return whether an event is a candidate of a call that stands, or says of its call what is so now.
+
+    Of a call that stands, the end is one of an earlier call of the same ID. A callee hears of both; a caller that
+    placed the call anew would take it for the end of that.
+    """
     leg = legs.get(notice.call_id)
     if not notice.call_id:
         return True

@@ -32,6 +32,10 @@ def test_end_is_handed_over_always() -> None:
     assert to_hand_over([end], RINGS) == [end]
 
 
+def test_end_of_a_call_that_was_placed_anew_is_pointless() -> None:
+    assert to_hand_over([end, trickled], TALKS) == [trickled]
+
+
 def test_call_id_that_is_used_again_is_told_apart_by_the_end_before() -> None:
     events = [ring, trickled, end, changed("one", "ringing", "again"), candidate("one", "again")]
     assert to_hand_over(events, RINGS) == events[2:]

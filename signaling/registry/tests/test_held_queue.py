@@ -24,6 +24,11 @@ from signaling.registry.tests.both import CALL, Stage, arrives_late, call, candi
 from signaling.tests.stage import change, message
 
 
+def ended(frame: str) -> Event:
+    """Make the end of a call that is gone."""
+    return message(frame) | {"changes": ["another-call-of-this-test", "", ""]}
+
+
 async def test_hold_for_an_unknown_client_is_refused(stage: Stage) -> None:
     assert not await stage.registry.hold("nobody", message("frame"))
     assert await stage.left() == set()
@@ -93,7 +98,7 @@ async def test_hold_refuses_more_messages_than_may_wait(registry: Registry) -> N
     with pytest.raises(RateLimitedError) as refused:
         await registry.hold("alice", message("one more"))
     assert refused.value.retry_after_seconds
-    assert await registry.hold("alice", change("needed"))
+    assert await registry.hold("alice", ended("needed"))
     frames = await held_by(registry, "alice")
     assert frames == [*map(str, range(HELD_MESSAGES)), "needed"]
 
@@ -108,7 +113,7 @@ async def test_hold_refuses_more_bytes_than_may_wait(registry: Registry, letter:
     await registry.hold("alice", message(frame))
     with pytest.raises(RateLimitedError):
         await registry.hold("alice", message("x"))
-    assert await registry.hold("alice", change("needed"))
+    assert await registry.hold("alice", ended("needed"))
     assert await held_by(registry, "alice") == [frame, "needed"]
 
 
@@ -143,7 +148,7 @@ async def test_release_drops_the_oldest_candidates_and_no_change(registry: Regis
     alice, _ = await call(registry)
     await registry.hold("alice", message("newest"))
     candidates = [message(f"{number}") for number in range(HELD_MESSAGES)]
-    strays = [changed(CALL, "ringing"), *candidates, change("needed")]
+    strays = [changed(CALL, "ringing"), *candidates, ended("needed")]
     released = await registry.release("alice", alice, strays, hold=Hold.FULL)
     assert released == Released(dropped=3)
     await registry.advance(CALL, "bob", Action.ANSWER)
