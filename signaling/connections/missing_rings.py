@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from signaling.connections.copies import Caller
 from signaling.connections.legs import ringing_here
 from signaling.connections.relay import Relay
-from signaling.delivery.events import MESSAGE, NO_RING, RING_ASKED, Event, changing, group_of
+from signaling.delivery.events import GONE, MESSAGE, NO_RING, RING_ASKED, Event, changing, group_of
 from signaling.protocol.calls import Leg, State
 from signaling.protocol.errors import ProtocolError, UnavailableError
 from signaling.protocol.server_messages import read_incoming_call
@@ -54,13 +54,18 @@ def is_ring(event: Event) -> bool:
     return event["type"] == MESSAGE and "changes" in event and bool(event["changes"][1] == State.RINGING)
 
 
+def is_end(event: Event) -> bool:
+    """Return whether an event ends a call."""
+    return event["type"] == MESSAGE and "changes" in event and bool(event["changes"][1] == GONE)
+
+
 class MissingRings:
     """The calls whose rings a connection that joins waits for."""
 
     __slots__ = ("_awaited", "_is_over")
 
     def __init__(self, calls: Iterable[str]) -> None:
-        self._awaited = set(calls)
+        self._awaited = dict.fromkeys(calls)
         self._is_over = asyncio.Event()
 
     async def ask(self, relay: Relay, channel: str, legs: Mapping[str, Leg]) -> None:
@@ -82,7 +87,7 @@ class MissingRings:
 
     def note(self, call_id: Any) -> None:
         """Wait no longer for the ring of a call: it is here, or there is none."""
-        self._awaited.discard(call_id)
+        self._awaited.pop(call_id, None)
         if not self._awaited:
             self._is_over.set()
 
@@ -125,8 +130,11 @@ def spread(events: Sequence[Event], ringing: Collection[str], written: Sequence[
 
 def _put_in(out: list[Event], answer: Event, written: Sequence[Event]) -> None:
     call_id = answer["changes"][0]
-    places = [place for place, event in enumerate(out) if call_of(event) == call_id]
-    had = [*(event for event in written if call_of(event) == call_id), *(out[place] for place in places)]
+    before = len(written)
+    about = [(place, event) for place, event in enumerate([*written, *out], -before) if call_of(event) == call_id]
+    # Up to an end it is about an earlier call of the same ID.
+    end = max((place for place, event in about if is_end(event)), default=-before - 1)
+    had = [event for place, event in about if place > end]
     if any(map(is_ring, had)):
         return
     came = Counter(event["frame"] for event in had)
@@ -138,5 +146,5 @@ def _put_in(out: list[Event], answer: Event, written: Sequence[Event]) -> None:
         else:
             missing.append({"type": MESSAGE, "frame": frame})
     missing.append({"type": MESSAGE, "frame": answer["frame"], "changes": answer["changes"]})
-    place = places[0] if places else len(out)
+    place = next((place for place, _ in about if place > end and place >= 0), len(out))
     out[place:place] = missing[::-1]

@@ -100,13 +100,13 @@ class Proofs:
             return False
         if queue is None:
             queue = self._queues[connection] = Unproved()
-        # For each message that is relayed: one call, and no more.
-        frame = event["frame"]
+        # For each message that is relayed: one call, and no more; each value is read once.
+        room, events, frame = self._room, queue.events, event["frame"]
         size = len(frame) if frame.isascii() else len(frame.encode())
-        queue.events.append(event)
-        queue.size += size
-        self._room.size += size
-        if len(queue.events) > HELD_MESSAGES or queue.size > HELD_BYTES or self._room.size > self._room.most:
+        events.append(event)
+        queue.size = in_queue = queue.size + size
+        room.size = in_room = room.size + size
+        if in_queue > HELD_BYTES or in_room > room.most or len(events) > HELD_MESSAGES:
             self._drop_from(queue)
         return True
 
@@ -125,7 +125,7 @@ class Proofs:
     def prove(self, connection: Provable, payload: bytes) -> None:
         """Forget what a connection's client has read, if this is the pong of the ping that is under way."""
         queue = self._queues.get(connection)
-        if queue is None:
+        if queue is None or connection.pongs is Pongs.NONE:
             return
         before = queue.size
         proved = queue.prove(payload)

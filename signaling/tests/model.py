@@ -29,8 +29,13 @@ class Client:
 
     leaves_at: float | None = None
     waiting: list[Message] = field(default_factory=list)
-    # What its connection was told of calls that ring here: they ring again on the next one.
+    # What its connection was told of calls that ring here, proved or not: they ring again on the next one.
     rang: list[Message] = field(default_factory=list)
+    # What follows, and is not proved; nothing, where no ping is answered.
+    unproved: list[Message] = field(default_factory=list)
+    is_pinged: bool = False
+    # How many messages its connection was told.
+    written: int = 0
     # How many places the copies of what it rings elsewhere take while it is held.
     copies: int = 0
 
@@ -44,6 +49,8 @@ class Call:
     rings_until: float
     is_chosen: bool
     state: str = RINGING
+    # The caller's copy; None when it was lost.
+    copy: list[Message] | None = None
 
     def peer_of(self, client_id: str) -> str:
         """Return the other participant."""
@@ -57,7 +64,8 @@ class Call:
 class Model:
     """Who is there, which calls exist, and what everybody has been told since the last look."""
 
-    def __init__(self, open_calls_per_client: int, timeouts: Timeouts) -> None:
+    def __init__(self, open_calls_per_client: int, timeouts: Timeouts, *, can_ping: bool = False) -> None:
+        self.can_ping = can_ping
         self.open_calls_per_client = open_calls_per_client
         self.timeouts = timeouts
         self.now = 0.0
@@ -84,10 +92,13 @@ class Model:
         """Be online, from here on; what waited comes after the answer, in order."""
         before = self.clients.get(client_id, Client())
         waiting = [*self.handed_over(client_id), *before.waiting]
-        self.clients[client_id] = Client()
-        worth = [one for place, one in enumerate(waiting) if not self.is_pointless(one, waiting[place + 1 :])]
+        self.clients[client_id] = Client(is_pinged=self.can_ping)
+        self.ask_for_rings(client_id, waiting)
+        worth = [
+            one for place, one in enumerate(waiting) if not self.is_pointless(client_id, one, waiting[place + 1 :])
+        ]
         for message in worth:
-            self.note_ring(client_id, message)
+            self.note_written(client_id, message)
         return [self.registered(client_id), *worth]
 
     def still_ringing(self, client_id: str, messages: list[Message]) -> list[Message]:
@@ -98,30 +109,67 @@ class Model:
     def handed_over(self, client_id: str) -> list[Message]:
         """Pick what a connection hands over: what rings, beside one place for the copies of what it rings elsewhere."""
         client = self.clients.get(client_id, Client())
-        waiting = self.still_ringing(client_id, client.rang)
+        waiting = [*self.still_ringing(client_id, client.rang), *client.unproved]
         while len(waiting) + self.copies_of(client_id) > HELD_MESSAGES:
             waiting.remove(next(one for one in waiting if one[0] == "ICE_CANDIDATE"))
         return waiting
 
     def copies_of(self, client_id: str) -> int:
         """Count the places that a caller's copies take."""
-        return int(any((call.caller, call.state) == (client_id, RINGING) for call in self.calls.values()))
+        return int(any((call.caller, call.state) == (client_id, RINGING) and call.copy for call in self.calls.values()))
 
-    def note_ring(self, client_id: str, message: Message) -> None:
-        """Note what a connection is told of a call that rings, as far as there is room; what rings always is."""
+    def ask_for_rings(self, client_id: str, waiting: list[Message]) -> None:
+        """Put in what is missing of calls whose ring was lost, from the copies of callers that are there."""
+        for call_id, call in self.calls.items():
+            if (call.callee, call.state) != (client_id, RINGING) or not call.copy or not self.is_online(call.caller):
+                continue
+            came = [one for one in waiting if one[1]["callId"] == call_id]
+            if any(kind == "INCOMING_CALL" for kind, _ in came):
+                continue
+            place = waiting.index(came[0]) if came else len(waiting)
+            missing = call.copy[: len(call.copy) - len(came)]
+            assert call.copy[len(missing) :] == came
+            waiting[place:place] = missing
+
+    def note_copied(self, client_id: str, message: Message) -> None:
+        """Note a candidate that the connection of a caller copies while the call rings."""
+        call = self.calls[message[1]["callId"]]
+        if (call.caller, call.state) == (client_id, RINGING) and call.copy:
+            call.copy.append(message)
+
+    def note_written(self, client_id: str, message: Message) -> None:
+        """Note what a connection is told."""
         client = self.clients[client_id]
-        client.rang = self.still_ringing(client_id, [*client.rang, message])
+        client.unproved.append(message)
+        client.written += 1
+        if not client.is_pinged:
+            self.prove(client_id, client.written)
+
+    def note_order(self, client_id: str, came: list[Message]) -> None:
+        """Note in which order a connection was told what it was told last."""
+        client = self.clients[client_id]
+        if came and client.is_pinged:
+            client.unproved[-len(came) :] = came
+
+    def prove(self, client_id: str, written: int) -> None:
+        """Keep of the first messages that a connection was told what rings, as far as there is room for candidates."""
+        client = self.clients[client_id]
+        count = max(written - client.written + len(client.unproved), 0)
+        proved, client.unproved = client.unproved[:count], client.unproved[count:]
+        client.rang = self.still_ringing(client_id, [*client.rang, *proved])
         while len(client.rang) > HELD_MESSAGES:
             client.rang.remove(next(one for one in client.rang if one[0] == "ICE_CANDIDATE"))
 
-    def is_pointless(self, message: Message, later: list[Message]) -> bool:
-        """Whether a message that waited says nothing any more; that a call ended always does."""
+    def is_pointless(self, client_id: str, message: Message, later: list[Message]) -> bool:
+        """Whether a message that waited says nothing any more; that a call ended does, unless it was placed anew."""
         message_type, payload = message
-        if message_type in ENDS:
-            return False
         call = self.calls.get(payload["callId"])
-        has_ended = any(kind in ENDS and one["callId"] == payload["callId"] for kind, one in later)
-        return call is None or has_ended or (message_type == "INCOMING_CALL" and call.state != RINGING)
+        if message_type in ENDS:
+            return call is not None and call.caller == client_id
+        follows = {kind for kind, one in later if one["callId"] == payload["callId"]}
+        # Its ID may ring again, for another call.
+        is_old_ring = message_type == "INCOMING_CALL" and (message_type in follows or (call and call.state != RINGING))
+        return call is None or bool(follows & ENDS) or bool(is_old_ring)
 
     def registered(self, client_id: str) -> Message:
         """Make the answer to a client that registers, or says again who it is."""
@@ -141,13 +189,22 @@ class Model:
 
     def drop(self, client_id: str, hold: Hold = Hold.FULL) -> None:
         """Lose the connection: a client with calls may come back to them."""
-        if self.calls_of(client_id):
-            client = self.clients[client_id]
-            client.leaves_at = self.now + self.timeouts.seconds_of(hold)
-            client.waiting, client.rang = self.handed_over(client_id), []
-            client.copies = self.copies_of(client_id)
-        else:
+        waiting = self.handed_over(client_id)
+        if not self.calls_of(client_id) and not waiting:
             del self.clients[client_id]
+            return
+        leaves_at = self.now + self.timeouts.seconds_of(hold)
+        self.clients[client_id] = Client(leaves_at, waiting, copies=self.copies_of(client_id))
+
+    def crash(self, client_id: str) -> None:
+        """Lose the connection, and with it all that it kept."""
+        for call in self.calls.values():
+            if call.caller == client_id:
+                call.copy = None
+        self.clients[client_id] = Client()
+        self.drop(client_id)
+        if client_id in self.clients:
+            self.clients[client_id].copies = 0
 
     def wait(self, seconds: float) -> None:
         """Let time pass; calls that rang for too long end, and those of clients that did not come back."""
@@ -179,8 +236,9 @@ class Model:
         for earlier in replaced:
             del self.calls[earlier]
             self.tell(callee, ("CALL_ENDED", {"callId": earlier, "reason": "replaced"}))
-        self.calls[call_id] = Call(caller, callee, self.now + self.timeouts.ring_seconds, is_chosen)
-        self.tell(callee, ("INCOMING_CALL", {"callId": call_id, "callerId": caller, "sdpOffer": offer}))
+        ring: Message = ("INCOMING_CALL", {"callId": call_id, "callerId": caller, "sdpOffer": offer})
+        self.calls[call_id] = Call(caller, callee, self.now + self.timeouts.ring_seconds, is_chosen, copy=[ring])
+        self.tell(callee, ring)
         return []
 
     def replaceable(self, caller: str, callee: str) -> list[str]:
@@ -221,14 +279,16 @@ class Model:
         away = self.clients[peer]
         if not self.is_online(peer) and len(away.waiting) + away.copies >= HELD_MESSAGES:
             return error("RATE_LIMITED", "ICE_CANDIDATE", call_id)
-        self.tell(peer, ("ICE_CANDIDATE", {"callId": call_id, "candidate": candidate}))
+        message: Message = ("ICE_CANDIDATE", {"callId": call_id, "candidate": candidate})
+        self.note_copied(client_id, message)
+        self.tell(peer, message)
         return []
 
     def tell(self, client_id: str, message: Message) -> None:
         """Let a client hear of something: now, when it is back, or never when it is gone."""
         if self.is_online(client_id):
             self.told[client_id].append(message)
-            self.note_ring(client_id, message)
+            self.note_written(client_id, message)
         elif client_id in self.clients:
             self.clients[client_id].waiting.append(message)
 

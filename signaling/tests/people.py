@@ -101,11 +101,15 @@ WAITS = "test.waits"
 
 
 class OwnWebSocket:
-    """A WebSocket as our own server has it: frames are handled while they are read, and written at once."""
+    """A WebSocket as our own server has it: frames are handled while they are read, and written at once.
 
-    can_ping = False
+    Each of `pings` has its payload, and how many relayed messages were written before it.
+    """
 
-    def __init__(self, receive: Any, send: Any) -> None:
+    def __init__(self, receive: Any, send: Any, *, can_ping: bool) -> None:
+        self.can_ping = can_ping
+        self.pings: list[tuple[bytes, int]] = []
+        self.relayed = 0
         self.receive, self.send = receive, send
         self.incoming: EventQueue = receive.__self__
         self.outgoing: asyncio.Queue[Event] = send.__self__
@@ -117,15 +121,17 @@ class OwnWebSocket:
         """Return what an application finds that nothing was wrapped for."""
         return self
 
-    def write(self, text: str, event: Event | None = None) -> bool:  # noqa: ARG002 -- the contract's
+    def write(self, text: str, event: Event | None = None) -> bool:
         """Write at once."""
         if not self.is_closed:
+            self.relayed += event is not None
             self.outgoing.put_nowait({"type": "websocket.send", "text": text})
         return not self.is_closed
 
-    def ping(self, _payload: bytes) -> bool:
-        """Send none."""
-        return False
+    def ping(self, payload: bytes) -> bool:
+        """Note the ping, for a client to answer or not."""
+        self.pings.append((payload, self.relayed))
+        return not self.is_closed
 
     def unsent(self) -> list[Event]:
         """Return nothing: what is written is sent."""
@@ -182,14 +188,23 @@ async def _raise(error: Exception) -> None:
     raise error
 
 
-async def handing_over(scope: Any, receive: Any, send: Any) -> None:
-    """Run the application as our own server does, where frames are handled while they are read."""
-    await application(scope | {"extensions": {EXTENSION: OwnWebSocket(receive, send)}}, receive, send)
+class HandingOver:
+    """Runs the application as our own server does, where frames are handled while they are read."""
+
+    websocket: OwnWebSocket
+
+    def __init__(self, *, can_ping: bool = False) -> None:
+        self._can_ping = can_ping
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection."""
+        self.websocket = OwnWebSocket(receive, send, can_ping=self._can_ping)
+        await application(scope | {"extensions": {EXTENSION: self.websocket}}, receive, send)
 
 
-async def connect(address: str = "203.0.113.9", path: str = "/signal", server: Any = handing_over) -> Person:
+async def connect(address: str = "203.0.113.9", path: str = "/signal", server: Any = None) -> Person:
     """Open a WebSocket; `server` is what runs the application."""
-    socket = Communicator(server, path)
+    socket = Communicator(server or HandingOver(), path)
     socket.scope["client"] = (address, 50_000)
     is_connected, _ = await socket.connect(ANSWER_SECONDS)
     assert is_connected

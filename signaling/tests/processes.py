@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from signaling.cluster import node
 from signaling.cluster.node import Node
 from signaling.tests.model import Message
-from signaling.tests.people import ANSWER_SECONDS, connect
+from signaling.tests.people import ANSWER_SECONDS, HandingOver, connect
 from signaling.tests.stage import PATIENCE_SECONDS
 
 T = TypeVar("T")
@@ -87,9 +87,11 @@ async def _start(clock: Callable[[], float]) -> tuple[Node, set[asyncio.Task[Any
 class Line:
     """A WebSocket to a process, and who is registered on it."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, *, can_ping: bool = False) -> None:
         self.process = process
-        self._person = process.run(connect())
+        self._server = HandingOver(can_ping=can_ping)
+        self._answered: set[bytes] = set()
+        self._person = process.run(connect(server=self._server))
 
     def post(self, *messages: Message | str | bytes) -> None:
         """Send messages, or frames as they are, all in one read of the server; waits for nothing."""
@@ -135,6 +137,20 @@ class Line:
         late = self.read_what_came()
         is_open = CLOSE not in {last[0], *(message_type for message_type, _ in late)}
         return [*came, *(message for message in late if message[0] != CLOSE)], is_open
+
+    def pong(self) -> int | None:
+        """Answer the last ping, once; returns how many relayed messages were written before it."""
+
+        async def pong() -> int | None:
+            websocket = self._server.websocket
+            payload, relayed = websocket.pings[-1] if websocket.pings else (b"", 0)
+            if not payload or payload in self._answered:
+                return None
+            self._answered.add(payload)
+            websocket.listener.ponged(payload)
+            return relayed
+
+        return self.process.run(pong())
 
     def hang_up(self, code: int) -> None:
         """Go, with the code that the server sees; waits for nothing."""

@@ -123,6 +123,7 @@ class Signaling(RuleBasedStateMachine):
             assert (came if in_order else sorted(came, key=repr)) == (
                 messages if in_order else sorted(messages, key=repr)
             ), client_id
+            self.model.note_order(client_id, came)
         assert {name: line.read_what_came() for name, line in self.lines.items()} == {name: [] for name in self.lines}
 
     # --- Connection life ----------------------------------------------------------------------------------
@@ -314,6 +315,10 @@ class Signaling(RuleBasedStateMachine):
         assert came + self.lines[who].read(len(refused) - len(came)) == refused
         self.is_told()
 
+    def has_room(self, name: str, count: int) -> bool:
+        """Whether all that a client is told will reach its next connection, with so many messages more."""
+        return len(self.model.handed_over(name)) + count <= HELD_MESSAGES
+
     @rule(dice=DICE, count=st.integers(1, 30), is_superseded=st.booleans(), number=st.integers(0, 1))
     def move_in_a_burst(self, dice: Random, count: int, is_superseded: bool, number: int) -> None:  # noqa: FBT001 -- drawn
         """Whoever comes back while its peer sends has missed nothing, and has nothing twice."""
@@ -329,7 +334,7 @@ class Signaling(RuleBasedStateMachine):
         older, newer = self.lines[who], self.line(number)
         steps = [Step("candidate", peer, call_id, self.new("candidate")) for _ in range(3 * count)]
         messages = [step.message() for step in steps]
-        if len(self.model.clients[who].rang) + len(messages) > HELD_MESSAGES:
+        if not self.has_room(who, len(messages)):
             return
         self.lines[peer].post(*messages[:count])
         if is_superseded:
@@ -344,15 +349,17 @@ class Signaling(RuleBasedStateMachine):
             before = older.read_what_came()
             newer.post(("REGISTER", {"clientId": who}))
         self.lines[peer].post(*messages[2 * count :])
+        for message in messages:
+            self.model.note_copied(peer, message)
         for message in before:
-            self.model.note_ring(who, message)
+            self.model.note_written(who, message)
         # A call that rings does so again, with the candidates so far.
         expected = self.model.register(who) + messages[len(before) :]
         came = newer.read(len(expected))
         self.lines[who] = newer
         assert (before, came) == (messages[: len(before)], expected)
         for message in messages[len(before) :]:
-            self.model.note_ring(who, message)
+            self.model.note_written(who, message)
         assert self.lines[peer].settle() == ([], True)
         self.is_told()
 
@@ -450,13 +457,13 @@ def heard(messages: list[Message]) -> list[Message]:
     return [message for message in messages if message[0] != "ERROR"]
 
 
-def run(machine: type[Signaling]) -> None:
+def run(machine: type[Signaling], schedules: int = 30, steps: int = 40) -> None:
     run_state_machine_as_test(
         machine,
         settings=hypothesis.settings(
-            max_examples=EXAMPLES or 30,
+            max_examples=EXAMPLES or schedules,
             derandomize=not EXAMPLES,
-            stateful_step_count=40,
+            stateful_step_count=steps,
             deadline=None,
             database=None,
             suppress_health_check=list(hypothesis.HealthCheck),

@@ -49,6 +49,14 @@ def test_call_that_rang_does_not_ring_again() -> None:
     assert spread([answer], RINGS, [ring]) == []
 
 
+def test_answer_follows_the_end_of_an_earlier_call_of_its_id() -> None:
+    answer, end = answered(sent[0]), changed("one", "")
+    assert spread([ring, sent[0], end, sent[1], answer], RINGS, []) == [
+        *(ring, sent[0], end, bare(answer), sent[0], sent[1])
+    ]
+    assert spread([sent[1], answer], RINGS, [ring, end, sent[0]]) == [bare(answer), sent[1]]
+
+
 def test_call_that_does_not_ring_here_stays_silent() -> None:
     assert spread([answered(*sent)], {"two"}, []) == []
 
