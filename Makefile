@@ -58,7 +58,7 @@ fuzz: .venv/development.stamp ## Send a million hostile inputs to both servers; 
 	-@$(PIP) install --quiet --only-binary :all: --requirement requirements-fuzz.txt
 	@$(PYTHON) -m tools.fuzz $(ARGS)
 
-faults: .venv/development.stamp ## Kill, starve and flood servers of a real size for 15 minutes; ARGS="crash soak --soak 30"
+faults: .venv/development.stamp ## Kill, starve and flood servers of a real size for 20 minutes; ARGS="crash soak --soak 30"
 	@scripts/install-services
 	$(PYTHON) -m tools.faults $(ARGS)
 

@@ -11,17 +11,19 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from tests.support.released import VERSION
 from tools.faults.chaos import chaos
 from tools.faults.clock import clock
 from tools.faults.crash import crash
 from tools.faults.crowd import crowd
 from tools.faults.deaf import deaf
-from tools.faults.deploy import deploy
+from tools.faults.deploy import deploy, upgrade
 from tools.faults.failover import failover
 from tools.faults.findings import Finding, broken
 from tools.faults.postgres_away import postgres_away
 from tools.faults.redis_away import redis_away
 from tools.faults.report import Report, table
+from tools.faults.schedules import schedules
 from tools.faults.slow_readers import slow_readers
 from tools.faults.soak import soak
 from tools.faults.strangers import strangers
@@ -60,11 +62,23 @@ def scenarios(soak_minutes: float) -> dict[str, Scenario]:
             lambda: deploy(150, 50, 5),
             lambda: deploy(20, 10, 2),
         ),
+        "upgrade": Scenario(
+            f"A rolling deploy from {VERSION} to this version, and one back, each under 50 calls a second",
+            60,
+            lambda: upgrade(150, 50, 5),
+            lambda: upgrade(20, 10, 2),
+        ),
         "deaf": Scenario(
             "A tenth of the lines goes deaf, each second for a minute, while 200 pairs call again and again",
             120,
             lambda: deaf(200, 60),
             lambda: deaf(10, 5),
+        ),
+        "schedules": Scenario(
+            "Random schedules of four clients that answer pings, or late, or never, while lines and processes end",
+            240,
+            lambda: schedules(1000),
+            lambda: schedules(20),
         ),
         "redis": Scenario(
             "Redis away for 10 s, and back empty; 60 calls in and across two processes",

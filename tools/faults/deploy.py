@@ -1,13 +1,18 @@
-"""A rolling deploy under load: each process is replaced, one after the other."""
+"""Rolling deploys under load: each process is replaced, one after the other, by one of the same version or another."""
 
 import asyncio
 import contextlib
 import itertools
 import signal
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
+from tests.support.released import VERSION, released_tree
+from tests.support.servers import ROOT
 from tools.faults.calling import whole_call
 from tools.faults.findings import Finding, all_of, at_most, noted
 from tools.faults.phone import Phone, until
@@ -22,12 +27,32 @@ BACK_SECONDS = 35
 
 async def deploy(pairs: int, calls_per_second: float, settle_seconds: float = SETTLE_SECONDS) -> list[Finding]:
     """Replace both of two processes while `pairs` of clients call each other at a steady rate."""
+    return await _deploy(ROOT, ROOT, pairs, calls_per_second, settle_seconds)
+
+
+async def upgrade(pairs: int, calls_per_second: float, settle_seconds: float = SETTLE_SECONDS) -> list[Finding]:
+    """Replace the newest release by this version under such calls, and, in a system of its own, the other way round."""
+    with tempfile.TemporaryDirectory(prefix="securecall-") as folder:
+        release = released_tree(Path(folder))
+        findings = []
+        for old, new, way in ((release, ROOT, f"From {VERSION}"), (ROOT, release, f"Back to {VERSION}")):
+            found = await _deploy(old, new, pairs, calls_per_second, settle_seconds)
+            findings += [replace(finding, what=f"{way}: {finding.what}") for finding in found]
+        return findings
+
+
+async def _deploy(
+    before: Path, after: Path, pairs: int, calls_per_second: float, settle_seconds: float
+) -> list[Finding]:
     with system() as running:
-        return await _deploy(running, pairs, calls_per_second, settle_seconds)
+        return await _deploy_on(running, (before, after), pairs, calls_per_second, settle_seconds)
 
 
-async def _deploy(running: System, count: int, calls_per_second: float, settle_seconds: float) -> list[Finding]:
-    old = [running.start(), running.start()]
+async def _deploy_on(
+    running: System, code: tuple[Path, Path], count: int, calls_per_second: float, settle_seconds: float
+) -> list[Finding]:
+    before, after = code
+    old = [running.start(before), running.start(before)]
     phones = [Phone(new_id("phone"), running.doors, door=old[place % 2].ws_url) for place in range(2 * count)]
     await asyncio.gather(*(phone.start() for phone in phones))
     pairs = list(zip(phones[::2], phones[1::2], strict=True))
@@ -38,7 +63,7 @@ async def _deploy(running: System, count: int, calls_per_second: float, settle_s
     for stopping in old:
         await asyncio.sleep(settle_seconds)
         # In a thread: the clients live on while it starts.
-        await asyncio.to_thread(running.start)
+        await asyncio.to_thread(running.start, after)
         running.close_door(stopping)
         stopping.signal(signal.SIGTERM)
         statuses.append(await asyncio.to_thread(stopping.wait))

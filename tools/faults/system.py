@@ -8,7 +8,7 @@ from pathlib import Path
 
 import redis
 
-from tests.support.servers import RunningServer, server
+from tests.support.servers import ROOT, RunningServer, server
 from tests.support.services import RedisServer, redis_server
 
 # What remains in Redis for as long as processes live, and what goes by itself.
@@ -37,9 +37,9 @@ class System:
         self._stack = stack
         self._env = {**RAISED, "REDIS_URL": redis.url, **env}
 
-    def start(self) -> RunningServer:
-        """Start one more process."""
-        running = self._stack.enter_context(server(env=self._env))
+    def start(self, code: Path = ROOT) -> RunningServer:
+        """Start one more process, of the version whose code is there."""
+        running = self._stack.enter_context(server(env=self._env, cwd=code))
         self.doors.append(running.ws_url)
         return running
 
