@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test screenshots lint format audit lock bench bench-quick fuzz faults conformance clean
+.PHONY: help run test screenshots lint format audit lock bench bench-quick fuzz faults conformance package clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -61,6 +61,10 @@ fuzz: .venv/development.stamp ## Send a million hostile inputs to both servers; 
 faults: .venv/development.stamp ## Kill, starve and flood servers of a real size for 20 minutes; ARGS="crash soak --soak 30"
 	@scripts/install-services
 	$(PYTHON) -m tools.faults $(ARGS)
+	@test -n "$(ARGS)" || $(MAKE) --no-print-directory package
+
+package: .venv/development.stamp ## Build the npm package with each bundler, and run it in Chromium and Firefox
+	$(PYTHON) -m pytest webclient/tests/npm/bundlers.py -n0 $(ARGS)
 
 conformance: .venv/development.stamp ## Run autobahntestsuite against the server; PYTHON27=/path/to/python2.7, ARGS=--others
 	@$(PYTHON) -m tools.conformance "$(PYTHON27)" $(ARGS)

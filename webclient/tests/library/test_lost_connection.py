@@ -5,7 +5,7 @@ import pytest
 from tests.support.people import OFFER, Person, new_call_id
 from tests.support.servers import RunningServer
 from webclient.tests.library.clients import ClientPage
-from webclient.tests.library.conftest import OpenClient
+from webclient.tests.library.conftest import OpenAnyClient, OpenClient
 from webclient.tests.library.network import Line
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -114,6 +114,13 @@ async def test_timers_run_although_their_worker_never_comes(
         await alice.does(
             "new Promise((run) => new timers.Timers('/static/webclient/timer-worker.js?held').after(10, run))"
         )
+
+
+async def test_worker_that_does_not_start_is_told_once(open_any_client: OpenAnyClient) -> None:
+    alice = await open_any_client("alice", workerUrl="/nowhere.js")
+    await alice.expects("warning", code="worker-unavailable")
+    await alice.asks_often()
+    assert await alice.does("events.filter(({ type }) => type === 'warning').length") == 1
 
 
 async def test_answer_that_came_while_offline_is_taken(open_client: OpenClient, library_server: RunningServer) -> None:
