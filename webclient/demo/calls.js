@@ -133,6 +133,13 @@ export async function toggleCamera({ callId }) {
   }
 }
 
+/** The new key is accepted because the safety number was compared, so it is marked as that too. */
+export async function acceptCompared(peerId, publicKey) {
+  const { client } = demo;
+  const { status } = await client.acceptPeerKey(peerId, publicKey);
+  if (status === "known") await client.setPeerVerified(true, peerId, publicKey);
+}
+
 /** The two people compared what was shown; by now the key may be another one. */
 export function toggleVerified() {
   const { client, safety } = demo;

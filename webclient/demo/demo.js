@@ -2,7 +2,7 @@
 
 import { SecureCall } from "../securecall.js";
 import {
-  answer, callChanged, placeCall, receiveAtLeast, remoteChanged, toggleCamera, toggleMicrophone, toggleVerified,
+  acceptCompared, answer, callChanged, placeCall, receiveAtLeast, remoteChanged, toggleCamera, toggleMicrophone, toggleVerified,
 } from "./calls.js";
 import { element } from "./page.js";
 import { mayShowPicture, ongoing, renderTime } from "./screen.js";
@@ -140,7 +140,7 @@ element("accept-key-sure").addEventListener("change", update);
 element("accept-key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const { peerId, publicKey } = demo.client.peerKey;
-  demo.client.acceptPeerKey(peerId, publicKey);
+  acceptCompared(peerId, publicKey);
 });
 setInterval(() => renderTime(demo.client), 1000);
 

@@ -175,11 +175,13 @@ export interface SecureCallOptions {
 
 /** Something that could not be done. `message` is a sentence for people. */
 export class SecureCallError extends Error {
-  constructor(code: ErrorCode, message: string, details?: { request?: string; callId?: string });
+  constructor(code: ErrorCode, message: string, details?: { request?: string; callId?: string; serverMessage?: string });
   readonly code: ErrorCode;
   /** The type of the message that the server refused. */
   readonly request?: string;
   readonly callId?: string;
+  /** The server's own words, for developers. */
+  readonly serverMessage?: string;
 }
 
 export type ErrorCode =
@@ -211,6 +213,11 @@ export type ErrorCode =
   | "keys-unavailable"
   /** The browser keeps nothing (IndexedDB): keys and pins live as long as the page. */
   | "storage-unavailable"
+  /**
+   * The directory did not take this client's key: an operator froze or reserved the ID, or revoked the key. The identity is
+   * kept, and signs no calls; after a revocation `replaceIdentity()` makes another one.
+   */
+  | "key-refused"
   /** The directory could not be asked. */
   | "directory-unavailable"
   /** The worker whose timers go on in hidden pages could not be started; told by "warning". */
@@ -306,7 +313,7 @@ export type EndReason =
   | "no-answer"
   /** The callee is not connected to the server. */
   | "not-connected"
-  /** The peer left without hanging up, and did not come back. */
+  /** The peer left without hanging up, or lost the connection and did not come back: the server does not say which. */
   | "peer-disconnected"
   /** No path could be found, or it broke and could not be mended. */
   | "media-failed"

@@ -33,4 +33,4 @@ async def test_changed_key_is_shown_until_it_is_accepted(memory_site: Site, visi
     await alice.page.get_by_label(f"I have compared the safety number with {bob.id}").check()
     await alice.clicks("Accept the new key")
     await expect(warning).to_be_hidden()
-    await alice.sees(f"{bob.id} has the same key as before.")
+    await alice.sees(f"You have compared the safety number with {bob.id}.")

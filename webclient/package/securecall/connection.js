@@ -389,7 +389,7 @@ export class Connection {
     }
   }
 
-  /** @param {{code: ErrorCode, request?: string, callId?: string, retryAfterMs?: number}} error */
+  /** @param {{code: ErrorCode, message?: string, request?: string, callId?: string, retryAfterMs?: number}} error */
   #refused(error) {
     const { code, request, callId, retryAfterMs } = error;
     if (request === "HEARTBEAT") {
@@ -406,8 +406,10 @@ export class Connection {
     }
     for (const message of refused) this.#remove(message);
     const [first] = refused;
-    if (first?.answer) first.answer.reject(new SecureCallError(code, ERROR_SENTENCES[code] ?? code, error));
-    else this.#listener.refused(error, first?.isRepeated ?? false);
+    if (first?.answer) {
+      const details = { request, callId, serverMessage: error.message };
+      first.answer.reject(new SecureCallError(code, ERROR_SENTENCES[code] ?? code, details));
+    } else this.#listener.refused(error, first?.isRepeated ?? false);
   }
 
   /**

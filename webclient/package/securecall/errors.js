@@ -34,13 +34,14 @@ export class SecureCallError extends Error {
   /**
    * @param {ErrorCode} code
    * @param {string} message
-   * @param {{request?: string, callId?: string}} [details]
+   * @param {{request?: string, callId?: string, serverMessage?: string}} [details]
    */
-  constructor(code, message, { request, callId } = {}) {
+  constructor(code, message, { request, callId, serverMessage } = {}) {
     super(message);
     this.name = "SecureCallError";
     this.code = code;
     this.request = request;
     this.callId = callId;
+    this.serverMessage = serverMessage;
   }
 }

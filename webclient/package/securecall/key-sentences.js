@@ -23,3 +23,9 @@ export const VERIFICATION_SENTENCES = {
   unknown: (peer) => `This call is signed, but there is no key of ${peer} to check it with.`,
   forged: (peer) => END_SENTENCES.forged(peer, "you", "caller"),
 };
+
+/** @param {string | undefined} serverMessage why, in the server's words */
+export function refusalSentence(serverMessage) {
+  const why = serverMessage ? ` The server says: “${serverMessage}”` : "";
+  return `The directory did not take your key, so nobody can verify your calls; you keep it.${why}`;
+}

@@ -14,7 +14,7 @@ import { IDENTITY_ATTRIBUTE } from "./attributes.js";
 import { SecureCallError } from "./errors.js";
 import { KeyStore } from "./key-store.js";
 import { fingerprint, fingerprintOrNull } from "./safety-number.js";
-import { KEY_SENTENCES } from "./key-sentences.js";
+import { KEY_SENTENCES, refusalSentence } from "./key-sentences.js";
 
 const ECDSA = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
@@ -30,7 +30,7 @@ async function newIdentity() {
  */
 function keyError(error) {
   if (!(error instanceof SecureCallError)) return new SecureCallError("storage-unavailable", String(error.message));
-  if (error.code === "keys-unavailable") return error;
+  if (["keys-unavailable", "key-refused"].includes(error.code)) return error;
   return new SecureCallError("directory-unavailable", KEY_SENTENCES.unavailable(""), error);
 }
 
@@ -55,6 +55,8 @@ export class Keys {
   #listener;
   /** @type {Promise<void> | null} */
   #publishing = null;
+  /** Whether the directory has not taken the key: what it signs could not be verified. */
+  #isRefused = false;
 
   /**
    * @param {Connection} connection
@@ -75,7 +77,8 @@ export class Keys {
   /** The key is in the directory after this, if it can be; several calls are one. */
   publish() {
     this.#publishing ??= this.#publish().catch((error) => {
-      this.#publishing = null;
+      // What an operator decided, an operator takes back: until the next `doubt` there is nothing to try again.
+      if (error.code !== "key-refused") this.#publishing = null;
       if (error.code !== "closed") this.#listener.error(keyError(error));
     });
     return this.#publishing;
@@ -84,6 +87,7 @@ export class Keys {
   /** Look again at the next `publish`: another tab or browser may have made or published a key meanwhile. */
   doubt() {
     this.#publishing = null;
+    this.#isRefused = false;
     this.#kept = null;
   }
 
@@ -91,6 +95,7 @@ export class Keys {
   async replace() {
     this.#kept = await newIdentity();
     const made = this.#kept;
+    this.#isRefused = false;
     await this.#store.update("identities", this.#place, () => made);
     await this.#announce({ isNew: true, isPublished: false, replacedAnother: false });
     this.#publishing = null;
@@ -127,11 +132,10 @@ export class Keys {
       await this.#put();
     } catch (error) {
       if (!(error instanceof SecureCallError) || error.code !== "INVALID_MESSAGE") throw error;
-      // An operator has revoked the key: it will never be taken again.
-      const made = (this.#kept = await newIdentity());
-      await this.#store.update("identities", this.#place, () => made);
-      await this.#announce({ isNew: true, isPublished: false });
-      await this.#put();
+      // An operator has frozen or reserved the ID, or revoked the key. The identity stays: whether another one is wanted
+      // is for a person to say.
+      this.#isRefused = true;
+      throw new SecureCallError("key-refused", refusalSentence(error.serverMessage), error);
     }
     await this.#announce({ isPublished: true, replacedAnother });
   }
@@ -252,7 +256,7 @@ export class Keys {
    * @param {string | null} text what `signedText` returned
    */
   async sign(text) {
-    if (!this.#kept || text === null) return [];
+    if (!this.#kept || this.#isRefused || text === null) return [];
     const signature = await crypto.subtle.sign(ECDSA, this.#kept.privateKey, encoder.encode(text));
     return [IDENTITY_ATTRIBUTE + base64url(signature)];
   }

@@ -10,7 +10,7 @@ export const END_SENTENCES = {
   busy: (peer, by) => (by === "you" ? `You were busy when ${peer} called.` : `${peer} is in another call.`),
   "no-answer": (peer, _by, role) => (role === "callee" ? `You did not answer ${peer}.` : `${peer} did not answer.`),
   "not-connected": (peer) => `${peer} is not online. Try again later.`,
-  "peer-disconnected": (peer) => `${peer} lost the connection and did not come back.`,
+  "peer-disconnected": (peer) => `${peer} left, or lost the connection.`,
   "media-failed": (peer) => `No way to ${peer} was found through the network. Try again, or try another network.`,
   superseded: () => "The call ended here because your name was registered in another window or device.",
   forged: (peer, by) =>

@@ -110,23 +110,47 @@ async def test_private_key_cannot_leave_the_browser(open_client: OpenClient) -> 
     assert is_extractable == [False]
 
 
-async def test_new_key_replaces_one_that_an_operator_revoked(open_client: OpenClient, library_database: Path) -> None:
+async def test_key_that_an_operator_revoked_is_kept_until_a_person_replaces_it(
+    open_client: OpenClient, library_database: Path
+) -> None:
     alice = await open_client("alice")
     first = (await alice.does("client.identity"))["publicKey"]
-    await asyncio.to_thread(revoke, alice.id, library_database)
+    await asyncio.to_thread(decide, "REVOKE", alice.id, library_database)
     await alice.does("client.disconnect()")
-    await alice.connects()
-    second = await alice.does("client.identity")
+    await alice.does("client.connect()")
+    error = await alice.expects("error", code="key-refused")
+    assert "This key was revoked by an operator" in error["message"]
+    assert (await alice.does("client.identity"))["publicKey"] == first
+    second = await alice.does("client.replaceIdentity()")
     assert second["publicKey"] != first
-    assert second["isNew"]
+    assert second["isPublished"]
 
 
-def revoke(client_id: str, database: Path) -> None:
-    """Revoke a key, as an operator does in the admin."""
+async def test_frozen_key_is_kept_and_signs_nothing(open_client: OpenClient, library_database: Path) -> None:
+    """The directory has the key of another browser, with which this one's signature could not be verified."""
+    alice, bob = await open_client("alice"), await open_client("bob")
+    await asyncio.to_thread(decide, "FREEZE", alice.id, library_database)
+    await alice.does("client.disconnect()")
+    await alice.does("indexedDB.deleteDatabase('securecall') && null")
+    await alice.starts()
+    await alice.does("client.connect()")
+    error = await alice.expects("error", code="key-refused")
+    assert "this key is frozen" in error["message"]
+    mine = (await alice.does("client.identity"))["publicKey"]
+    await alice.calls(bob)
+    await bob.expects("verification", status="unsigned")
+    await alice.starts()
+    await alice.does("client.connect()")
+    await alice.expects("error", code="key-refused")
+    assert (await alice.does("client.identity"))["publicKey"] == mine
+
+
+def decide(decision: str, client_id: str, database: Path) -> None:
+    """Decide on a key, as an operator does in the admin."""
     script = f"""
-from pkd.decisions import REVOKE
+from pkd.decisions import {decision}
 from pkd.models import PublicKey
-REVOKE.decide(PublicKey.objects.get(client_id="{client_id}"), "olga", "stolen")
+{decision}.decide(PublicKey.objects.get(client_id="{client_id}"), "olga", "stolen")
 """
     command = [sys.executable, "manage.py", "shell", "--verbosity", "0", "--command", script]
     subprocess.run(command, cwd=ROOT, check=True, env=environment(database))
