@@ -12,6 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.support.servers import ROOT
+from webclient.tests.guide import example
 
 PACKAGE = ROOT / "webclient" / "package"
 NAME = "securecall-client"
@@ -89,6 +90,24 @@ def _rollup(tools: Tools, out: Path) -> None:
     (out / "index.html").write_text(HTML)
 
 
+def build_example(tools: Tools, framework: str) -> Path:
+    """Build the example of docs/client.md for a framework; returns the folder to serve."""
+    out = tools.folder / f"dist-{framework}"
+    name, main = EXAMPLES[framework]
+    (tools.folder / "app" / name).write_text(example(name))
+    options = (
+        "--bundle",
+        "--splitting",
+        "--format=esm",
+        "--jsx=automatic",
+        '--define:process.env.NODE_ENV="production"',
+    )
+    tools.run("esbuild", f"app=app/{main}", WORKER_ENTRY, *options, f"--outdir={out}")
+    (out / "index.html").write_text(HTML)
+    return out
+
+
+EXAMPLES = {"react": ("Phone.jsx", "react-main.jsx"), "vue": ("phone.js", "vue-main.js")}
 BUILDS = {"plain": _plain, "vite": _vite, "webpack": _webpack, "esbuild": _esbuild, "rollup": _rollup}
 
 

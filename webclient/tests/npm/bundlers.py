@@ -20,7 +20,17 @@ from tests.support.servers import RunningServer
 from tests.support.services.process import free_port
 from webclient.tests.conftest import Site
 from webclient.tests.firefox import Firefox
-from webclient.tests.npm.applications import BUILDS, NAME, Tools, build, install, pack, served
+from webclient.tests.npm.applications import (
+    BUILDS,
+    EXAMPLES,
+    NAME,
+    Tools,
+    build,
+    build_example,
+    install,
+    pack,
+    served,
+)
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
@@ -128,3 +138,57 @@ async def test_application_runs_built_by(
         return
     with served(await asyncio.to_thread(build, tools, bundler), origin) as url:
         await run_in_both(url, memory_site.here, chromium, firefox)
+
+
+CLICK = """
+(label) => new Promise((resolve) => {
+  const look = () => {
+    const button = [...document.querySelectorAll("button")].find(({ textContent }) => textContent === label);
+    if (button) resolve(button.click());
+    else setTimeout(look, 50);
+  };
+  look();
+})
+"""
+IS_ONLINE = """
+new Promise((resolve) => {
+  const look = () => {
+    if (document.body.textContent.includes("Connected to the server.")) resolve();
+    else setTimeout(look, 50);
+  };
+  look();
+})
+"""
+SEES = """
+new Promise((resolve) => {
+  const look = () => {
+    const isSeen = document.querySelector("video").videoWidth > 0;
+    if (isSeen && document.body.textContent.includes("In a call with")) resolve();
+    else setTimeout(look, 50);
+  };
+  look();
+})
+"""
+
+
+@pytest.mark.parametrize("framework", EXAMPLES)
+async def test_example_of_the_guide_calls_in(
+    framework: str, tools: Tools, memory_site: Site, chromium: Browser, firefox: Firefox
+) -> None:
+    server = memory_site.here
+    names = [f"{framework}-{secrets.token_hex(3)}" for _ in range(2)]
+    folder = await asyncio.to_thread(build_example, tools, framework)
+    with served(folder, server.ws_url.removesuffix("/signal")) as url:
+        async with AsyncExitStack() as stack, asyncio.timeout(START_SECONDS):
+            context = await chromium.new_context(permissions=["camera", "microphone"])
+            stack.push_async_callback(context.close)
+            alice, bob = await context.new_page(), await firefox.new_page()
+            stack.push_async_callback(bob.close)
+            for page, (name, peer) in ((bob, names), (alice, names[::-1])):
+                await page.goto(f"{url}?{urlencode({'server': server.ws_url, 'name': name, 'peer': peer})}")
+            for page in (bob, alice):
+                await page.evaluate(IS_ONLINE)
+            await alice.evaluate(CLICK, "Call")
+            await bob.evaluate(CLICK, "Answer")
+            await alice.evaluate(SEES)
+            await bob.evaluate(SEES)
