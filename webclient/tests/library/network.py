@@ -67,6 +67,11 @@ class Line:
             writer.transport.abort()
             return
         to_server, from_client = await asyncio.open_connection("127.0.0.1", self._target)
+        if self._is_cut:
+            # Meanwhile.
+            for each in (writer, from_client):
+                each.transport.abort()
+            return
         self._writers |= {writer, from_client}
         always = asyncio.Event()
         always.set()

@@ -14,6 +14,8 @@ export class Link {
   /** @type {RTCPeerConnection | null} */
   rtc = null;
   #pathTimer = 0;
+  /** @type {Promise<typeof import("../path.js") | null> | null} */
+  #pathModule = null;
   /** @type {import("../path.js").SeenPath | null} */
   #pathSeen = null;
   #call;
@@ -34,7 +36,9 @@ export class Link {
     rtc.onconnectionstatechange = () => mending.connectionChanged(rtc);
     rtc.onnegotiationneeded = () => negotiation.needed();
     const everyMs = Math.min(bounded(options.pathIntervalMs, LEAST_PATH_MS, PATH_MS), LONGEST_MS);
-    this.#pathTimer = setInterval(() => this.#lookAtPath(rtc).catch(() => undefined), everyMs);
+    // Now, as the server may be away later; without a network once is enough.
+    this.#pathModule = import("../path.js").catch(() => null);
+    this.#pathTimer = setInterval(() => this.#lookAtPath(rtc), everyMs);
     return rtc;
   }
 
@@ -79,8 +83,7 @@ export class Link {
   async #lookAtPath(rtc) {
     const call = this.#call;
     if (call.status.state !== "connected") return;
-    const { pathIn } = await import("../path.js");
-    const path = pathIn(await rtc.getStats(), call.callId, this.#pathSeen);
+    const path = (await this.#pathModule)?.pathIn(await rtc.getStats(), call.callId, this.#pathSeen);
     if (!path || call.status.state !== "connected") return;
     this.#pathSeen = path;
     call.path = path.status;
