@@ -42,6 +42,7 @@ SETTINGS = (
     "DATABASE_",
     "DEBUG",
     "DEMO",
+    "DIRECTORY_",
     "DJANGO_",
     "DRAIN_SECONDS",
     "HEARTBEAT_",
@@ -53,13 +54,16 @@ SETTINGS = (
     "RAILWAY_",
     "REDIS_URL",
     "REGISTRATION_",
+    "RELEASE_",
     "REPLICAS",
+    "REQUIRE_",
     "RING_",
     "SECRET_KEY",
     "SIGN_IN_",
     "STUN_",
     "TRUSTED_PROXIES",
     "TURN_",
+    "VETO_",
 )
 for name in [name for name in os.environ if name.startswith(SETTINGS)]:
     del os.environ[name]

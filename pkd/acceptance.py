@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from pkd import claimed, directory, release, statement_rules, statements
-from pkd.identities import is_in_effect
+from pkd.identities import is_in_effect, token_of
 from pkd.models import Identity, KeyChange, PublicKey, Release, Statement
 from pkd.statement_rules import Kind, Proposal
 from pkd.statements import BadStatementError, Signatures
@@ -44,9 +44,12 @@ class Offered(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """What a statement did: `identity` owns the ID now; `change` is that of its key; a repetition changes nothing."""
+    """What a statement did: with `token` the owner claims the ID now; a repetition changes nothing.
 
-    identity: str
+    `has_new_owner` also where a release was in effect: whoever registered meanwhile has not signed.
+    """
+
+    token: str
     has_new_owner: bool = False
     is_repeated: bool = False
     change: KeyChange.Kind | None = None
@@ -59,6 +62,10 @@ class _Before(NamedTuple):
     identity: Identity | None
     release: Release | None
     last: Statement | None
+
+    @property
+    def token(self) -> str:
+        return "" if self.identity is None else token_of(self.identity.identity, self.identity.since_seq)
 
     @property
     def statement(self) -> statements.Statement | None:
@@ -84,7 +91,7 @@ def accept(offered: Offered, new_identity_wait: Callable[[], float], deadline: f
     with transaction.atomic(durable=True):
         before = _lock(offered.statement.client_id)
         if before.last is not None and before.last.text == offered.statement.text:
-            return Accepted(offered.statement.identity, is_repeated=True)
+            return Accepted(before.token, is_repeated=True)
         kind = _checked(offered, before)
         _check_limits(offered, before, new_identity_wait)
         accepted = _store(offered, before, kind)
@@ -147,7 +154,9 @@ def _check_limits(offered: Offered, before: _Before, new_identity_wait: Callable
 def _store(offered: Offered, before: _Before, kind: Kind) -> Accepted:
     statement, now = offered.statement, timezone.now()
     identity = before.identity or Identity(key=before.key, owned_since=now)
-    has_new_owner = identity.identity != statement.identity
+    has_new_owner = identity.identity != statement.identity or is_in_effect(before.release)
+    if has_new_owner:
+        identity.since_seq = statement.seq
     if kind is Kind.AFTER_RELEASE:
         identity.owned_since = now
     identity.identity, identity.seq, identity.last_kind, identity.changed_at = (
@@ -161,7 +170,8 @@ def _store(offered: Offered, before: _Before, kind: Kind) -> Accepted:
         by_identity=signatures[0], by_previous=signatures[1], by_recovery=signatures[2],
     )  # fmt: skip
     _settle_release(before, identity)
-    return Accepted(statement.identity, has_new_owner, change=_publish(offered.public_key, before.key))
+    token = token_of(identity.identity, identity.since_seq)
+    return Accepted(token, has_new_owner, change=_publish(offered.public_key, before.key))
 
 
 def _settle_release(before: _Before, identity: Identity) -> None:

@@ -1,29 +1,20 @@
 """Publish and look up public keys (PROTOCOL.md, "Public key directory")."""
 
-import asyncio
 import hashlib
 import math
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import msgspec
-from channels.db import database_sync_to_async
 from django.conf import settings
-from django.db import (
-    DatabaseError,
-    InterfaceError,
-    transaction,
-)
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from pkd import keys
+from pkd.database import PATIENCE_SECONDS, DirectoryUnavailableError, ask
 from pkd.models import Identity, KeyChange, PublicKey, Release
-from pkd.refusals import MISTAKES, Refusals, leaving_wrong_server
 
-# How long a client waits for its answer at most.
-PATIENCE_SECONDS = 5.0
+__all__ = ["DirectoryUnavailableError", "ask"]
 
 
 class KeyRevokedError(Exception):
@@ -38,19 +29,13 @@ class KeyOwnedError(Exception):
     """The client ID belongs to a key: only a statement changes what is published for it."""
 
 
-class DirectoryUnavailableError(Exception):
-    """The database cannot be reached or cannot write; the same request may succeed later."""
-
-
 async def publish(client_id: str, public_key: str) -> KeyChange.Kind | None:
     """Make `public_key` the client's current key; return the kind of change after the commit, None for none.
 
     Raises `KeyFrozenError`, `KeyRevokedError`, `KeyOwnedError`, `DirectoryUnavailableError`, `keys.BadKeyError` for
     what is no key, or `ValueError` for what is no client ID.
     """
-    async with _unavailable_when_the_database_is("publish"):
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        return await database_sync_to_async(leaving_wrong_server(store))(client_id, public_key, deadline)
+    return await ask(store, client_id, public_key, time.monotonic() + PATIENCE_SECONDS, to="publish")
 
 
 async def look_up(client_id: str) -> str | None:
@@ -58,8 +43,7 @@ async def look_up(client_id: str) -> str | None:
 
     Raises `DirectoryUnavailableError`.
     """
-    async with _unavailable_when_the_database_is("look up"):
-        return await database_sync_to_async(leaving_wrong_server(current_key))(client_id)
+    return await ask(current_key, client_id)
 
 
 def store(client_id: str, public_key: str, deadline: float = math.inf) -> KeyChange.Kind | None:
@@ -177,20 +161,3 @@ def _lock_or_create(client_id: str, public_key: str, new: str) -> tuple[PublicKe
     if is_first:
         key.history.create(at=now, kind=KeyChange.Kind.PUBLISHED, who=KeyChange.CLIENT, new_fingerprint=new)
     return key, is_first
-
-
-_refusals = Refusals()
-
-
-@asynccontextmanager
-async def _unavailable_when_the_database_is(step: str) -> AsyncIterator[None]:
-    try:
-        # A database that hangs would keep clients waiting for as long as it does.
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            yield
-    except MISTAKES:
-        raise
-    except (DatabaseError, InterfaceError, TimeoutError) as error:
-        _refusals.note(step, error)
-        raise DirectoryUnavailableError from error
-    _refusals.note_success(step)

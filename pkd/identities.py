@@ -9,7 +9,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from pkd.models import Identity, PublicKey, Release
-from pkd.statements import Signatures
+from pkd.statements import Signatures, Status
 
 # A client asks on, from the last of these, where an answer has so many.
 MOST_STATEMENTS = 32
@@ -29,19 +29,36 @@ class Standing(NamedTuple):
     """The answer about a client ID: whether it belongs to a key, the key, and its statements."""
 
     public_key: str | None
-    status: str
+    status: Status
     statements: list[Listed]
     directory: str
     released_at_ms: int | None = None
 
 
 class Owned(NamedTuple):
-    """A client ID that belongs to a key, and who may register it: see `Registry.own`."""
+    """A client ID that belongs to a key, whose it is, and from when on it is released, if it is."""
 
     client_id: str
     identity: str
-    is_released: bool = False
+    since_seq: int
+    changed_at: datetime
+    takes_effect_at: datetime | None = None
     is_erased: bool = False
+
+    @property
+    def token(self) -> str:
+        """Return what a connection that was checked may claim with, until the ID comes to another owner."""
+        return token_of(self.identity, self.since_seq)
+
+    @property
+    def is_released(self) -> bool:
+        """Return whether anybody may register it now."""
+        return self.takes_effect_at is not None and self.takes_effect_at <= timezone.now()
+
+
+def token_of(identity: str, since_seq: int) -> str:
+    """Return what registries compare: it is another one after each change of the owner, and after a used release."""
+    return f"{identity} {since_seq}"
 
 
 def standing(client_id: str, after: int = ALL) -> Standing:
@@ -70,25 +87,36 @@ def is_in_effect(release: Release | None) -> bool:
 
 
 def owned(client_id: str) -> Owned | None:
-    """Return who may register a client ID; None for one that belongs to no key."""
+    """Return who owns a client ID; None for one that belongs to no key."""
     return next(_owned(Identity.objects.filter(key__client_id=client_id)), None)
 
 
-def changed_since(moment: datetime | None) -> list[Owned]:
-    """Return the client IDs that belong to a key and were changed since `moment`; all of them for None."""
-    identities = Identity.objects.all()
-    return list(_owned(identities if moment is None else identities.filter(changed_at__gte=moment)))
+def changed_since(moment: datetime) -> list[Owned]:
+    """Return the client IDs that belong to a key and whose owner, release or statements changed since `moment`."""
+    return list(_owned(Identity.objects.filter(changed_at__gte=moment)))
+
+
+def all_owned_ids() -> list[str]:
+    """Return every client ID that belongs to a key."""
+    return list(Identity.objects.values_list("key__client_id", flat=True))
+
+
+def page_after(last: int, most: int) -> tuple[int, list[tuple[str, str]]]:
+    """Return client IDs and tokens, `most` at a time by primary key, and the last one's key; none at the end."""
+    fields = ("pk", "key__client_id", "identity", "since_seq")
+    rows = list(Identity.objects.filter(pk__gt=last).order_by("pk").values_list(*fields)[:most])
+    page = [(client_id, token_of(identity, since_seq)) for _, client_id, identity, since_seq in rows]
+    return rows[-1][0] if rows else last, page
 
 
 def _owned(identities: models.QuerySet[Identity]) -> Iterator[Owned]:
-    now = timezone.now()
-    fields = ("key__client_id", "identity", "key__release__takes_effect_at", "erased_at")
-    for client_id, identity, takes_effect_at, erased_at in identities.values_list(*fields).iterator():
-        is_released = takes_effect_at is not None and takes_effect_at <= now
-        yield Owned(client_id, identity, is_released, erased_at is not None)
+    fields = ("key__client_id", "identity", "since_seq", "changed_at", "key__release__takes_effect_at", "erased_at")
+    for row in identities.values_list(*fields).iterator():
+        client_id, identity, since_seq, changed_at, takes_effect_at, erased_at = row
+        yield Owned(client_id, identity, since_seq, changed_at, takes_effect_at, erased_at is not None)
 
 
-def _status_of(key: PublicKey, identity: Identity | None, release: Release | None) -> str:
+def _status_of(key: PublicKey, identity: Identity | None, release: Release | None) -> Status:
     if identity is None:
         return "unsigned"
     if identity.erased_at is not None:

@@ -6,7 +6,7 @@ Pure: no Django, clock or I/O.
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pkd import keys
 
@@ -15,6 +15,8 @@ NOTHING = "-"
 # `seq` is an unsigned number of 32 bits.
 SEQ_END = 2**32
 DIRECTORY = re.compile(r"[a-z0-9.-]{1,253}")
+# What a directory says of a client ID: whether it belongs to a key, and what is withheld.
+Status = Literal["signed", "unsigned", "revoked", "released", "erased"]
 CLIENT_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
 

@@ -16,15 +16,12 @@ from securecall_client.messages import (
     CallInitiate,
     CallReject,
     CallRejected,
-    Candidate,
     ClientMessage,
     Error,
     Heartbeat,
     HeartbeatAck,
     IceCandidate,
-    IceServer,
     IncomingCall,
-    OpenCall,
     PkdLookup,
     PkdRegister,
     PkdResult,
@@ -35,6 +32,7 @@ from securecall_client.messages import (
     TurnCredentialsRequest,
     Unknown,
 )
+from securecall_client.parts import Candidate, IceServer, OpenCall
 from securecall_client.reconnect import BackOff, Loss, NoReconnect, ReconnectPolicy
 from securecall_client.registration import Disconnected, Event
 

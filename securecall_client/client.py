@@ -12,7 +12,6 @@ from securecall_client.messages import (
     CallEnd,
     CallInitiate,
     CallReject,
-    Candidate,
     ClientMessage,
     IceCandidate,
     PkdLookup,
@@ -22,6 +21,7 @@ from securecall_client.messages import (
     TurnCredentials,
     TurnCredentialsRequest,
 )
+from securecall_client.parts import Candidate
 from securecall_client.patience import patiently
 from securecall_client.reconnect import BackOff, ReconnectPolicy
 from securecall_client.registration import Event, Registration

@@ -7,13 +7,9 @@ msgspec decodes into these structs and checks every field's type on the way, at 
 it also holds the wire's spelling in one place (`rename`), which dataclasses leave to code of their own.
 """
 
-from typing import Any, TypeAlias
-
 from msgspec import Struct
 
-# A string as in `RTCIceCandidate.candidate` ("" ends the candidates), `RTCIceCandidate.toJSON()`, or the null that
-# browsers' `onicecandidate` gives last. Opaque: it arrives as it was sent.
-Candidate: TypeAlias = str | dict[str, Any] | None
+from securecall_client.parts import Candidate, IceServer, ListedStatement, OpenCall, StatementSignatures
 
 
 class ClientMessage(Struct, rename="camel", omit_defaults=True):
@@ -31,6 +27,8 @@ class Register(ClientMessage):
     """Register a client ID on this connection; answered with `Registered`."""
 
     client_id: str  # ^[a-zA-Z0-9_-]{1,64}$
+    challenge: str | None = None  # for an ID that belongs to a key: of the last `Error`
+    signature: str | None = None  # its owner's, over `statements.registration`
 
 
 class Heartbeat(ClientMessage):
@@ -69,14 +67,18 @@ class CallEnd(ClientMessage):
 class PkdRegister(ClientMessage):
     """Publish this client's public key; answered with `PkdResult` once it is stored."""
 
-    client_id: str  # the connection's own
-    public_key: str  # opaque
+    client_id: str  # the connection's own, but with a statement
+    public_key: str | None  # opaque; None with a statement that publishes none
+    statement: str | None = None  # says to which key the ID belongs
+    signatures: StatementSignatures | None = None
+    after: int | None = None  # as in `PkdLookup`
 
 
 class PkdLookup(ClientMessage):
     """Look up a client's public key; answered with `PkdResult`."""
 
     client_id: str
+    after: int | None = None  # the `seq` of the statement that is known, -1 of none: asks for the statements too
 
 
 class TurnCredentialsRequest(ClientMessage):
@@ -84,28 +86,6 @@ class TurnCredentialsRequest(ClientMessage):
 
 
 # --- From the server -----------------------------------------------------------------------------
-
-
-class IceServer(Struct, omit_defaults=True):
-    """A STUN or TURN server in the shape of the W3C's `RTCIceServer`; STUN servers have neither name nor credential."""
-
-    urls: str | list[str]  # the server sends one URL
-    username: str | None = None  # "<unix expiry>:<client ID>"
-    credential: str | None = None
-
-    @property
-    def all_urls(self) -> list[str]:
-        """`urls` as a list."""
-        return [self.urls] if isinstance(self.urls, str) else self.urls
-
-
-class OpenCall(Struct, rename="camel"):
-    """A call that a client which registers is still part of."""
-
-    call_id: str
-    peer_id: str
-    role: str  # "caller" or "callee"
-    state: str  # "ringing" or "active"
 
 
 class Registered(ServerMessage):
@@ -159,6 +139,10 @@ class PkdResult(ServerMessage):
 
     client_id: str
     public_key: str | None
+    directory: str | None = None  # this and what follows only where `after` was asked, or a statement sent
+    status: str | None = None  # "signed", "unsigned", "revoked", "released" or "erased"
+    statements: list[ListedStatement] | None = None
+    released_at: int | None = None  # unix milliseconds
 
 
 class TurnCredentials(ServerMessage):
@@ -176,6 +160,7 @@ class Error(ServerMessage):
     request: str | None = None  # the wire's type of the message that failed
     call_id: str | None = None  # the call that it named
     retry_after_ms: int | None = None  # with RATE_LIMITED
+    challenge: str | None = None  # with NOT_REGISTERED, for an ID that belongs to a key
 
 
 class Unknown(ServerMessage):

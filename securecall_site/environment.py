@@ -121,6 +121,14 @@ def domain(name: str) -> str:
     return value
 
 
+def directory_name(name: str) -> str:
+    """Read the name of a directory as statements have it, or an empty string."""
+    value = text(name)
+    if value and not re.fullmatch(r"[a-z0-9.-]{1,253}", value):
+        raise ConfigurationError(name, "must be a-z, 0-9, dots and hyphens, such as calls.example.com, without a port")
+    return value
+
+
 def hosts(name: str) -> list[str]:
     """A comma-separated list of host names; a leading dot includes subdomains."""
     demand = "must be host names separated by commas, such as app.example.com, without scheme and port, or *"

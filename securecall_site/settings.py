@@ -68,11 +68,13 @@ DATABASE_CONNECTIONS = env.number("DATABASE_CONNECTIONS", 8, minimum=2)
 MIGRATE_WAIT_SECONDS = env.seconds("MIGRATE_WAIT_SECONDS", 60)
 LIMIT_API_REQUESTS_PER_MINUTE = env.number("LIMIT_API_REQUESTS_PER_MINUTE", 300)
 SIGN_IN_COOL_OFF_SECONDS = env.seconds("SIGN_IN_COOL_OFF_SECONDS", 900, maximum=30 * env.A_DAY)
-# The name of the directory in statements; without one, no client ID belongs to a key.
-DIRECTORY_NAME = ""
-RELEASE_HOURS = 72
-VETO_DAYS = 30
-LIMIT_STATEMENTS_PER_DAY = 10
+# The name of the directory in statements; without one, no client ID can belong to a key.
+DIRECTORY_NAME = env.directory_name("DIRECTORY_NAME")
+REQUIRE_IDENTITY = env.flag("REQUIRE_IDENTITY")
+RELEASE_HOURS = env.number("RELEASE_HOURS", 72, minimum=1, maximum=24 * 365)
+VETO_DAYS = env.number("VETO_DAYS", 30, maximum=3650)
+LIMIT_STATEMENTS_PER_DAY = env.number("LIMIT_STATEMENTS_PER_DAY", 10)
+LIMIT_NEW_IDENTITIES_PER_HOUR = env.number("LIMIT_NEW_IDENTITIES_PER_HOUR", 20)
 TURN = TurnSettings(
     secrets=tuple(env.words("TURN_SECRET")),
     urls=env.turn_urls("TURN_URLS", "turn:a.relay.metered.ca:443?transport=tcp"),
@@ -88,6 +90,9 @@ if not SECRET_KEY:
         raise env.ConfigurationError("SECRET_KEY", "must be set to a long random string (or DEBUG to 1)")
     # Without a key of its own a development server signs its sessions out at every restart.
     SECRET_KEY = secrets.token_urlsafe(50)
+
+if REQUIRE_IDENTITY and not DIRECTORY_NAME:
+    raise env.ConfigurationError("REQUIRE_IDENTITY", "must be 0 without DIRECTORY_NAME: no client ID belongs to a key")
 
 if DEBUG:
     ALLOWED_HOSTS += ["localhost", "127.0.0.1", "[::1]"]

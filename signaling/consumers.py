@@ -14,6 +14,7 @@ from django.conf import settings
 from serving.contract import Rest, Trouble, WebSocket
 from serving.plain import websocket_of
 from signaling.admission.client_ip import address_of
+from signaling.admission.host import host_of
 from signaling.cluster import node
 from signaling.connections.connection import Connection
 from signaling.delivery.events import MESSAGE, Event
@@ -35,6 +36,7 @@ from signaling.protocol.errors import (
     RateLimitedError,
 )
 from signaling.protocol.limits import Allowance
+from signaling.publishing import needs_no_registration
 from signaling.telemetry.counters import TOO_MANY_FROM_ADDRESS, counters
 
 logger = logging.getLogger(__name__)
@@ -88,7 +90,9 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
             self.websocket,
             self.shut,
         )
-        self.address = address_of(scope)
+        self.address = self.connection.address = address_of(scope)
+        if settings.DIRECTORY_NAME:
+            self.connection.host = host_of(scope, settings.ALLOWED_HOSTS)
         try:
             await self.websocket.serve(self)
         finally:
@@ -141,7 +145,8 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
                 raise InvalidMessageError("Send messages in text frames; this one was binary.")
             message = decode(text)
             counters.messages_received[message.type] += 1
-            if connection.client_id is None and message.type not in BEFORE_REGISTER:
+            is_early = connection.client_id is None and message.type not in BEFORE_REGISTER
+            if is_early and not needs_no_registration(message):
                 raise NotRegisteredError
             if isinstance(message, Malformed):
                 raise message.error

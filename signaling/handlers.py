@@ -3,17 +3,15 @@
 A handler raises `ProtocolError` for what it refuses; the consumer makes an `ERROR` of it.
 """
 
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from django.conf import settings
 from msgspec import UNSET, UnsetType
 
-from pkd import directory, keys
 from serving.contract import Rest
-from signaling.connections import peer, placing
+from signaling import publishing
+from signaling.connections import peer, placing, registration
 from signaling.connections.connection import Connection
 from signaling.connections.legs import registered
 from signaling.protocol import client_messages, server_messages
@@ -22,20 +20,20 @@ from signaling.protocol.errors import (
     CallNotFoundError,
     InvalidMessageError,
     NotRegisteredError,
-    UnavailableError,
 )
 from signaling.protocol.fields import or_unset
 from signaling.registry.rules import USED_CALL_ID
-from signaling.telemetry.counters import BY_CLIENT, FOUND, MISSING, UNCHANGED, counters
+from signaling.telemetry.counters import BY_CLIENT, counters
 from turn.ice import expiry, ice_servers_for_call, ice_servers_until
 
 
 async def register(connection: Connection, message: client_messages.Register) -> None:
     """Register the connection under a client ID (PROTOCOL.md, "REGISTER")."""
+    client_id = message.client_id
     if connection.client_id is None:
-        await connection.register(message.client_id)
-    elif connection.client_id == message.client_id:
-        connection.reply(registered(message.client_id, connection.legs))
+        await registration.register(connection, message)
+    elif connection.client_id == client_id:
+        connection.reply(registered(client_id, connection.legs))
     else:
         raise InvalidMessageError(
             "This connection is registered under another clientId; open a new connection for this one."
@@ -110,36 +108,6 @@ def ice_candidate(connection: Connection, message: client_messages.IceCandidate)
     peer.relay(connection, leg, server_messages.PeerIceCandidate(message.call_id, message.candidate))
 
 
-async def pkd_register(connection: Connection, message: client_messages.PkdRegister) -> None:
-    """Publish the client's own key, and reply after the commit (PROTOCOL.md, "Public key directory")."""
-    if problem := keys.problem(message.public_key, settings.LIMITS.public_key_bytes):
-        raise InvalidMessageError(problem)
-    if message.client_id != connection.client_id:
-        raise NotRegisteredError("You can publish a key only for the clientId that you are registered under.")
-    connection.allowance.consume_register(time.monotonic())
-    try:
-        kind = await directory.publish(message.client_id, message.public_key)
-    except directory.KeyFrozenError:
-        raise InvalidMessageError("Ask an operator if your key has to change: this key is frozen.") from None
-    except directory.KeyRevokedError:
-        raise InvalidMessageError("This key was revoked by an operator; publish a new one.") from None
-    except directory.DirectoryUnavailableError:
-        raise UnavailableError from None
-    counters.key_publications[UNCHANGED if kind is None else kind.value] += 1
-    connection.reply(server_messages.PkdResult(message.client_id, message.public_key))
-
-
-async def pkd_lookup(connection: Connection, message: client_messages.PkdLookup) -> None:
-    """Look up the key of a client, which may be offline."""
-    connection.allowance.consume_lookup(time.monotonic())
-    try:
-        public_key = await directory.look_up(message.client_id)
-    except directory.DirectoryUnavailableError:
-        raise UnavailableError from None
-    counters.key_lookups[MISSING if public_key is None else FOUND] += 1
-    connection.reply(server_messages.PkdResult(message.client_id, public_key))
-
-
 def turn_credentials(connection: Connection, _message: client_messages.TurnCredentials) -> None:
     """Mint fresh credentials for a client that stays connected for longer than its last ones are valid."""
     expires_at = expiry()
@@ -157,8 +125,8 @@ HANDLERS: dict[type[client_messages.ClientMessage], Handler] = {
     client_messages.CallReject: call_reject,
     client_messages.CallEnd: call_end,
     client_messages.IceCandidate: ice_candidate,
-    client_messages.PkdRegister: pkd_register,
-    client_messages.PkdLookup: pkd_lookup,
+    client_messages.PkdRegister: publishing.pkd_register,
+    client_messages.PkdLookup: publishing.pkd_lookup,
     client_messages.TurnCredentials: turn_credentials,
 }
 

@@ -18,6 +18,8 @@ class Identity(models.Model):
     key = models.OneToOneField(PublicKey, on_delete=models.PROTECT, related_name="identity")
     identity = models.CharField(max_length=128)
     seq = models.PositiveBigIntegerField()
+    # The seq of the statement by which the ID came to this owner: what was checked before that is worth nothing.
+    since_seq = models.PositiveBigIntegerField(default=0)
     # The kind of the last statement, which outlives its text.
     last_kind = models.PositiveSmallIntegerField()
     # Since the first statement, or the first one after a release: moving to another device changes no owner.

@@ -18,7 +18,7 @@ from pkd.claimed import NotTheirsError
 from pkd.decisions import FREEZE, LIFT, REVOKE, NothingToDoError
 from pkd.files.export import as_json_lines
 from pkd.files.import_keys import Import
-from pkd.identities import Listed, changed_since, owned, standing
+from pkd.identities import Listed, all_owned_ids, changed_since, owned, page_after, standing, token_of
 from pkd.models import Identity, KeyChange, PublicKey, Release, Statement
 from pkd.statements import NOTHING, BadStatementError, Signatures
 from pkd.tests.owners import DIRECTORY, Recovery, first, following, signed
@@ -56,6 +56,12 @@ def alice() -> PublicKey:
     return PublicKey.objects.get(client_id="alice")
 
 
+def owner() -> tuple[str, bool, bool]:
+    found = owned("alice")
+    assert found is not None
+    return found.identity, found.is_released, found.is_erased
+
+
 def published_ago(hours: float, key: str = ALICE.public) -> None:
     """Publish a key as if it had been so many hours ago; the history's rows are added and never changed."""
     at = timezone.now() - timedelta(hours=hours)
@@ -74,7 +80,7 @@ def had_for(days: int) -> None:
 
 
 def test_free_client_id_is_claimed_and_looked_up() -> None:
-    assert claims() == Accepted(ALICE.public, has_new_owner=True, change=KeyChange.Kind.PUBLISHED)
+    assert claims() == Accepted(token_of(ALICE.public, 0), has_new_owner=True, change=KeyChange.Kind.PUBLISHED)
     found = standing("alice")
     assert found == (
         ALICE.public,
@@ -84,7 +90,7 @@ def test_free_client_id_is_claimed_and_looked_up() -> None:
         None,
     )
     assert directory.current_key("alice") == ALICE.public
-    assert owned("alice") == ("alice", ALICE.public, False, False)
+    assert owner() == (ALICE.public, False, False)
 
 
 def test_first_statement_needs_a_connection_that_is_registered() -> None:
@@ -97,7 +103,7 @@ def test_first_statement_needs_a_connection_that_is_registered() -> None:
 def test_later_statements_need_no_connection() -> None:
     claims()
     offers(MOVED, signed(MOVED, NEW_PHONE, recovery=PAPER), registered=False)
-    assert owned("alice") == ("alice", NEW_PHONE.public, False, False)
+    assert owner() == (NEW_PHONE.public, False, False)
 
 
 def test_client_id_with_a_key_is_claimed_by_that_key_alone() -> None:
@@ -108,7 +114,7 @@ def test_client_id_with_a_key_is_claimed_by_that_key_alone() -> None:
 
 def test_key_of_a_day_claims_its_client_id() -> None:
     published_ago(25)
-    assert claims() == Accepted(ALICE.public, has_new_owner=True, change=None)
+    assert claims() == Accepted(token_of(ALICE.public, 0), has_new_owner=True, change=None)
 
 
 def test_key_of_less_than_a_day_claims_nothing() -> None:
@@ -157,9 +163,9 @@ def test_same_statement_again_changes_nothing_and_counts_nothing() -> None:
     claims()
     changes = alice().history.count()
     for registered in (True, False):
-        assert claims(registered=registered) == Accepted(ALICE.public, is_repeated=True)
+        assert claims(registered=registered) == Accepted(token_of(ALICE.public, 0), is_repeated=True)
     # By its text alone: a client that signs anew writes another signature.
-    assert offers(OWNED, Signatures(""), "another key") == Accepted(ALICE.public, is_repeated=True)
+    assert offers(OWNED, Signatures(""), "another key") == Accepted(token_of(ALICE.public, 0), is_repeated=True)
     assert (Statement.objects.count(), alice().history.count()) == (1, changes)
     offers(MOVED, signed(MOVED, NEW_PHONE, recovery=PAPER))
     with pytest.raises(NotTheirsError):
@@ -178,7 +184,7 @@ def test_statement_is_refused(statement: Any, signatures: Signatures, key: str, 
     claims()
     with pytest.raises(BadStatementError, match=sentence):
         offers(statement, signatures, key)
-    assert owned("alice") == ("alice", ALICE.public, False, False)
+    assert owner() == (ALICE.public, False, False)
 
 
 def test_statement_of_another_client_id_or_directory_has_not_its_shape() -> None:
@@ -327,8 +333,22 @@ def test_of_two_statements_with_one_place_one_is_accepted() -> None:
 def test_changed_client_ids_are_told_by_when_they_changed() -> None:
     before = timezone.now()
     claims()
-    assert changed_since(None) == changed_since(before) == [("alice", ALICE.public, False, False)]
+    assert changed_since(before) == [owned("alice")]
     assert changed_since(timezone.now()) == []
+
+
+def test_owned_client_ids_are_read_page_by_page() -> None:
+    for number in range(5):
+        statement = first(ALICE, client_id=f"alice-{number}")
+        offers(statement, signed(statement, ALICE))
+    found, last = [], 0
+    while True:
+        last, page = page_after(last, 2)
+        if not page:
+            break
+        found += page
+    assert found == [(f"alice-{number}", token_of(ALICE.public, 0)) for number in range(5)]
+    assert sorted(all_owned_ids()) == [client_id for client_id, _ in found]
 
 
 # --- Releases ---
@@ -346,7 +366,7 @@ def test_released_client_id_is_anybodys_after_its_hours() -> None:
     in_effect()
     assert standing("alice")[:2] == (None, "released")
     assert directory.current_key("alice") is None
-    assert owned("alice") == ("alice", ALICE.public, True, False)
+    assert owner() == (ALICE.public, True, False)
     with pytest.raises(NotTheirsError, match="Register"):
         offers(TAKEN, signed(TAKEN, THIEF), registered=False)
     assert offers(TAKEN, signed(TAKEN, THIEF)).has_new_owner
@@ -406,7 +426,9 @@ def test_owner_comes_back_by_statement_after_a_release() -> None:
     claims()
     release.decide(alice(), "olga", "lost everything")
     in_effect()
-    offers(MOVED, signed(MOVED, NEW_PHONE, recovery=PAPER), registered=False)
+    # Whoever registered meanwhile has not signed, though the identity may be the same: what he claimed with is void.
+    same = following(OWNED, key=NOTHING)
+    assert offers(same, signed(same, ALICE), registered=False)[:2] == (token_of(ALICE.public, 1), True)
     assert [row.kind for row in standing("alice").statements] == [1, 1]
     assert standing("alice").status == "signed"
 
@@ -459,7 +481,7 @@ def test_erased_client_id_is_closed() -> None:
     assert Statement.objects.count() == 0
     assert standing("alice") == (None, "erased", [Listed(1)], DIRECTORY, None)
     assert directory.current_key("alice") is None
-    assert owned("alice") == ("alice", NOTHING, False, True)
+    assert owner() == (NOTHING, False, True)
     for statement in (OWNED, MOVED):
         with pytest.raises(BadStatementError, match="erased"):
             offers(statement, signed(statement, ALICE))

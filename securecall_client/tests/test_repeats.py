@@ -3,7 +3,10 @@
 import pytest
 
 from securecall_client import CallAccepted, CallEnded, CallRejected, IceCandidate, IncomingCall, PkdResult
-from securecall_client.messages import Candidate, IceServer, ServerMessage
+from securecall_client.messages import (
+    ServerMessage,
+)
+from securecall_client.parts import Candidate, IceServer
 from securecall_client.repeats import MOST_CALLS, MOST_MESSAGES, Repeats
 
 CALL, OTHER = "a-call-of-bob-and-alice", "another-call-of-theirs"

@@ -24,7 +24,9 @@ LIMITS = [
     "LIMIT_PKD_REGISTERS_PER_MINUTE",
     "LIMIT_PUBLIC_KEY_BYTES",
     "LIMIT_REFUSED_MESSAGES",
+    "LIMIT_NEW_IDENTITIES_PER_HOUR",
     "LIMIT_SIGN_IN_FAILURES",
+    "LIMIT_STATEMENTS_PER_DAY",
     "LIMIT_UNPROVED_BYTES",
 ]
 DURATIONS = [
@@ -54,6 +56,13 @@ BAD = [
     *((name, "soon") for name in DURATIONS),
     *((name, value) for name in DURATIONS for value in ("0", "-1", "nan", "inf", "1e300", "2592001")),
     ("RAILWAY_DEPLOYMENT_DRAINING_SECONDS", "10s"),
+    *(("DIRECTORY_NAME", name) for name in ("Calls.example.org", "calls.example.org:443", "two words", "a" * 254)),
+    ("REQUIRE_IDENTITY", "maybe"),
+    ("REQUIRE_IDENTITY", "1"),
+    ("RELEASE_HOURS", "0"),
+    ("RELEASE_HOURS", "8761"),
+    ("VETO_DAYS", "-1"),
+    ("VETO_DAYS", "3651"),
     ("METRICS_TOKEN", "short"),
     ("METRICS_TOKEN", "more than one word of it"),
     ("DATABASE_URL", "/var/lib/securecall.sqlite3"),

@@ -2,7 +2,7 @@
 
 Each event loop has one node, which starts with the first connection. Every quarter of a second the node makes a
 round: it closes connections that are overdue; every second it sweeps the registry and carries out owed steps;
-every ten seconds it renews its lease.
+every five it looks whether client IDs have another owner; every ten seconds it renews its lease.
 """
 
 import asyncio
@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
 SWEEP_TICKS = 4
+POLL_TICKS = 20
 LEASE_TICKS = 40
 
 
@@ -56,6 +57,7 @@ class Node:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+        self.relay.owners.stop()
         await self.cluster.stop()
 
     def add(self, member: Member) -> None:
@@ -128,6 +130,8 @@ class Node:
             try:
                 if ticks % SWEEP_TICKS == 0:
                     await self._sweep()
+                if ticks % POLL_TICKS == 0:
+                    self.relay.owners.poll()
                 if ticks % LEASE_TICKS == 0:
                     await self.cluster.renew_lease()
             except UnavailableError:

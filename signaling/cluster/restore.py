@@ -106,7 +106,9 @@ class Restore:
         client_id = connection.client_id
         if client_id is None:
             return
-        restored = await self._registry.restore(client_id, connection.owner, connection.legs, self._relay.placing)
+        restored = await self._registry.restore(
+            client_id, connection.owner, connection.legs, self._relay.placing, connection.identity
+        )
         if connection.client_id == client_id:
             connection.rejoin(restored.joined)
         await self._relay.announce(restored.ended)

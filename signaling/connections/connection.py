@@ -44,7 +44,8 @@ class Connection:
 
     __slots__ = (
         *("_close", "_handover", "_inbox", "_joining", "_leaving", "_legs_before", "_state"),
-        *("allowance", "client_id", "legs", "outbound", "owner", "pongs", "received_at", "relay"),
+        *("address", "allowance", "challenge", "client_id", "host", "identity", "legs", "outbound", "owner", "pongs"),
+        *("received_at", "relay"),
     )
 
     def __init__(
@@ -53,6 +54,9 @@ class Connection:
         self.owner = Owner(new_connection_id(), channel)
         self.allowance = allowance
         self.client_id: str | None = None
+        # The pseudonym of its client's address; the identity that signed, the challenge to sign, and the host that the
+        # client opened.
+        self.address = self.identity = self.challenge = self.host = ""
         self.legs: dict[str, Leg] = {}
         self.received_at = 0.0  # When the client's last frame came: monotonic, in seconds.
         self._state = ConnectionState.UNREGISTERED
@@ -103,21 +107,24 @@ class Connection:
         else:
             self._obey(kind, event)
 
-    async def register(self, client_id: str) -> None:
-        """Join as the connection of `client_id`, reply `REGISTERED`, and deliver what waited for it, in order."""
+    async def register(self, client_id: str, identity: str = "", *, is_known: bool = True) -> None:
+        """Join as the connection of `client_id`, reply `REGISTERED`, and deliver what waited for it, in order.
+
+        Raises what `Registry.claim` does for an ID that does not belong to `identity`.
+        """
         if self.is_leaving:
             return  # It was closed after the frame had come.
         self._enter(ConnectionEvent.REGISTER)
         self._joining = asyncio.get_running_loop().create_future()
         try:
-            joined = await self._handover.join(client_id)
+            joined = await self._handover.join(client_id, identity, is_known=is_known)
         except BaseException as error:
             self._enter(ConnectionEvent.NOT_JOINED)
             if not isinstance(error, SupersededError):
                 raise
             self._close(SUPERSEDED)
         else:
-            self.client_id, self.legs = client_id, joined.legs
+            self.client_id, self.identity, self.legs = client_id, identity, joined.legs
             self._enter(ConnectionEvent.JOINED)
             counters.registrations += 1
             self.reply(registered(client_id, self.legs))
@@ -156,23 +163,26 @@ class Connection:
             return  # It is joining or leaving, or asks already.
         self.park()
         try:
-            joined = await self._handover.join_again(client_id, self.legs)
+            joined = await self._handover.join_again(client_id, self.legs, self.identity)
         except UnavailableError:
             self.unpark()
             return
         if self.client_id == client_id:
             self.rejoin(joined)
 
-    def leave_soon(self, *, hold: Hold, then: Close | None = None) -> "asyncio.Task[None]":
+    def leave_soon(self, *, hold: Hold, then: Close | None = None, is_ousted: bool = False) -> "asyncio.Task[None]":
         """Start to give the client ID back, once, and close the connection with `then` afterwards.
 
-        From here on nothing is written: what comes, was not sent, or is unproved goes to the registry with the ID.
+        From here on nothing is written: what comes, was not sent, or is unproved goes to the registry with the ID; of
+        one that `is_ousted` nothing does, as its client ID is another's.
         """
         if self._leaving is None:
             self._enter(ConnectionEvent.LEAVE)
             self._inbox.hold_first(self.outbound.unsent())
             self._inbox.hold_first(self.relay.proofs.take(self))
             self._inbox.hold_first(self.relay.copies.take(self))
+            if is_ousted:
+                self._inbox.empty()
             self._leaving = asyncio.create_task(self._leave(hold=hold))
         if then is not None:
             self._leaving.add_done_callback(lambda _: self._close(then))
@@ -192,7 +202,7 @@ class Connection:
     def _obey(self, kind: str, event: Event) -> None:
         if kind == SUPERSEDE:
             if event["connection"] == self.owner.connection_id:
-                self.leave_soon(hold=Hold.FULL, then=SUPERSEDED)
+                self.leave_soon(hold=Hold.FULL, then=SUPERSEDED, is_ousted=event.get("is_ousted", False))
         elif kind == DISCONNECT:
             self.leave_soon(hold=Hold.FULL, then=DISCONNECTED_BY_OPERATOR)
         elif kind == RELEASED:

@@ -25,7 +25,7 @@ from signaling.connections.relay import Relay
 from signaling.delivery.events import RELEASED, SUPERSEDE, Event, group_of
 from signaling.protocol.closing import Hold
 from signaling.protocol.errors import UnavailableError
-from signaling.registry.contract import Joined, Owner, Released, SupersededError
+from signaling.registry.contract import Joined, OwnedError, Owner, Released, SupersededError
 from signaling.telemetry.counters import counters
 
 # How long a connection waits for the old one of its client ID to release it: one that was reached, and one that was
@@ -53,7 +53,7 @@ class Handover:
         # The client ID whose release waits for Redis.
         self._owed_for: str | None = None
 
-    async def join(self, client_id: str) -> Joined:
+    async def join(self, client_id: str, identity: str = "", *, is_known: bool = True) -> Joined:
         """Make this the connection of `client_id`; returns its open calls and what was held for it.
 
         1. Claim the ID (`_claim`). It comes first, so that only the connection that has the ID enters the group.
@@ -62,12 +62,13 @@ class Handover:
         3. Join the registry, which gives out the calls and what it held, in one atomic step.
         4. Ask callers for the rings that are missing (`missing_rings`). What they answer is in the inbox.
 
-        Raises `SupersededError` when a newer connection has the ID or waits for it. Whatever fails, the ID is given
-        back (`leave`), and its calls are held.
+        Raises `SupersededError` when a newer connection has the ID or waits for it, and what `Registry.claim` does for
+        an ID that does not belong to `identity`. Whatever fails, the ID is given back (`leave`), and its calls are
+        held.
         """
         self._client_id = client_id
         try:
-            await self._claim(client_id)
+            await self._claim(client_id, identity, is_known=is_known)
             await self._relay.layer.group_add(group_of(client_id), self._owner.channel)
             joined = await self._relay.registry.join(client_id, self._owner)
             if joined is not None and (calls := without_ring(joined.legs, [*joined.held, *self._inbox])):
@@ -84,12 +85,12 @@ class Handover:
             raise SupersededError
         return joined
 
-    async def join_again(self, client_id: str, known: Collection[str]) -> Joined | None:
+    async def join_again(self, client_id: str, known: Collection[str], identity: str = "") -> Joined | None:
         """Join the registry again with `client_id`, with the `known` of its calls; None when it is superseded."""
         try:
-            await self._relay.registry.claim(client_id, self._owner, is_first=False)
+            await self._relay.registry.claim(client_id, self._owner, is_first=False, identity=identity)
             joined = await self._relay.registry.join(client_id, self._owner)
-        except SupersededError:
+        except (OwnedError, SupersededError):
             return None
         if joined is None:
             return None
@@ -119,7 +120,7 @@ class Handover:
         if self._missing is not None:
             self._missing.note(call_id)
 
-    async def _claim(self, client_id: str) -> None:
+    async def _claim(self, client_id: str, identity: str, *, is_known: bool) -> None:
         """Claim `client_id` in the registry, waiting for the connection that has it.
 
         1. Claim: the first time this takes the place of any other connection that waits, for the newest one wins.
@@ -132,7 +133,9 @@ class Handover:
         silences, is_first = 0, True
         while True:
             self._released = asyncio.get_running_loop().create_future()
-            claim = await self._relay.registry.claim(client_id, self._owner, is_first=is_first)
+            claim = await self._relay.registry.claim(
+                client_id, self._owner, is_first=is_first, identity=identity, is_known=is_known
+            )
             is_first = False
             if claim.displaced is not None:
                 await self._relay.layer.send(claim.displaced, {"type": RELEASED})

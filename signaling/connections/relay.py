@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 
 from signaling.connections.copies import Copies
+from signaling.connections.owners import Owners
 from signaling.connections.proofs import Proofs, Room
 from signaling.connections.returns import Returns
 from signaling.delivery.events import Event, batched, changing, group_of
@@ -40,6 +41,7 @@ class Relay:
         self.returns = Returns(layer, self.announce)
         # The calls that the registry is being asked to open.
         self.placing: set[str] = set()
+        self.owners = Owners(registry, layer, self.announce)
         # Steps that failed while Redis was away, to be run when it is back.
         self.owed: list[Callable[[], Awaitable[object]]] = []
         self._outboxes: dict[str, Outbox] = {}

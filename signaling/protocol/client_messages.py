@@ -1,12 +1,14 @@
 """The messages of clients: each is one struct; its handler stands in `handlers.py`."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pkd.keys import ClientId, PublicKey
-from signaling.protocol.fields import CallId, Candidate, Reason, SessionDescription
+from signaling.protocol.fields import AddedSignatures, AddedText, After, CallId, Candidate, Reason, SessionDescription
 
+# `null` is for a statement that publishes none; a schema says what every other message has.
+KeyOrNone = Annotated[PublicKey | None, Meta(extra_json_schema={"type": "string"})]
 # What the JSON of an opaque field starts with: a string; a string, an object or `null`.
 A_STRING, A_CANDIDATE = b'"', b'"{n'
 
@@ -22,11 +24,13 @@ class ClientMessage(Struct, rename="camel", gc=False):
 
 
 class Register(ClientMessage):
-    """Associate a client ID with this connection."""
+    """Associate a client ID with this connection; with a signature, if it belongs to a key (TRUST.md, "REGISTER")."""
 
     type = "REGISTER"
     usage = "REGISTER needs a clientId of 1 to 64 letters, digits, hyphens or underscores."
     client_id: ClientId
+    challenge: AddedText = UNSET
+    signature: AddedText = UNSET
 
 
 class Heartbeat(ClientMessage):
@@ -89,20 +93,24 @@ class IceCandidate(ClientMessage):
 
 
 class PkdRegister(ClientMessage):
-    """Publish this client's public key."""
+    """Publish this client's public key; with a statement, if the client ID belongs to a key, or is to."""
 
     type = "PKD_REGISTER"
     usage = "PKD_REGISTER needs your own clientId and a publicKey (a string that is not empty)."
     client_id: ClientId
-    public_key: PublicKey
+    public_key: KeyOrNone
+    statement: AddedText = UNSET
+    signatures: AddedSignatures = UNSET
+    after: After = UNSET
 
 
 class PkdLookup(ClientMessage):
-    """Ask for a client's public key."""
+    """Ask for a client's public key; with `after`, for its statements too, from the one with that `seq` on."""
 
     type = "PKD_LOOKUP"
     usage = "PKD_LOOKUP needs a clientId of 1 to 64 letters, digits, hyphens or underscores."
     client_id: ClientId
+    after: After = UNSET
 
 
 class TurnCredentials(ClientMessage):

@@ -17,6 +17,8 @@ class ProtocolError(Exception):
     """A message that cannot be carried out; answered with `ERROR`, the connection stays."""
 
     code: ErrorCode
+    # To be signed by the owner of the client ID (TRUST.md, "REGISTER").
+    challenge: str | None = None
 
     def __init__(self, sentence: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(sentence)
@@ -35,8 +37,9 @@ class NotRegisteredError(ProtocolError):
 
     code = ErrorCode.NOT_REGISTERED
 
-    def __init__(self, sentence: str = "Send REGISTER with your clientId first.") -> None:
+    def __init__(self, sentence: str = "Send REGISTER with your clientId first.", challenge: str | None = None) -> None:
         super().__init__(sentence)
+        self.challenge = challenge
 
 
 class TargetNotFoundError(ProtocolError):

@@ -4,7 +4,7 @@ Session descriptions and candidates are opaque: they are checked to be JSON of t
 bytes that came.
 """
 
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from msgspec import UNSET, Meta, Raw, UnsetType
 
@@ -20,6 +20,12 @@ MAX_NESTING = 256
 MAX_ECHO_CHARACTERS = 64
 
 Reason = Annotated[str, Meta(max_length=64)]
+# What TRUST.md added to messages of the reference: read by who needs it, so that such a message means what it always
+# meant whatever stands there.
+AddedText = Annotated[Any, Meta(description="A string; anything else is as if it were not there.")]
+AddedSignatures = Annotated[Any, Meta(description="Strings named identity, previous and recovery.")]
+# The `seq` of the statement that a client knows; -1 of none.
+After = Annotated[Any, Meta(description="A whole number from -1.")]
 # What a JSON schema says of these, `decode` and the handlers check, who have a better sentence for it.
 CallId = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{CALL_ID.pattern}\Z"})]
 SessionDescription = Annotated[Raw, Meta(extra_json_schema={"type": "string", "minLength": 1})]

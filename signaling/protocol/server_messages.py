@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from pkd.keys import ClientId, PublicKey
+from pkd.statements import Status
 from signaling.protocol.calls import Role, State
 from signaling.protocol.errors import ErrorCode, InvalidMessageError, ProtocolError
 from signaling.protocol.fields import (
@@ -18,7 +19,9 @@ from signaling.protocol.fields import (
     IceServers,
     Reason,
     SessionDescription,
+    or_unset,
 )
+from signaling.protocol.listed import ListedStatement
 
 _encode = msgspec.json.Encoder().encode
 
@@ -124,11 +127,15 @@ class PeerIceCandidate(CallMessage):
 
 
 class PkdResult(ServerMessage):
-    """A client's public key; `null` when it has none, or a revoked one."""
+    """A client's public key; `null` when it has none, or a revoked one. With `after`, what its statements say, too."""
 
     type = "PKD_RESULT"
     client_id: ClientId
     public_key: PublicKey | None
+    directory: str | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
+    statements: list[ListedStatement] | UnsetType = UNSET
+    released_at: int | UnsetType = UNSET
 
 
 class FreshTurnCredentials(ServerMessage):
@@ -148,6 +155,7 @@ class Error(ServerMessage):
     request: Echo | UnsetType = UNSET
     call_id: Echo | UnsetType = UNSET
     retry_after_ms: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    challenge: str | UnsetType = UNSET
 
 
 # Those that are sent, in the order of this file; the others are what these have in common.
@@ -191,4 +199,5 @@ def error_for(error: ProtocolError, request: str | UnsetType = UNSET, call_id: s
         request=request,
         call_id=call_id,
         retry_after_ms=UNSET if retry_after is None else math.ceil(retry_after * 1000),
+        challenge=or_unset(error.challenge),
     )

@@ -202,9 +202,9 @@ class HandingOver:
         await application(scope | {"extensions": {EXTENSION: self.websocket}}, receive, send)
 
 
-async def connect(address: str = "203.0.113.9", path: str = "/signal", server: Any = None) -> Person:
-    """Open a WebSocket; `server` is what runs the application."""
-    socket = Communicator(server or HandingOver(), path)
+async def connect(address: str = "203.0.113.9", path: str = "/signal", server: Any = None, host: str = "") -> Person:
+    """Open a WebSocket; `server` is what runs the application, `host` what the client calls it."""
+    socket = Communicator(server or HandingOver(), path, headers=[(b"host", host.encode())] if host else None)
     socket.scope["client"] = (address, 50_000)
     is_connected, _ = await socket.connect(ANSWER_SECONDS)
     assert is_connected

@@ -1,0 +1,130 @@
+"""What a process knows of owners: told by nobody, after a loss of Redis' data, and while it has yet to look."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.utils import timezone
+from pytest_django import Settings
+
+from pkd import acceptance
+from pkd.acceptance import Offered
+from pkd.identities import token_of
+from pkd.models import Identity as Row
+from pkd.tests.test_append_only_statements import erase_all
+from signaling.cluster.node import Node
+from signaling.connections.owners import GRACE_SECONDS, Owners
+from signaling.registry.contract import Registry
+from signaling.tests.owning import (
+    DIRECTORY,
+    Identity,
+    becomes_owner,
+    first,
+    is_challenged,
+    registers_as_owner,
+    signed,
+)
+from signaling.tests.people import Person, call
+from signaling.tests.stage import RedisProcess, until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Join = Callable[..., Awaitable[Person]]
+ALICE = Identity("alice 1")
+
+
+@pytest.fixture(autouse=True)
+async def directory_with_owners(transactional_db: None, settings: Settings) -> AsyncIterator[None]:  # noqa: ARG001
+    settings.DIRECTORY_NAME = DIRECTORY
+    yield
+    await sync_to_async(erase_all)()
+
+
+def accept_elsewhere(seconds_ago: float) -> None:
+    """Accept Alice's first statement as a process that ended before anything followed from it."""
+    statement = first(ALICE)
+    acceptance.accept(Offered(ALICE.public, statement, signed(statement, ALICE), is_registered=True), lambda: 0)
+    Row.objects.update(changed_at=timezone.now() - timedelta(seconds=seconds_ago))
+
+
+async def owner_is_challenged(here: Node, person: Person) -> None:
+    await is_challenged(person)
+    await registers_as_owner(person, ALICE)
+    assert "alice" in here.registry.owned
+
+
+async def test_owner_whose_process_died_gets_the_id_at_the_next_look(here: Node, join: Join) -> None:
+    stranger, bob = await (await join()).register("alice"), await (await join()).register("bob")
+    call_id = await call(stranger, bob)
+    await sync_to_async(accept_elsewhere)(GRACE_SECONDS + 1)
+    await here.relay.owners.catch_up()
+    await stranger.expects_close(4409)
+    await bob.expects("CALL_ENDED", callId=call_id, reason="peer_disconnected")
+    await owner_is_challenged(here, await join())
+
+
+async def test_statement_that_is_being_accepted_throws_nobody_out(here: Node, join: Join) -> None:
+    alice = await (await join()).register("alice")
+    await sync_to_async(accept_elsewhere)(0)
+    await here.relay.owners.catch_up()
+    await alice.expects_nothing()
+    await owner_is_challenged(here, await join())
+
+
+async def test_process_that_starts_knows_every_owner(here: Node, join: Join) -> None:
+    await sync_to_async(accept_elsewhere)(3600)
+    assert not here.registry.owned.is_loaded
+    await owner_is_challenged(here, await join())
+    assert here.registry.owned.is_loaded
+
+
+async def test_owner_is_asked_for_once(here: Node, join: Join) -> None:
+    alice = await (await join()).register("alice")
+    await becomes_owner(alice, ALICE)
+    await alice.leaves()
+    await registers_as_owner(await join(), ALICE)
+    kept = await here.relay.owners.find("alice")
+    assert kept is not None
+    assert await here.relay.owners.find("alice") is kept
+    assert await here.relay.owners.find("alice", is_fresh=True) is not kept
+    here.relay.owners.forget("alice")
+    assert await here.relay.owners.find("alice") is not kept
+
+
+async def test_client_id_that_only_looks_owned_is_nobodys(here: Node, join: Join) -> None:
+    await here.relay.owners.catch_up()
+    # As if its hash were another's.
+    here.registry.owned.load(["bob"])
+    bob = await join()
+    await bob.send("REGISTER", clientId="bob")
+    await bob.expects("ERROR", code="RATE_LIMITED", request="REGISTER")
+    assert await here.relay.owners.find("bob") is None
+
+
+async def test_emptied_redis_gives_no_owned_id_away(on_redis: Node, other: RedisProcess, join: Join) -> None:
+    alice = await (await join()).register("alice")
+    await becomes_owner(alice, ALICE)
+    await alice.leaves()
+    await on_redis.relay.owners.catch_up()
+    prefix = f"{other.layer.prefix}-registry"
+    await until(lambda: not on_redis.relay.owners.is_known)
+    assert await other.link.call("EXISTS", f"{prefix}:owned")
+    for key in (f"{prefix}:owned", f"{prefix}:owned:alice"):
+        await other.link.call("DEL", key)
+    stranger = await join()
+    await is_challenged(stranger)
+    # Whoever is nobody's is registered once the owners were looked up, and Redis gets them back.
+    await stranger.register("carol")
+
+    await until(lambda: not on_redis.relay.owners.is_known)
+    assert await other.link.call("GET", f"{prefix}:owned:alice") == token_of(ALICE.public, 0).encode()
+
+
+def test_new_identities_are_counted_by_address(settings: Settings) -> None:
+    settings.LIMIT_NEW_IDENTITIES_PER_HOUR = 2
+    registry: Registry = None  # type: ignore[assignment]
+    owners = Owners(registry, None, None)  # type: ignore[arg-type]
+    assert [owners.new_identity_wait("one") for _ in range(2)] == [0, 0]
+    assert 3590 < owners.new_identity_wait("one") <= 3600
+    assert owners.new_identity_wait("another") == 0
