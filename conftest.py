@@ -115,7 +115,12 @@ def django_db_modify_db_settings(
 @pytest.fixture
 def migrated_groups(db: None) -> None:  # noqa: ARG001  # pytest's way to ask for the database
     """The operators' groups as the migrations made them, which a test with real transactions takes away."""
-    for name in ("pkd.migrations.0003_groups", "operators.console.migrations.0002_groups"):
+    names = (
+        "pkd.migrations.0003_groups",
+        "pkd.migrations.0009_who_releases",
+        "operators.console.migrations.0002_groups",
+    )
+    for name in names:
         for operation in import_module(name).Migration.operations:
             operation.code(apps, connection.schema_editor())
 

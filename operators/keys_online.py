@@ -4,6 +4,7 @@ The directory knows nothing of connections. Its page is registered here in its p
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -61,6 +62,11 @@ class OnlineKeyAdmin(PublicKeyAdmin):
         if key is not None:
             mark_online([key])
         return key
+
+    def close_connection(self, client_id: str) -> None:
+        """Close a client's connection with 4503, in whichever process; without Redis, in none."""
+        with suppress(UnavailableError):
+            async_to_sync(operations.disconnect)(client_id)
 
     @admin.display(description="online now", boolean=True)
     def online_now(self, key: PublicKey) -> bool | None:

@@ -11,6 +11,24 @@ from pkd.models import Identity, KeyChange, PublicKey, Release
 from pkd.statements import NOTHING
 
 
+def obstacle_to_releasing(key: PublicKey) -> str:
+    """Return why a client ID cannot be released, "" if it can."""
+    identity = Identity.objects.filter(key=key).first()
+    if identity is None and not key.fingerprint:
+        return "nobody has it"
+    if identity is not None and identity.erased_at is not None:
+        return "erased"
+    return "already released" if Release.objects.filter(key=key).exists() else ""
+
+
+def obstacle_to_erasing(key: PublicKey) -> str:
+    """Return why a client ID cannot be erased, "" if it can."""
+    identity = Identity.objects.filter(key=key).first()
+    if identity is None:
+        return "belongs to no key"
+    return "already erased" if identity.erased_at is not None else ""
+
+
 def decide(key: PublicKey, operator: str, reason: str, to: str = "") -> Release:
     """Release a client ID, `RELEASE_HOURS` from now, to anybody or to the identity `to` alone.
 
@@ -21,17 +39,12 @@ def decide(key: PublicKey, operator: str, reason: str, to: str = "") -> Release:
     now = timezone.now()
     with transaction.atomic():
         key = PublicKey.objects.select_for_update().get(pk=key.pk)
-        identity = Identity.objects.filter(key=key).first()
-        if identity is None and not key.fingerprint:
-            raise NothingToDoError("nobody has it")
-        if identity is not None and identity.erased_at is not None:
-            raise NothingToDoError("erased")
-        if Release.objects.filter(key=key).exists():
-            raise NothingToDoError("already released")
+        if obstacle := obstacle_to_releasing(key):
+            raise NothingToDoError(obstacle)
         release = Release.objects.create(
             key=key, decided_at=now, takes_effect_at=now + timedelta(hours=settings.RELEASE_HOURS), to=to
         )
-        _note(key, identity, KeyChange.Kind.RELEASED, operator, reason)
+        _note(key, Identity.objects.filter(key=key).first(), KeyChange.Kind.RELEASED, operator, reason)
     return release
 
 
@@ -66,11 +79,9 @@ def erase(key: PublicKey, operator: str, reason: str) -> None:
     reason = checked_reason(reason)
     with transaction.atomic():
         key = PublicKey.objects.select_for_update().get(pk=key.pk)
-        identity = Identity.objects.filter(key=key).first()
-        if identity is None:
-            raise NothingToDoError("belongs to no key")
-        if identity.erased_at is not None:
-            raise NothingToDoError("already erased")
+        if obstacle := obstacle_to_erasing(key):
+            raise NothingToDoError(obstacle)
+        identity = Identity.objects.get(key=key)
         Release.objects.filter(key=key).delete()
         identity.erased_at = timezone.now()
         # What the text of its statements named is gone with them.

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
@@ -12,8 +11,9 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 from pkd import directory
+from pkd.admin.offers import OFFERS, Offer
 from pkd.admin.reason import ReasonForm, ReasonPages
-from pkd.decisions import FREEZE, LIFT, REVOKE, UNFREEZE, Decision, KeyReplacedError, NothingToDoError
+from pkd.decisions import KeyReplacedError, NothingToDoError
 from pkd.models import PublicKey
 
 # The confirmation page posts two fields a key, and Django takes 1,000 fields a request.
@@ -21,61 +21,6 @@ MAX_KEYS_AT_ONCE = 200
 REPLACED = "the client published another key meanwhile"
 CONFIRMATION_PAGE = "admin/pkd/publickey/decision.html"
 
-
-@dataclass(frozen=True)
-class Offer:
-    """A row of the table below: the permission, the name and the words of the action for a decision."""
-
-    decision: Decision
-    permission: str
-    name: str
-    title: str
-    verb: str
-    done: str
-    explanation: str
-
-
-OFFERS = [
-    Offer(
-        REVOKE,
-        "revoke",
-        name="revoke_selected",
-        title="Revoke public keys",
-        verb="Revoke",
-        done="Revoked",
-        explanation="A revoked key is no longer given to anyone who looks it up, and its client cannot publish it "
-        "again; the client has to publish a new one. Calls that are already open go on.",
-    ),
-    Offer(
-        LIFT,
-        "revoke",
-        name="lift_selected",
-        title="Lift the revocation of public keys",
-        verb="Lift the revocation",
-        done="Lifted the revocation of",
-        explanation="The key is given again to everyone who looks it up, as before it was revoked. "
-        "The history keeps both.",
-    ),
-    Offer(
-        FREEZE,
-        "freeze",
-        name="freeze_selected",
-        title="Freeze client IDs",
-        verb="Freeze",
-        done="Froze",
-        explanation="The client of a frozen ID can publish no other key until an operator unfreezes it; publishing "
-        "the same key goes on. A frozen key can still be revoked: then nobody finds it, and none takes its place.",
-    ),
-    Offer(
-        UNFREEZE,
-        "freeze",
-        name="unfreeze_selected",
-        title="Unfreeze client IDs",
-        verb="Unfreeze",
-        done="Unfroze",
-        explanation="The client can publish another key again.",
-    ),
-]
 
 AdminAction = Callable[["DecisionActions", HttpRequest, QuerySet[PublicKey]], TemplateResponse | None]
 
@@ -106,6 +51,17 @@ class DecisionActions(ReasonPages):
     def has_freeze_permission(self, request: HttpRequest) -> bool:
         """Return whether this operator may freeze and unfreeze client IDs."""
         return request.user.has_perm("pkd.freeze_publickey")
+
+    def has_release_permission(self, request: HttpRequest) -> bool:
+        """Return whether this operator may release client IDs."""
+        return request.user.has_perm("pkd.release_publickey")
+
+    def has_erase_permission(self, request: HttpRequest) -> bool:
+        """Return whether this operator may erase client IDs."""
+        return request.user.has_perm("pkd.erase_publickey")
+
+    def close_connection(self, client_id: str) -> None:
+        """Close a client's connection; whoever knows connections overrides this."""
 
     def decide_selected(
         self, request: HttpRequest, queryset: QuerySet[PublicKey], offer: Offer
@@ -155,6 +111,8 @@ class DecisionActions(ReasonPages):
                 skipped[key] = REPLACED
             else:
                 done.append(key)
+                if offer.closes:
+                    self.close_connection(key.client_id)
         if done:
             self.message_user(request, f"{offer.done} {_named(done)}.", messages.SUCCESS)
         for sentence in _skipped(skipped):

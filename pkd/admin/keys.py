@@ -15,6 +15,7 @@ from pkd import directory
 from pkd.admin.actions import DecisionActions
 from pkd.admin.files import FilePages
 from pkd.admin.filters import ChangedFilter, ChangesFilter, FrozenFilter, RevokedFilter
+from pkd.admin.ownership import OwnedFilter, OwnershipFields, ReleaseFilter
 from pkd.admin.read_only import ReadOnly
 from pkd.admin.reservation import ReservationPage
 from pkd.models import NEWEST_CHANGES_SHOWN, KeyChange, PublicKey
@@ -69,7 +70,7 @@ class KeyChangeInline(ReadOnly, TabularInline):
 
 
 @admin.register(PublicKey)
-class PublicKeyAdmin(ReadOnly, ReservationPage, FilePages, DecisionActions):
+class PublicKeyAdmin(ReadOnly, ReservationPage, FilePages, DecisionActions, OwnershipFields):
     """Shows the list of keys and a key with its history; the pages and actions that it inherits decide about keys."""
 
     list_display = [
@@ -81,7 +82,10 @@ class PublicKeyAdmin(ReadOnly, ReservationPage, FilePages, DecisionActions):
         "last_change",
         "first_seen",
     ]
-    list_filter = [RevokedFilter, FrozenFilter, ChangedFilter, ChangesFilter, "first_seen", "last_change"]
+    list_filter = [
+        *(RevokedFilter, FrozenFilter, OwnedFilter, ReleaseFilter, ChangedFilter, ChangesFilter),
+        *("first_seen", "last_change"),
+    ]
     date_hierarchy = "last_change"
     search_fields = ["client_id"]
     search_help_text = "A part of a client ID, or the beginning of a fingerprint."
@@ -94,6 +98,10 @@ class PublicKeyAdmin(ReadOnly, ReservationPage, FilePages, DecisionActions):
         "changes",
         "revoked_at",
         "frozen_at",
+        "owned_since",
+        "recovery_code",
+        "release_state",
+        "statements_in_words",
         "whole_key",
     ]
     inlines = [KeyChangeInline]

@@ -38,6 +38,8 @@ class PublicKey(models.Model):
         permissions = [
             ("revoke_publickey", "Can revoke a public key"),
             ("freeze_publickey", "Can freeze and unfreeze a client ID"),
+            ("release_publickey", "Can release a client ID"),
+            ("erase_publickey", "Can erase a client ID"),
             ("export_publickey", "Can export the directory"),
             ("import_publickey", "Can import keys"),
         ]

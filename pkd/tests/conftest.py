@@ -15,7 +15,8 @@ def operator(username: str, *permissions: str) -> User:
 def olga() -> User:
     """An operator who may do everything in the directory."""
     return operator(
-        "olga", "view_publickey", "revoke_publickey", "freeze_publickey", "export_publickey", "import_publickey"
+        *("olga", "view_publickey", "revoke_publickey", "freeze_publickey", "export_publickey", "import_publickey"),
+        *("release_publickey", "erase_publickey"),
     )
 
 

@@ -7,7 +7,7 @@ from django.db import connection
 from pkd.groups import OPERATOR, VIEWER, grant
 
 VIEWS = {"view_publickey"}
-OPERATES = VIEWS | {"revoke_publickey", "freeze_publickey", "export_publickey", "import_publickey"}
+OPERATES = VIEWS | {"revoke_publickey", "freeze_publickey", "export_publickey", "import_publickey", "release_publickey"}
 
 
 def permissions_of(group: str) -> set[str]:

@@ -121,7 +121,7 @@ async def test_emptied_redis_gives_no_owned_id_away(on_redis: Node, other: Redis
     assert await other.link.call("GET", f"{prefix}:owned:alice") == token_of(ALICE.public, 0).encode()
 
 
-def test_new_identities_are_counted_by_address(settings: Settings) -> None:
+async def test_new_identities_are_counted_by_address(settings: Settings) -> None:
     settings.LIMIT_NEW_IDENTITIES_PER_HOUR = 2
     registry: Registry = None  # type: ignore[assignment]
     owners = Owners(registry, None, None)  # type: ignore[arg-type]
