@@ -25,6 +25,7 @@ from tools.faults.redis_away import redis_away
 from tools.faults.report import Report, table
 from tools.faults.schedules import schedules
 from tools.faults.slow_readers import slow_readers
+from tools.faults.snapshot import snapshot
 from tools.faults.soak import soak
 from tools.faults.strangers import strangers
 from tools.faults.valkey import valkey
@@ -85,6 +86,12 @@ def scenarios(soak_minutes: float) -> dict[str, Scenario]:
             30,
             lambda: redis_away(20, 10),
             lambda: redis_away(3, 3),
+        ),
+        "snapshot": Scenario(
+            "Redis is killed, and comes back with older data, under 300 calls across two processes",
+            40,
+            lambda: snapshot(100),
+            lambda: snapshot(3),
         ),
         "failover": Scenario(
             "The primary is killed and three Sentinels fail over, under 50 calls a second across two processes",
