@@ -109,8 +109,9 @@ class FirefoxPage:
         await self._act({"type": "pointer", "id": "mouse", "actions": press})
 
     async def fill(self, name: str, text: str) -> None:
-        """Click the text field with this label, and type."""
+        """Click the text field with this label, and type in place of what is there."""
         await self.click("textbox", name)
+        await self.evaluate("document.activeElement.select()")
         keys = [{"type": kind, "value": character} for character in text for kind in ("keyDown", "keyUp")]
         await self._act({"type": "key", "id": "keyboard", "actions": keys})
 

@@ -40,6 +40,11 @@ async def see_and_hear_each_other(fox: FirefoxPerson, alice: Person) -> None:
         await person.sees(f"This call's encryption is signed by {peer.id}'s key.")
 
 
+async def hear_each_other(fox: FirefoxPerson, alice: Person) -> None:
+    for person in (fox, alice):
+        await person.hears_something()
+
+
 async def test_firefox_calls_chromium(fox: FirefoxPerson, alice: Person) -> None:
     await fox.calls(alice.id)
     await alice.rings(fox)
@@ -50,6 +55,15 @@ async def test_firefox_calls_chromium(fox: FirefoxPerson, alice: Person) -> None
 
     await fox.clicks("Hang up")
     await alice.is_told(f"{fox.id} hung up.")
+    await fox.sees("You hung up.")
+
+    await fox.calls(alice.id, "Audio call")
+    await alice.rings(fox)
+    await expect(alice.ringing(fox)).to_contain_text("Audio call")
+    await alice.clicks("Answer")
+    await hear_each_other(fox, alice)
+    await fox.clicks("Hang up")
+    await alice.is_told(f"{fox.id} hung up.")
 
 
 async def test_chromium_calls_firefox(fox: FirefoxPerson, alice: Person) -> None:
@@ -57,5 +71,10 @@ async def test_chromium_calls_firefox(fox: FirefoxPerson, alice: Person) -> None
 
     await see_and_hear_each_other(fox, alice)
 
+    await alice.clicks("Hang up")
+    await fox.sees(f"{alice.id} hung up.")
+
+    await alice.talks_to(fox, "Audio call")
+    await hear_each_other(fox, alice)
     await alice.clicks("Hang up")
     await fox.sees(f"{alice.id} hung up.")
