@@ -32,7 +32,8 @@ from securecall_client.messages import (
     TurnCredentialsRequest,
     Unknown,
 )
-from securecall_client.parts import Candidate, IceServer, OpenCall
+from securecall_client.ownership import Identity, Statement, first_statement
+from securecall_client.parts import Candidate, IceServer, ListedStatement, OpenCall, StatementSignatures
 from securecall_client.reconnect import BackOff, Loss, NoReconnect, ReconnectPolicy
 from securecall_client.registration import Disconnected, Event
 
@@ -58,8 +59,10 @@ __all__ = [
     "HeartbeatAck",
     "IceCandidate",
     "IceServer",
+    "Identity",
     "IncomingCall",
     "InvalidFrameError",
+    "ListedStatement",
     "Loss",
     "NoReconnect",
     "OpenCall",
@@ -72,9 +75,12 @@ __all__ = [
     "RequestError",
     "SecureCallError",
     "ServerMessage",
+    "Statement",
+    "StatementSignatures",
     "TurnCredentials",
     "TurnCredentialsRequest",
     "Unknown",
+    "first_statement",
     "new_call_id",
     "new_client_id",
 ]

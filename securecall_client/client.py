@@ -21,6 +21,7 @@ from securecall_client.messages import (
     TurnCredentials,
     TurnCredentialsRequest,
 )
+from securecall_client.ownership import Identity
 from securecall_client.parts import Candidate
 from securecall_client.patience import patiently
 from securecall_client.reconnect import BackOff, ReconnectPolicy
@@ -62,7 +63,7 @@ class Client:
     answer: then the request may or may not have been carried out.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- each has a default
         self,
         url: str | Callable[[], str],
         client_id: str,
@@ -70,12 +71,14 @@ class Client:
         reconnect: ReconnectPolicy = BACK_OFF,
         timeout: float = REQUEST_SECONDS,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        identity: Identity | None = None,
         **options: Any,
     ) -> None:
         """Make a client, inside a coroutine; it connects when it is entered.
 
         `url` is a function where the address may change: it is called before each attempt. `client_id` is 1 to 64
-        letters, digits, hyphens or underscores. `options` are those of `Connection.open`.
+        letters, digits, hyphens or underscores. `identity` signs where it belongs to a key. `options` are those of
+        `Connection.open`.
         """
         self.id = client_id
         self._timeout = timeout
@@ -84,7 +87,12 @@ class Client:
             return await Connection.open(url if isinstance(url, str) else url(), **options)
 
         self._registration = Registration(
-            open_connection, client_id, reconnect, timeout=timeout, heartbeat_seconds=heartbeat_seconds
+            open_connection,
+            client_id,
+            reconnect,
+            timeout=timeout,
+            heartbeat_seconds=heartbeat_seconds,
+            identity=identity,
         )
 
     async def __aenter__(self) -> Self:

@@ -10,6 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from securecall_client.codec import decode, encode
 from securecall_client.errors import ABNORMAL, ClosedError, InvalidFrameError, RequestError
 from securecall_client.messages import ClientMessage, Error, Register, Registered, ServerMessage, Unknown
+from securecall_client.ownership import Identity, registration
 
 OPEN_SECONDS = 10
 CLOSE_SECONDS = 2
@@ -52,17 +53,33 @@ class Connection:
         """Return the next message. Raises `InvalidFrameError` for a frame that is none; the next one can follow."""
         return decode(await self.receive_frame())
 
-    async def register(self, client_id: str) -> Registered:
-        """Register, as the first request of a connection; raises `RequestError` where it is refused."""
-        # A server that takes no more connections has closed this one by now, and said why before.
-        with contextlib.suppress(ClosedError):
-            await self.send(Register(client_id))
-        while isinstance(answer := await self.receive(), Unknown):
-            pass
+    @property
+    def host(self) -> str:
+        """Return the host of the URL that was opened, as signatures name it: no server told it."""
+        request = self.websocket.request
+        return "" if request is None else request.headers["Host"].lower()
+
+    async def register(self, client_id: str, identity: Identity | None = None) -> Registered:
+        """Register, as the first request of a connection; raises `RequestError` where it is refused.
+
+        `identity` signs where the client ID belongs to a key.
+        """
+        answer = await self._ask(Register(client_id))
+        if isinstance(answer, Error) and answer.challenge is not None and identity is not None:
+            signature = identity.sign(registration(self.host, client_id, answer.challenge))
+            answer = await self._ask(Register(client_id, answer.challenge, signature))
         if isinstance(answer, Error):
             raise RequestError.of(answer)
         if not isinstance(answer, Registered):
             raise InvalidFrameError("Instead of the answer to REGISTER came another message.")
+        return answer
+
+    async def _ask(self, request: Register) -> ServerMessage:
+        # A server that takes no more connections has closed this one by now, and said why before.
+        with contextlib.suppress(ClosedError):
+            await self.send(request)
+        while isinstance(answer := await self.receive(), Unknown):
+            pass
         return answer
 
     async def send_frame(self, frame: str | bytes) -> None:

@@ -11,6 +11,7 @@ from securecall_client.connection import Connection
 from securecall_client.errors import ClosedError, SecureCallError
 from securecall_client.exchange import Exchange
 from securecall_client.messages import ServerMessage
+from securecall_client.ownership import Identity
 from securecall_client.patience import patiently
 from securecall_client.reconnect import Loss, ReconnectPolicy
 from securecall_client.repeats import Repeats
@@ -33,7 +34,7 @@ Event: TypeAlias = ServerMessage | Disconnected
 class Registration:
     """Connects and registers once when it is started, and again, as `reconnect` decides, until it is stopped."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what an application may say of it
         self,
         open_connection: Callable[[], Awaitable[Connection]],
         client_id: str,
@@ -41,8 +42,10 @@ class Registration:
         *,
         timeout: float,
         heartbeat_seconds: float,
+        identity: Identity | None = None,
     ) -> None:
-        """`timeout` is in seconds, for each REGISTER."""
+        """`timeout` is in seconds, for each REGISTER, which `identity` signs where the ID belongs to a key."""
+        self._identity = identity
         # What came, in order; None once nothing follows.
         self.events: asyncio.Queue[Event | None] = asyncio.Queue()
         self.repeats = Repeats()
@@ -87,7 +90,7 @@ class Registration:
     async def _register(self) -> Exchange:
         connection = await self._open()
         try:
-            registered = await patiently(lambda: connection.register(self._client_id), self._timeout)
+            registered = await patiently(lambda: connection.register(self._client_id, self._identity), self._timeout)
         except BaseException:
             connection.abort()
             raise
