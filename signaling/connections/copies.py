@@ -10,14 +10,30 @@ moves with its caller (`handover`). A connection has an entry here only while a 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+from msgspec import Struct
+
 from signaling.connections.legs import rings_elsewhere
 from signaling.connections.proofs import Room
 from signaling.delivery.events import COPIES, Event, bytes_of
 from signaling.protocol.calls import Leg
+from signaling.protocol.server_messages import IncomingCall
 from signaling.telemetry.counters import counters
 
 # What the copies of one client may take; candidates beyond are not kept.
 COPY_BYTES = 512 * 1024
+
+
+class _RingFrame(Struct, gc=False):
+    payload: IncomingCall
+
+
+_rings = msgspec.json.Decoder(_RingFrame)
+
+
+def read_ring(frame: str) -> IncomingCall:
+    """Read the message of a copy's first frame."""
+    return _rings.decode(frame).payload
 
 
 class Caller(Protocol):

@@ -17,13 +17,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from signaling.connections.copies import Caller
+from signaling.connections.copies import Caller, read_ring
 from signaling.connections.legs import ringing_here
 from signaling.connections.relay import Relay
 from signaling.delivery.events import GONE, MESSAGE, NO_RING, RING_ASKED, Event, changing, group_of
 from signaling.protocol.calls import Leg, State
 from signaling.protocol.errors import ProtocolError, UnavailableError
-from signaling.protocol.server_messages import read_incoming_call
 from signaling.registry.contract import Owner
 from signaling.registry.held import call_of
 from signaling.telemetry.counters import counters
@@ -100,7 +99,7 @@ def answer(caller: Asked, ask: Event) -> None:
         relay.run(_deny(relay, ask))
         return
     callee = caller.legs[call_id].peer
-    incoming = read_incoming_call(frames[0])
+    incoming = read_ring(frames[0])
     incoming.ice_servers = counters.count_minted(ice_servers_for_call(callee))
     event = changing(incoming, call_id, State.RINGING, incoming.caller_id) | {"candidates": list(frames[1:])}
     outcome = relay.post(callee, event, caller.owner.channel)

@@ -175,18 +175,6 @@ def _frame_of(message: ServerMessage) -> bytes:
     return _encode(_Frame(message.type, message))
 
 
-class _IncomingCallFrame(Struct, gc=False):
-    payload: IncomingCall
-
-
-_incoming_calls = msgspec.json.Decoder(_IncomingCallFrame)
-
-
-def read_incoming_call(frame: str) -> IncomingCall:
-    """Read the message of a frame that an `IncomingCall` encoded to."""
-    return _incoming_calls.decode(frame).payload
-
-
 HEARTBEAT_ACK = _frame_of(HeartbeatAck()).decode()
 
 

@@ -1,11 +1,13 @@
 """What is kept of calls that ring for their callers."""
 
 import pytest
+from msgspec import Raw
 
-from signaling.connections.copies import COPY_BYTES, Copies
+from signaling.connections.copies import COPY_BYTES, Copies, read_ring
 from signaling.connections.proofs import Room
 from signaling.delivery.events import COPIES
 from signaling.protocol.calls import Leg, Role, State
+from signaling.protocol.server_messages import IncomingCall
 from signaling.telemetry.counters import counters
 
 RINGING = Leg("bob", Role.CALLER, State.RINGING)
@@ -120,3 +122,8 @@ def test_nothing_moves_when_nothing_rings(copies: Copies) -> None:
     copies.keep_ring(alice, "one", "ring")
     alice.legs.clear()
     assert copies.take(alice) == ()
+
+
+def test_frame_of_a_ring_is_read_back() -> None:
+    incoming = IncomingCall("call-call-call-call", "alice", Raw(b'"v=0 \\u00e9"'), [{"urls": "turn:x"}])
+    assert read_ring(incoming.encode()) == incoming

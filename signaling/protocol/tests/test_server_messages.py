@@ -35,7 +35,6 @@ from signaling.protocol.server_messages import (
     RegisteredCall,
     ServerMessage,
     error_for,
-    read_incoming_call,
 )
 from signaling.protocol.tests.frames import CALL, frame
 
@@ -122,11 +121,6 @@ SAID: list[tuple[ServerMessage, dict[str, Any]]] = [
 @pytest.mark.parametrize(("message", "payload"), SAID)
 def test_encode_of_a_message(message: ServerMessage, payload: dict[str, Any]) -> None:
     assert json.loads(message.encode()) == {"type": SERVER_MESSAGES[type(message)], "payload": payload}
-
-
-def test_frame_of_a_ring_is_read_back() -> None:
-    incoming = IncomingCall(CALL, "alice", Raw(b'"v=0 \\u00e9"'), [{"urls": "turn:x"}])
-    assert read_incoming_call(incoming.encode()) == incoming
 
 
 def test_encode_covers_every_type() -> None:
