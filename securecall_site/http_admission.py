@@ -152,4 +152,4 @@ async def refuse(error: RefusedError, scope: Scope, send: Send) -> None:
 
 def admission() -> Admission:
     """Make the admission that the settings ask for."""
-    return Admission(settings.LIMIT_HTTP_REQUESTS_PER_IP_PER_MINUTE, settings.DATABASE_CONNECTIONS)
+    return Admission(settings.LIMITS.http_requests_per_ip_per_minute, settings.DATABASE_CONNECTIONS)

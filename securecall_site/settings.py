@@ -48,6 +48,7 @@ LIMITS = Limits(
     open_calls_per_client=env.number("LIMIT_OPEN_CALLS_PER_CLIENT", 8),
     public_key_bytes=env.number("LIMIT_PUBLIC_KEY_BYTES", 16_384),
     unproved_bytes=env.number("LIMIT_UNPROVED_BYTES", 64 * 1024 * 1024),
+    http_requests_per_ip_per_minute=env.number("LIMIT_HTTP_REQUESTS_PER_IP_PER_MINUTE", 600),
 )
 TIMEOUTS = Timeouts(
     registration_seconds=env.seconds("REGISTRATION_TIMEOUT_SECONDS", 60),
@@ -62,7 +63,6 @@ ADMIN_REQUIRE_2FA = env.flag("ADMIN_REQUIRE_2FA")
 LIMIT_SIGN_IN_FAILURES = env.number("LIMIT_SIGN_IN_FAILURES", 5)
 # Far above what the API takes; an operator's import of keys is the longest body that there is.
 LIMIT_HTTP_BODY_BYTES = env.number("LIMIT_HTTP_BODY_BYTES", 32 * 1024 * 1024)
-LIMIT_HTTP_REQUESTS_PER_IP_PER_MINUTE = env.number("LIMIT_HTTP_REQUESTS_PER_IP_PER_MINUTE", 600)
 # Of this process, at most: one for the directory, the others for HTTP requests.
 DATABASE_CONNECTIONS = env.number("DATABASE_CONNECTIONS", 8, minimum=2)
 MIGRATE_WAIT_SECONDS = env.seconds("MIGRATE_WAIT_SECONDS", 60)

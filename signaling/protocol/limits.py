@@ -28,6 +28,8 @@ class Limits:
     public_key_bytes: int = DEFAULT_MAX_BYTES
     # Of a process, for all of its clients.
     unproved_bytes: int = 64 * 1024 * 1024
+    # Of HTTP, at a process; WebSocket handshakes are counted as connections.
+    http_requests_per_ip_per_minute: int = 600
 
 
 @dataclass(frozen=True, slots=True)
