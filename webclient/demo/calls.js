@@ -1,6 +1,6 @@
 /** What is done with calls. Each act is for the call that was there at the click, however long it takes, or for none. */
 
-import { explain, openCamera, openMedia } from "./media.js";
+import { explain, openMedia, openTrack } from "./media.js";
 import { element } from "./page.js";
 import { ongoing } from "./screen.js";
 import { demo, notify, update } from "./state.js";
@@ -37,6 +37,7 @@ async function withMedia(withVideo, callId, run) {
   }
   demo.opening = null;
   demo.media = stream;
+  follow(stream);
   if (problem) notify(problem, "warning");
   try {
     await run(stream);
@@ -101,6 +102,33 @@ export function remoteChanged(stream) {
     });
 }
 
+const DEVICES = { audio: "microphone", video: "camera" };
+
+/** Replace what ends by itself, unplugged or taken by another program; what the page stops ends without a word. */
+function follow(stream) {
+  for (const track of stream?.getTracks() ?? []) track.onended = () => replaceEnded(track);
+}
+
+async function replaceEnded(ended) {
+  const { client } = demo;
+  const { kind } = ended;
+  const call = ongoing(client);
+  const isOver = () => ongoing(client)?.callId !== call?.callId || !demo.media?.getTracks().includes(ended);
+  if (!call || isOver()) return;
+  const track = await openTrack(kind).catch(() => null);
+  if (isOver()) {
+    track?.stop();
+    return;
+  }
+  const others = demo.media.getTracks().filter((it) => it !== ended);
+  if (track) track.enabled = ended.enabled;
+  demo.media = new MediaStream(track ? [...others, track] : others);
+  follow(demo.media);
+  const end = track ? "another one took its place." : `there is no other: ${call.peerId} gets nothing from it any more.`;
+  notify(`Your ${DEVICES[kind]} stopped, and ${end}`, track ? "plain" : "bad");
+  await client.replaceTrack(kind, track, call.callId).catch(() => undefined);
+}
+
 /** Mute, or not. */
 export function toggleMicrophone() {
   for (const track of demo.media?.getAudioTracks() ?? []) track.enabled = !track.enabled;
@@ -115,7 +143,7 @@ export async function toggleCamera({ callId }) {
   demo.switching = callId;
   update();
   try {
-    const track = current ? null : await openCamera();
+    const track = current ? null : await openTrack("video");
     if (isOver()) {
       track?.stop();
       return;
@@ -124,6 +152,7 @@ export async function toggleCamera({ callId }) {
     // A stream of its own: a video element shows no track that it was not given with its stream.
     const others = demo.media?.getAudioTracks() ?? [];
     demo.media = new MediaStream(track ? [...others, track] : others);
+    if (track) follow(demo.media);
     await client.replaceTrack("video", track, callId);
   } catch (error) {
     if (!isOver()) notify(error instanceof DOMException ? `No camera. ${explain(error)}` : error.message, "warning");

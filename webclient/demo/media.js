@@ -24,9 +24,9 @@ export async function openMedia(withVideo) {
   }
 }
 
-/** @returns {Promise<MediaStreamTrack>} the camera's picture; fails as getUserMedia does */
-export async function openCamera() {
-  const [track] = (await getMedia({ video: true })).getVideoTracks();
+/** @param {"audio" | "video"} kind @returns {Promise<MediaStreamTrack>} fails as getUserMedia does */
+export async function openTrack(kind) {
+  const [track] = (await getMedia({ [kind]: true })).getTracks();
   return track;
 }
 

@@ -33,3 +33,38 @@ async def test_without_anything_one_can_still_see_and_hear(
     await expect(alice.page.locator("#stage")).to_have_attribute("data-remote", "video")
     await expect(alice.button("Mute")).to_be_disabled()
     await gallery.shows(alice, "without-microphone-and-camera")
+
+
+# As when it is unplugged.
+STOP = """
+() => {
+  const [microphone] = document.getElementById("self").srcObject.getAudioTracks();
+  microphone.stop();
+  microphone.dispatchEvent(new Event("ended"));
+}
+"""
+
+
+async def test_microphone_that_ends_in_a_call_is_replaced(memory_site: Site, meet: Meet) -> None:
+    alice, bob = await meet("alice", memory_site.here), await meet("bob", memory_site.here)
+    await alice.talks_to(bob, "Audio call")
+    await bob.hears_something()
+
+    await alice.page.evaluate(STOP)
+
+    await alice.is_told("Your microphone stopped, and another one took its place.")
+    await bob.hears_something()
+
+
+async def test_microphone_that_ends_without_another_is_told(memory_site: Site, meet: Meet) -> None:
+    alice, bob = await meet("alice", memory_site.here), await meet("bob", memory_site.here)
+    await alice.talks_to(bob, "Audio call")
+    await alice.page.evaluate(
+        "() => { navigator.mediaDevices.getUserMedia = async () => { throw new Error('none'); }; }"
+    )
+
+    await alice.page.evaluate(STOP)
+
+    await alice.is_told(f"Your microphone stopped, and there is no other: {bob.id} gets nothing from it any more.")
+    await expect(alice.button("Mute")).to_be_disabled()
+    await alice.page.evaluate("delete navigator.mediaDevices.getUserMedia")
