@@ -160,6 +160,18 @@ async def test_end_of_candidates_is_told_to_who_tells_it(
         await alice.does("client.hangUp()")
         assert "" in await told(app, call_id)
 
+        # Also when it tells it last.
+        call_id = new_call_id()
+        await app.send("CALL_INITIATE", targetId=alice.id, sdpOffer=OFFER, callId=call_id)
+        await alice.expects("call", state="incoming", callId=call_id)
+        await alice.accepts()
+        await app.expects("CALL_ACCEPTED")
+        await gathers(alice)
+        await app.send("ICE_CANDIDATE", callId=call_id, candidate="")
+        while (await app.expects("ICE_CANDIDATE", callId=call_id))["candidate"]:
+            continue
+        await alice.does("client.hangUp()")
+
 
 async def test_candidates_that_cannot_be_read_are_told_once(
     open_client: OpenClient, library_server: RunningServer

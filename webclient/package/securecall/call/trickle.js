@@ -20,6 +20,7 @@ export class Trickle {
   #held = [];
   /** Whether the peer has told the end of its own candidates. */
   #peerTellsEnd = false;
+  #isEndTold = false;
   #isUnreadableTold = false;
   #call;
 
@@ -53,6 +54,7 @@ export class Trickle {
   /** Forget what was gathered: ICE restarts. */
   restart() {
     this.#candidates = [];
+    this.#isEndTold = false;
   }
 
   /**
@@ -85,7 +87,9 @@ export class Trickle {
   /** Tell the end of the candidates to a peer that takes it: native SDKs read every string as a candidate, and throw. */
   postEnd() {
     const isTaken = this.#call.peer?.negotiates || this.#peerTellsEnd;
-    if (isTaken && this.#call.rtc?.iceGatheringState === "complete") this.post("");
+    if (!isTaken || this.#isEndTold || this.#call.rtc?.iceGatheringState !== "complete") return;
+    this.#isEndTold = true;
+    this.post("");
   }
 
   /** @param {unknown} candidate a line, `""` for the end of them, or an `RTCIceCandidateInit` */
@@ -101,7 +105,9 @@ export class Trickle {
     if (!candidate) this.#noteUnreadable();
     else if (this.#call.peer) await this.#add(candidate);
     else this.#early.push(candidate);
-    if (candidate?.line === "") this.#peerTellsEnd = true;
+    if (candidate?.line !== "") return;
+    this.#peerTellsEnd = true;
+    if (this.#call.placing.isPlaced) this.postEnd();
   }
 
   /** Add those that came before the peer's description. */
