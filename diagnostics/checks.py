@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core import checks
 from django.db import DatabaseError, connection
 
-from diagnostics.schema import unapplied
+from diagnostics.schema import other_directory, unapplied
 from diagnostics.static_files import uncollected
 
 logger = logging.getLogger(__name__)
@@ -125,6 +125,7 @@ def _schema() -> Iterator[checks.CheckMessage]:
     # Not registered: `migrate` itself runs those, and would refuse what it is to mend.
     try:
         lacking = unapplied()
+        other = "" if lacking else other_directory()
     except DatabaseError:
         yield checks.Warning(
             "The database cannot be reached: public keys are refused until it is back; calls go on without.",
@@ -139,6 +140,13 @@ def _schema() -> Iterator[checks.CheckMessage]:
             f"The database is older than this program: it lacks {lacking}.",
             hint="Run python manage.py migrate, then start again.",
             id="securecall.E003",
+        )
+    if other:
+        yield checks.Error(
+            f"Client IDs belong to keys in a directory named {other}, and DIRECTORY_NAME is "
+            f"{settings.DIRECTORY_NAME or 'not set'}: nobody could change them, or anybody could register them.",
+            hint=f"Set DIRECTORY_NAME to {other}, which it keeps for ever.",
+            id="securecall.E005",
         )
 
 

@@ -1,7 +1,10 @@
-"""Compare the database with this program's migrations."""
+"""Compare the database with this program: its migrations, and the name of its directory."""
 
+from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+
+from pkd import identities
 
 SHOWN = 3
 
@@ -18,3 +21,12 @@ def unapplied() -> str:
         return ""
     shown = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
     return f"{len(names)} {'migration' if len(names) == 1 else 'migrations'} ({shown})"
+
+
+def other_directory() -> str:
+    """Return the directory's name in the statements of the database, if it is not DIRECTORY_NAME; else "".
+
+    Raises `DatabaseError`.
+    """
+    name = identities.directory_of_statements()
+    return "" if name == settings.DIRECTORY_NAME else name

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
-from pkd.models import Identity, PublicKey, Release
-from pkd.statements import Signatures, Status
+from pkd.models import Identity, PublicKey, Release, Statement
+from pkd.statements import Signatures, Status, parse
 
 # A client asks on, from the last of these, where an answer has so many.
 MOST_STATEMENTS = 32
@@ -99,6 +99,12 @@ def changed_since(moment: datetime) -> list[Owned]:
 def all_owned_ids() -> list[str]:
     """Return every client ID that belongs to a key."""
     return list(Identity.objects.values_list("key__client_id", flat=True))
+
+
+def directory_of_statements() -> str:
+    """Return the name of the directory that the last accepted statement is of; "" where there is none."""
+    text = Statement.objects.order_by("-pk").values_list("text", flat=True).first()
+    return "" if text is None else parse(text).directory
 
 
 def page_after(last: int, most: int) -> tuple[int, list[tuple[str, str]]]:

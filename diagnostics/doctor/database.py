@@ -7,7 +7,7 @@ from django.db import DatabaseError, connection, transaction
 
 from diagnostics.doctor.clock import Clock
 from diagnostics.doctor.finding import Finding, failed, ok, warning
-from diagnostics.schema import unapplied
+from diagnostics.schema import other_directory, unapplied
 
 SUBJECT = "database"
 SLOW_MS = 50
@@ -52,6 +52,8 @@ def _migrations() -> Iterator[Finding]:
         yield failed(SUBJECT, f"lacks {lacking}: run manage.py migrate")
     else:
         yield ok(SUBJECT, "every migration is applied")
+        if other := other_directory():
+            yield failed(SUBJECT, f"has client IDs of the directory {other}: set DIRECTORY_NAME to that, for ever")
 
 
 def _sqlite() -> Iterator[Finding]:

@@ -8,9 +8,20 @@ from ipaddress import ip_network
 import pytest
 from django.core.checks import run_checks
 from django.core.checks.registry import registry
+from django.utils import timezone
 from pytest_django import Settings
 
 from diagnostics import checks
+from diagnostics.doctor import database
+from diagnostics.outcome import Outcome
+from diagnostics.schema import other_directory
+from pkd.models import Identity, PublicKey, Statement
+
+# A public key of P-256, as the page of test vectors has it.
+IDENTITY = (
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE"
+    "XzgdN1AGk9nVVmvIhTsYfZbziBGkIidlyjVsgBQYgJ-hdJaL54XRaZ7vwpvLW_tYxldfnQ-2go_uFKGmCKLghQ"
+)
 
 DEPLOY = {
     "SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
@@ -144,6 +155,28 @@ def test_report_stops_the_start_on_an_error(settings: Settings, caplog: pytest.L
     with pytest.raises(SystemExit, match="SecureCall cannot start"):
         checks.report()
     assert "securecall.E001" in caplog.text
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["", "other.example.org"])
+def test_report_stops_the_start_without_the_name_of_the_directory(
+    settings: Settings, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    now = timezone.now()
+    key = PublicKey.objects.create(client_id="alice", first_seen=now, last_change=now)
+    identity = Identity.objects.create(key=key, identity=IDENTITY, seq=0, last_kind=1, owned_since=now, changed_at=now)
+    lines = ("directory calls.example.org", "id alice", "seq 0", "previous -", f"identity {IDENTITY}", "recovery -")
+    text = "\n".join(("securecall-statement-v2", *lines, "key -", ""))
+    Statement.objects.create(identity=identity, seq=0, kind=1, text=text, by_identity="signature")
+    settings.DIRECTORY_NAME = "calls.example.org"
+    assert other_directory() == ""
+    settings.DIRECTORY_NAME = name
+
+    [finding] = [one for one in database.examine([]) if "directory" in one.sentence]
+    assert (finding.outcome, "calls.example.org" in finding.sentence) == (Outcome.FAILED, True)
+    with pytest.raises(SystemExit, match="SecureCall cannot start"):
+        checks.report()
+    assert "Set DIRECTORY_NAME to calls.example.org, which it keeps for ever. (securecall.E005)" in caplog.text
 
 
 def test_check_deploy_is_clean_with_the_deploy_settings(settings: Settings) -> None:
