@@ -2,12 +2,13 @@ import asyncio
 
 import pytest
 
+from signaling.delivery.redis_link import RedisLink
 from signaling.delivery.redis_refusals import QUIET_SECONDS, UNWRITABLE_QUIET_SECONDS, Refusals, RefusedError
 from signaling.delivery.tests.test_redis_link import Came, Preparing, linked
 from signaling.protocol.errors import UnavailableError
 from signaling.tests.clock import Clock
 from signaling.tests.redis_layers import layer_process, until
-from tests.support.services import RedisServer
+from tests.support.services import RedisServer, redis_server
 from tests.support.services.process import free_port
 
 MISCONF = "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk."
@@ -95,6 +96,11 @@ async def test_user_without_channels_is_told_in_redis_words(
     assert line.startswith("Redis is away (NOPERM ")
 
 
+async def write_for_ever(link: RedisLink) -> None:
+    while True:
+        await link.call("SET", "key", "value")
+
+
 @pytest.mark.parametrize(("serves_stale", "code"), [("yes", "READONLY"), ("no", "MASTERDOWN")])
 async def test_connection_to_a_server_that_became_a_replica_is_dropped(
     own_redis: RedisServer, caplog: pytest.LogCaptureFixture, serves_stale: str, code: str
@@ -119,3 +125,21 @@ async def test_connection_to_a_server_that_became_a_replica_is_dropped(
     first, second = said(caplog)
     assert first.startswith(f"Redis is away ({code} ")
     assert second == "Redis is back"
+
+
+async def test_connection_to_a_server_that_reads_its_data_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    listener = Preparing()
+    with redis_server(enable_debug_command="yes", loading_process_events_interval_bytes="1024") as loading:
+        async with linked(loading.url) as operator, linked(loading.url, listener=listener) as link:
+            await operator.call("DEBUG", "POPULATE", "1000", "key", "1000")
+            await operator.call("CONFIG", "SET", "key-load-delay", "1000")
+            reload = asyncio.ensure_future(operator.call("DEBUG", "RELOAD"))
+            writing = asyncio.ensure_future(write_for_ever(link))
+            await until(lambda: not link.is_up)
+            with pytest.raises(UnavailableError):
+                await writing
+            assert not link.is_writable
+            await reload
+            await until(lambda: link.is_up and listener.connects >= 2)
+            assert link.is_writable
+    assert "LOADING" in said(caplog)[0]
