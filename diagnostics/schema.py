@@ -4,8 +4,6 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from pkd import identities
-
 SHOWN = 3
 
 
@@ -28,5 +26,7 @@ def other_directory() -> str:
 
     Raises `DatabaseError`.
     """
+    from pkd import identities  # noqa: PLC0415  # settings must be complete, and the server's module is read before
+
     name = identities.directory_of_statements()
     return "" if name == settings.DIRECTORY_NAME else name

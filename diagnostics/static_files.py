@@ -14,7 +14,12 @@ def uncollected() -> str:
     storage = storages.create_storage(settings.STORAGES["staticfiles"])
     if not isinstance(storage, ManifestFilesMixin):
         return ""
-    names = {path.replace("\\", "/") for finder in get_finders() for path, _ in finder.list([])}
+    # As `collectstatic` names them.
+    names = {
+        "/".join((getattr(source, "prefix", None) or "", path)).lstrip("/").replace("\\", "/")
+        for finder in get_finders()
+        for path, source in finder.list([])
+    }
     missing = names - storage.hashed_files.keys()
     if not missing:
         return ""

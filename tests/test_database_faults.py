@@ -1,6 +1,7 @@
 """A database that cannot do what it is asked: a full disk, and tables of an older program."""
 
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -56,7 +57,6 @@ def test_server_does_not_start_on_a_database_of_an_older_program(database: Path)
     ended = subprocess.run(start, cwd=ROOT, check=False, env=env, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
     # With those of other apps that build on them.
-    assert "The database is older than this program: it lacks 4 migrations (" in ended.stderr
-    assert "pkd.0002_" in ended.stderr
+    assert re.search(r"The database is older than this program: it lacks \d+ migrations \(pkd\.0002_", ended.stderr)
     assert "Run python manage.py migrate, then start again." in ended.stderr
     assert "listening" not in ended.stderr
