@@ -1,6 +1,7 @@
 """An owned client ID is given to nobody unsigned, whatever is away; who knows only the reference goes on."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,18 @@ from securecall_client import Connection, ErrorCode, RequestError
 from tests.conftest import SHARED, Join
 from tests.support.people import Person
 from tests.support.servers import RunningServer, environment, migrate, server
-from tests.support.services import PostgresServer, RedisServer
+from tests.support.services import PostgresServer, RedisServer, new_database
 
 ALICE = Identity("alice 1")
 
 
 @pytest.fixture
-def env(shared_postgres: PostgresServer, own_redis: RedisServer, tmp_path: Path) -> dict[str, str]:
-    env = {"DATABASE_URL": shared_postgres.url, "REDIS_URL": own_redis.url, "DIRECTORY_NAME": DIRECTORY}
-    migrate(environment(tmp_path / "db.sqlite3", env))
-    return env
+def env(shared_postgres: PostgresServer, own_redis: RedisServer, tmp_path: Path) -> Iterator[dict[str, str]]:
+    # Not the database of all tests: with statements in it no server starts under another name.
+    with new_database(shared_postgres.url) as url:
+        env = {"DATABASE_URL": url, "REDIS_URL": own_redis.url, "DIRECTORY_NAME": DIRECTORY}
+        migrate(environment(tmp_path / "db.sqlite3", env))
+        yield env
 
 
 async def claims(person: Person) -> None:

@@ -129,7 +129,9 @@ def new_database(url: str) -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+    yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+    # Whoever has it may stop the server meanwhile, and start it again.
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
