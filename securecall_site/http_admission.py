@@ -17,8 +17,9 @@ import msgspec
 from django.conf import settings
 
 from operators.metrics import is_allowed
+from securecall_site.urls import API_PATH
 from signaling.admission.client_ip import address_of
-from signaling.protocol.limits import SlidingWindow
+from signaling.protocol.limits import SlidingWindows
 from signaling.telemetry.counters import TOO_MANY_AT_ONCE, TOO_MANY_FROM_ADDRESS, counters
 
 logger = logging.getLogger(__name__)
@@ -44,31 +45,6 @@ class RefusedError(Exception):
         self.retry_after = max(1, math.ceil(seconds))
 
 
-class RequestLimit:
-    """Counts the requests of each address over the last minute; 0: no limit."""
-
-    def __init__(self, per_minute: int) -> None:
-        self._per_minute = per_minute
-        self._windows: dict[str, SlidingWindow] = {}
-        self._next_sweep = 0.0
-
-    def consume(self, address: str, now: float) -> float:
-        """Count a request; returns 0, or the seconds until there is room for it."""
-        if not self._per_minute:
-            return 0
-        if now >= self._next_sweep:
-            self._next_sweep = now + MINUTE_SECONDS
-            self._windows = {name: window for name, window in self._windows.items() if not window.is_empty(now)}
-        window = self._windows.get(address)
-        if window is None:
-            window = self._windows[address] = SlidingWindow(self._per_minute, MINUTE_SECONDS)
-        return window.consume(now)
-
-    def __len__(self) -> int:
-        """Count the addresses that are remembered."""
-        return len(self._windows)
-
-
 class Admission:
     """Admits requests to Django; `clock` is monotonic, in seconds."""
 
@@ -80,7 +56,8 @@ class Admission:
         patience_seconds: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._limit = RequestLimit(per_minute)
+        self._per_minute = per_minute
+        self._requests = SlidingWindows(MINUTE_SECONDS)
         self._places = asyncio.Semaphore(connections - CONNECTIONS_OF_THE_DIRECTORY)
         self._patience_seconds = patience_seconds
         self._clock = clock
@@ -101,7 +78,7 @@ class Admission:
             self._places.release()
 
     def _count(self, scope: Scope) -> None:
-        if wait := self._limit.consume(address_of(scope), self._clock()):
+        if wait := self._requests.consume(address_of(scope), self._clock(), self._per_minute):
             raise self._refuse(
                 TOO_MANY_FROM_ADDRESS,
                 RefusedError(429, "There are too many requests from your address; wait, then try again.", wait),
@@ -138,7 +115,7 @@ def is_free(scope: Scope) -> bool:
 
 async def refuse(error: RefusedError, scope: Scope, send: Send) -> None:
     """Answer a request that is not admitted: a script with JSON, as the API does, anybody else with a sentence."""
-    is_api = scope["path"].startswith("/api/")
+    is_api = scope["path"].startswith(API_PATH)
     body = msgspec.json.encode({"detail": str(error)}) if is_api else f"{error}\n".encode()
     headers = [
         (b"content-type", b"application/json" if is_api else b"text/plain; charset=utf-8"),

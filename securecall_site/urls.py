@@ -11,8 +11,8 @@ from securecall_site import views
 from webclient.views import demo
 
 # Loaded by the first request for it: a third of the work of a start, and a tenth of a process' memory, that few need.
-API = URLResolver(RoutePattern("api/"), "operators.api.urls")
 API_PATH = "/api/"
+API = URLResolver(RoutePattern(API_PATH.removeprefix("/")), "operators.api.urls")
 
 urlpatterns = [
     path("health", views.health, name="health"),

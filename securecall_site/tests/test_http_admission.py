@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from securecall_site.http_admission import Admission, RefusedError, RequestLimit, Scope, refuse
+from securecall_site.http_admission import Admission, RefusedError, Scope, refuse
 
 TOKEN = "a-token-that-is-long-enough-to-be-one"
 
@@ -83,15 +83,6 @@ async def test_metrics_are_exempt_with_their_token_alone(settings: Settings) -> 
 @pytest.mark.parametrize("path", ["/health/", "/healthy", "/log", "/metrics/", "/static/admin/css/base.css", "/"])
 async def test_other_paths_count(path: str) -> None:
     assert await counts(Admission(3, 8), request(path), 5) == 3
-
-
-def test_addresses_are_forgotten() -> None:
-    limit = RequestLimit(600)
-    for number in range(10_000):
-        limit.consume(str(number), 1000.0)
-    assert len(limit) == 10_000
-    limit.consume("another", 1061.0)
-    assert len(limit) == 1
 
 
 async def test_as_many_requests_run_as_there_are_connections() -> None:

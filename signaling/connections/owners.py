@@ -24,7 +24,7 @@ from pkd.identities import Owned
 from signaling.delivery.events import RELEASED, Event, ousting
 from signaling.delivery.layers import LoopLayer
 from signaling.protocol.errors import UnavailableError
-from signaling.protocol.limits import SlidingWindow
+from signaling.protocol.limits import SlidingWindows
 from signaling.registry.contract import Ended, Ousted, Owner, Registry
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Owners:
         self._announce = announce
         self._kept: OrderedDict[str, Owned] = OrderedDict()
         self._seen_until = timezone.now()
-        self._new_identities: dict[str, SlidingWindow] = {}
+        self._new_identities = SlidingWindows(AN_HOUR)
         self._lock = Lock()
         self._catching_up: asyncio.Task[None] | None = None
         self._restoring: asyncio.Task[None] | None = None
@@ -81,12 +81,7 @@ class Owners:
     def new_identity_wait(self, address: str) -> float:
         """Count a new identity from `address`; return 0, or the seconds until there may be one. For any thread."""
         with self._lock:
-            now = time.monotonic()
-            windows = self._new_identities
-            for known in [known for known, window in windows.items() if window.is_empty(now)]:
-                del windows[known]
-            new = SlidingWindow(settings.LIMIT_NEW_IDENTITIES_PER_HOUR, AN_HOUR)
-            return windows.setdefault(address, new).consume(now)
+            return self._new_identities.consume(address, time.monotonic(), settings.LIMIT_NEW_IDENTITIES_PER_HOUR)
 
     def forget(self, client_id: str) -> None:
         """Ask the directory about a client ID the next time."""

@@ -1,6 +1,7 @@
 """The limits of a client (PROTOCOL.md, "Limits" and "Connection life"), as it uses them up. The clock is passed in."""
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pkd.keys import DEFAULT_MAX_BYTES
@@ -95,6 +96,38 @@ class SlidingWindow:
     def is_empty(self, now: float) -> bool:
         """Return whether no event counts any more."""
         return not self._times or self._times[-1] <= now - self._seconds
+
+
+class SlidingWindows:
+    """A `SlidingWindow` for each name; those of which no event counts any more are forgotten, once in `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._windows: dict[str, SlidingWindow] = {}
+        self._next_sweep = 0.0
+
+    def consume(self, name: str, now: float, limit: int) -> float:
+        """Count one event of a name; returns 0, or the seconds until there is room for it. A limit of 0 is none."""
+        if not limit:
+            return 0
+        self.sweep(now)
+        window = self._windows.get(name)
+        if window is None:
+            window = self._windows[name] = SlidingWindow(limit, self._seconds)
+        return window.consume(now)
+
+    def sweep(self, now: float) -> None:
+        """Forget the names without an event that counts, if it is time to."""
+        if now >= self._next_sweep:
+            self._next_sweep = now + self._seconds
+            self._windows = {name: window for name, window in self._windows.items() if not window.is_empty(now)}
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names that are remembered."""
+        return iter(self._windows)
+
+    def __len__(self) -> int:
+        return len(self._windows)
 
 
 class Allowance:

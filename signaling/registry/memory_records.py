@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from signaling.delivery.events import Event, size_of
 from signaling.protocol.calls import Leg
-from signaling.protocol.limits import Limits, SlidingWindow
+from signaling.protocol.limits import Limits, SlidingWindows
 from signaling.registry.contract import Owner
 from signaling.registry.rules import ARRIVALS_SECONDS
 
@@ -90,20 +90,14 @@ class Addresses:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._connections: Counter[str] = Counter()
-        self._arrivals: dict[str, SlidingWindow] = {}
-        self._swept_at = clock()
+        self._arrivals = SlidingWindows(ARRIVALS_SECONDS)
 
     def admit(self, address: str, limits: Limits) -> bool:
         """Count a connection from `address`; return False when it has too many, open or new."""
         if limits.connections_per_ip and self._connections[address] >= limits.connections_per_ip:
             return False
-        if limits.new_connections_per_ip_per_minute:
-            window = self._arrivals.get(address)
-            if window is None:
-                window = SlidingWindow(limits.new_connections_per_ip_per_minute, ARRIVALS_SECONDS)
-                self._arrivals[address] = window
-            if window.consume(self._clock()):
-                return False
+        if self._arrivals.consume(address, self._clock(), limits.new_connections_per_ip_per_minute):
+            return False
         self._connections[address] += 1
         return True
 
@@ -115,9 +109,7 @@ class Addresses:
 
     def sweep(self, now: float) -> None:
         """Forget the addresses without a new connection in the last minute, once a minute."""
-        if now >= self._swept_at + ARRIVALS_SECONDS:
-            self._swept_at = now
-            self._arrivals = {address: window for address, window in self._arrivals.items() if not window.is_empty(now)}
+        self._arrivals.sweep(now)
 
     def total(self) -> int:
         """Count the open connections of all addresses."""

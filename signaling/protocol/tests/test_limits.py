@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from signaling.protocol.closing import Hold
 from signaling.protocol.errors import RateLimitedError
-from signaling.protocol.limits import Allowance, Limits, SlidingWindow, Timeouts, TokenBucket
+from signaling.protocol.limits import Allowance, Limits, SlidingWindow, SlidingWindows, Timeouts, TokenBucket
 from signaling.protocol.server_messages import error_for
 
 START = 1_000.0
@@ -107,6 +107,21 @@ def test_window_without_a_limit_counts_nothing() -> None:
     window = SlidingWindow(0, 60)
     assert not any(window.consume(START) for _ in range(1000))
     assert window.is_empty(START)
+
+
+def test_names_are_forgotten() -> None:
+    windows = SlidingWindows(60)
+    for number in range(10_000):
+        windows.consume(str(number), 1000.0, 600)
+    assert len(windows) == 10_000
+    windows.consume("another", 1061.0, 600)
+    assert len(windows) == 1
+
+
+def test_names_without_a_limit_are_not_remembered() -> None:
+    windows = SlidingWindows(60)
+    assert not any(windows.consume("one", 1000.0, 0) for _ in range(1000))
+    assert len(windows) == 0
 
 
 @pytest.mark.parametrize(("name", "limit"), [("consume_lookup", 60), ("consume_register", 10)])
