@@ -117,7 +117,7 @@ def migrated_groups(db: None) -> None:  # noqa: ARG001  # pytest's way to ask fo
     """The operators' groups as the migrations made them, which a test with real transactions takes away."""
     names = (
         "pkd.migrations.0003_groups",
-        "pkd.migrations.0009_who_releases",
+        "pkd.migrations.0007_who_releases",
         "operators.console.migrations.0002_groups",
     )
     for name in names:

@@ -46,6 +46,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("erased_at", models.DateTimeField(blank=True, null=True, verbose_name="erased")),
+                ("since_seq", models.PositiveBigIntegerField(default=0)),
                 (
                     "key",
                     models.OneToOneField(
@@ -99,6 +100,21 @@ class Migration(migrations.Migration):
                 "default_permissions": (),
                 "base_manager_name": "objects",
                 "constraints": [models.UniqueConstraint(fields=("identity", "seq"), name="pkd_statement_order")],
+            },
+        ),
+        migrations.AlterModelOptions(
+            name="publickey",
+            options={
+                "default_permissions": ("view",),
+                "ordering": ["-last_change", "client_id"],
+                "permissions": [
+                    ("revoke_publickey", "Can revoke a public key"),
+                    ("freeze_publickey", "Can freeze and unfreeze a client ID"),
+                    ("release_publickey", "Can release a client ID"),
+                    ("erase_publickey", "Can erase a client ID"),
+                    ("export_publickey", "Can export the directory"),
+                    ("import_publickey", "Can import keys"),
+                ],
             },
         ),
     ]

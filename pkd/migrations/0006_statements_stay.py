@@ -1,6 +1,7 @@
 """Let the database itself refuse to change or delete statements, but for those of an erased client ID.
 
-SQLite forgets triggers with a table that a later migration makes anew: such a migration has to run these again.
+SQLite makes a table anew for a column, which loses the table's triggers, and refuses to rename it while a trigger of
+another table names it: a later migration of these two tables runs `drop` first, and then `create`.
 """
 
 from django.apps.registry import Apps

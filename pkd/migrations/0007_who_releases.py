@@ -15,7 +15,7 @@ def grant_releasing(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("pkd", "0008_release_and_erase"),
+        ("pkd", "0006_statements_stay"),
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
     ]
