@@ -6,17 +6,17 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.client import unix_connect
+from websockets.asyncio.client import connect
 
 from tests.support.client import Client
 from tests.support.servers import RunningServer, eventually, server
+from tests.support.services.edges import EDGES, edge
 from tests.support.services.process import NotInstalledError, skip_or_fail
-from tests.support.services.proxies import haproxy, nginx
 
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 VERSION = "Sec-WebSocket-Version: 13\r\n"
@@ -263,27 +263,22 @@ def test_later_request_that_does_not_end_is_cut_off(running: RunningServer, begu
         assert time.monotonic() - start > 9
 
 
-@pytest.fixture(params=[nginx, haproxy])
-def proxy(request: pytest.FixtureRequest, running: RunningServer) -> Iterator[str]:
-    before: Callable[[int], AbstractContextManager[str]] = request.param
-    with ExitStack() as stack:
-        try:
-            path = stack.enter_context(before(running.port))
-        except NotInstalledError as error:
-            missing = error
-        else:
-            yield path
-            return
-    skip_or_fail(missing)
+@pytest.fixture(params=EDGES)
+def proxy(request: pytest.FixtureRequest, running: RunningServer) -> Iterator[int]:
+    try:
+        with edge(request.param, "x-forwarded-for", running.port) as port:
+            yield port
+    except NotInstalledError as missing:
+        skip_or_fail(missing)
 
 
-async def test_upgrades_behind_a_proxy_that_keeps_connections_get_the_wire(proxy: str) -> None:
+async def test_upgrades_behind_a_proxy_that_keeps_connections_get_the_wire(proxy: int) -> None:
     for _ in range(5):
-        reader, writer = await asyncio.open_unix_connection(proxy)
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy)
         writer.write(head("Connection: close\r\n", path="/health"))
         assert b'{"status":"ok"}' in await reader.read()
         writer.close()
-        async with unix_connect(proxy, "ws://127.0.0.1/signal", compression=None) as client:
+        async with connect(f"ws://127.0.0.1:{proxy}/signal", compression=None, proxy=None) as client:
             async with asyncio.timeout(10):
                 await (await client.ping(b"life"))
                 await client.send('{"type":"HEARTBEAT"}')

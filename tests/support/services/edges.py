@@ -1,4 +1,7 @@
-"""Real proxies that tell a server whose request they pass on: nginx, HAProxy and Caddy, as docs/proxies.md has them."""
+"""Real proxies before a server: nginx, HAProxy and Caddy, as docs/proxies.md has them.
+
+They tell it whose request they pass on, and keep the connections behind them open, so that upgrades come late.
+"""
 
 import os
 import tempfile
@@ -37,7 +40,7 @@ http {{
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
   map $http_upgrade $to_upgrade {{ default upgrade; "" ""; }}
-  upstream signaling {{ server 127.0.0.1:{to}; keepalive 4; }}
+  upstream signaling {{ server 127.0.0.1:{to}; keepalive 1; }}
   server {{
     listen 127.0.0.1:{port};
     location / {{
@@ -60,6 +63,7 @@ defaults
   timeout client 60s
   timeout server 60s
   timeout tunnel 60s
+  http-reuse always
 listen signaling
   bind 127.0.0.1:{port}
   http-request set-header X-Forwarded-Proto https
