@@ -2,9 +2,11 @@
 
 import json
 import secrets
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from tests.support.people import Person, new_call_id
 from tests.support.servers import RunningServer
@@ -120,73 +122,70 @@ async def gathers(alice: ClientPage) -> None:
     await alice.until("client.peerConnection?.iceGatheringState === 'complete'")
 
 
-async def test_app_that_tells_no_end_of_candidates_is_told_none(
-    open_client: OpenClient, library_server: RunningServer
-) -> None:
+async def answers(alice: ClientPage, app: Person) -> None:
+    """Answer the call of `app`, and wait until every candidate is told."""
+    await alice.accepts()
+    await app.expects("CALL_ACCEPTED")
+    await gathers(alice)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def app(library_server: RunningServer) -> AsyncIterator[Person]:
+    """A client of the reference that is registered."""
+    async with Person(library_server.ws_url, f"app-{secrets.token_hex(3)}") as person:
+        await person.registers()
+        yield person
+
+
+async def test_app_that_tells_no_end_of_candidates_is_told_none(open_client: OpenClient, app: Person) -> None:
     """Native SDKs throw at an empty candidate. This one writes its offer as JSON text."""
     alice = await open_client("alice")
-    async with Person(library_server.ws_url, f"app-{secrets.token_hex(3)}") as app:
-        await app.registers()
-        call_id = new_call_id()
-        offer = json.dumps({"type": "offer", "sdp": OFFER})
-        await app.send("CALL_INITIATE", targetId=alice.id, sdpOffer=offer, callId=call_id)
-        await alice.expects("call", state="incoming", offers={"audio": True, "video": False})
-        await alice.accepts()
-        await app.expects("CALL_ACCEPTED")
-        await gathers(alice)
-        await alice.does("client.hangUp()")
-        assert "" not in await told(app, call_id)
+    call_id = new_call_id()
+    offer = json.dumps({"type": "offer", "sdp": OFFER})
+    await app.send("CALL_INITIATE", targetId=alice.id, sdpOffer=offer, callId=call_id)
+    await alice.expects("call", state="incoming", offers={"audio": True, "video": False})
+    await answers(alice, app)
+    await alice.does("client.hangUp()")
+    assert "" not in await told(app, call_id)
 
-        await alice.does(f"client.call('{app.id}')")
-        call_id = (await app.expects("INCOMING_CALL"))["callId"]
-        await gathers(alice)
-        await alice.does("client.hangUp()")
-        assert "" not in await told(app, call_id)
+    await alice.does(f"client.call('{app.id}')")
+    call_id = (await app.expects("INCOMING_CALL"))["callId"]
+    await gathers(alice)
+    await alice.does("client.hangUp()")
+    assert "" not in await told(app, call_id)
 
 
-async def test_end_of_candidates_is_told_to_who_tells_it(
-    open_client: OpenClient, library_server: RunningServer
-) -> None:
+async def test_end_of_candidates_is_told_to_who_tells_it(open_client: OpenClient, app: Person) -> None:
     alice = await open_client("alice")
-    async with Person(library_server.ws_url, f"app-{secrets.token_hex(3)}") as app:
-        await app.registers()
-        call_id = new_call_id()
-        await app.send("CALL_INITIATE", targetId=alice.id, sdpOffer=OFFER, callId=call_id)
-        await app.send("ICE_CANDIDATE", callId=call_id, candidate={"candidate": "", "sdpMid": "0"})
-        await alice.expects("call", state="incoming")
-        await alice.accepts()
-        await app.expects("CALL_ACCEPTED")
-        await gathers(alice)
-        await alice.does("client.hangUp()")
-        assert "" in await told(app, call_id)
+    call_id = new_call_id()
+    await app.send("CALL_INITIATE", targetId=alice.id, sdpOffer=OFFER, callId=call_id)
+    await app.send("ICE_CANDIDATE", callId=call_id, candidate={"candidate": "", "sdpMid": "0"})
+    await alice.expects("call", state="incoming")
+    await answers(alice, app)
+    await alice.does("client.hangUp()")
+    assert "" in await told(app, call_id)
 
-        # Also when it tells it last.
-        call_id = new_call_id()
-        await app.send("CALL_INITIATE", targetId=alice.id, sdpOffer=OFFER, callId=call_id)
-        await alice.expects("call", state="incoming", callId=call_id)
-        await alice.accepts()
-        await app.expects("CALL_ACCEPTED")
-        await gathers(alice)
-        await app.send("ICE_CANDIDATE", callId=call_id, candidate="")
-        while (await app.expects("ICE_CANDIDATE", callId=call_id))["candidate"]:
-            continue
-        await alice.does("client.hangUp()")
+    # Also when it tells it last.
+    call_id = new_call_id()
+    await app.send("CALL_INITIATE", targetId=alice.id, sdpOffer=OFFER, callId=call_id)
+    await alice.expects("call", state="incoming", callId=call_id)
+    await answers(alice, app)
+    await app.send("ICE_CANDIDATE", callId=call_id, candidate="")
+    while (await app.expects("ICE_CANDIDATE", callId=call_id))["candidate"]:
+        continue
+    await alice.does("client.hangUp()")
 
 
-async def test_candidates_that_cannot_be_read_are_told_once(
-    open_client: OpenClient, library_server: RunningServer
-) -> None:
+async def test_candidates_that_cannot_be_read_are_told_once(open_client: OpenClient, app: Person) -> None:
     alice = await open_client("alice")
-    async with Person(library_server.ws_url, f"app-{secrets.token_hex(3)}") as app:
-        await app.registers()
-        call_id = new_call_id()
-        await app.send("CALL_INITIATE", targetId=alice.id, sdpOffer=OFFER, callId=call_id)
-        await alice.expects("call", state="incoming")
-        for candidate in ("no candidate", {"x": 1}, "{"):
-            await app.send("ICE_CANDIDATE", callId=call_id, candidate=candidate)
-        error = await alice.expects("error", code="unreadable-candidate", callId=call_id, request="ICE_CANDIDATE")
-        assert app.id in error["message"]
-        # The others have been read by then.
-        await alice.accepts()
-        await app.expects("CALL_ACCEPTED")
-        assert await alice.unexpected_errors() == []
+    call_id = new_call_id()
+    await app.send("CALL_INITIATE", targetId=alice.id, sdpOffer=OFFER, callId=call_id)
+    await alice.expects("call", state="incoming")
+    for candidate in ("no candidate", {"x": 1}, "{"):
+        await app.send("ICE_CANDIDATE", callId=call_id, candidate=candidate)
+    error = await alice.expects("error", code="unreadable-candidate", callId=call_id, request="ICE_CANDIDATE")
+    assert app.id in error["message"]
+    # The others have been read by then.
+    await alice.accepts()
+    await app.expects("CALL_ACCEPTED")
+    assert await alice.unexpected_errors() == []
