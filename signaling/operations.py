@@ -6,7 +6,7 @@ from typing import Any
 from signaling.cluster import node
 from signaling.cluster.roll_call import Disconnected, Found
 from signaling.protocol.calls import EndReason
-from signaling.registry.contract import OpenCall, OpenCalls
+from signaling.registry.outcomes import OpenCall, OpenCalls
 from signaling.telemetry.snapshot import Gauges, Overview
 
 __all__ = [

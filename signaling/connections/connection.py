@@ -31,7 +31,8 @@ from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, SUPERSEDED, Clo
 from signaling.protocol.errors import ProtocolError, UnavailableError
 from signaling.protocol.limits import Allowance
 from signaling.protocol.server_messages import CallEnded, ServerMessage, error_for
-from signaling.registry.contract import Joined, Owner, Registry, SupersededError
+from signaling.registry.contract import Registry, SupersededError
+from signaling.registry.outcomes import Joined, Owner
 from signaling.registry.rules import new_connection_id
 from signaling.telemetry.counters import counters
 

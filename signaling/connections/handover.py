@@ -25,7 +25,8 @@ from signaling.connections.relay import Relay
 from signaling.delivery.events import RELEASED, SUPERSEDE, Event, group_of
 from signaling.protocol.closing import Hold
 from signaling.protocol.errors import UnavailableError
-from signaling.registry.contract import Joined, OwnedError, Owner, Released, SupersededError
+from signaling.registry.contract import OwnedError, SupersededError
+from signaling.registry.outcomes import Joined, Owner, Released
 from signaling.telemetry.counters import counters
 
 # How long a connection waits for the old one of its client ID to release it: one that was reached, and one that was

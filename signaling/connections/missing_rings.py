@@ -23,8 +23,8 @@ from signaling.connections.relay import Relay
 from signaling.delivery.events import GONE, MESSAGE, NO_RING, RING_ASKED, Event, changing, group_of
 from signaling.protocol.calls import Leg, State
 from signaling.protocol.errors import ProtocolError, UnavailableError
-from signaling.registry.contract import Owner
 from signaling.registry.held import call_of
+from signaling.registry.outcomes import Owner
 from signaling.telemetry.counters import counters
 from turn.ice import ice_servers_for_call
 

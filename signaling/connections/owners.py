@@ -25,7 +25,8 @@ from signaling.delivery.events import RELEASED, Event, ousting
 from signaling.delivery.layers import LoopLayer
 from signaling.protocol.errors import UnavailableError
 from signaling.protocol.limits import SlidingWindows
-from signaling.registry.contract import Ended, Ousted, Owner, Registry
+from signaling.registry.contract import Registry
+from signaling.registry.outcomes import Ended, Ousted, Owner
 
 logger = logging.getLogger(__name__)
 

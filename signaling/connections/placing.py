@@ -15,7 +15,7 @@ from signaling.delivery.events import changing
 from signaling.protocol.calls import Action, EndReason, State
 from signaling.protocol.errors import ProtocolError, TargetNotFoundError
 from signaling.protocol.server_messages import IncomingCall
-from signaling.registry.contract import Ended
+from signaling.registry.outcomes import Ended
 from signaling.telemetry.counters import counters
 from turn.ice import ice_servers_for_call
 

@@ -20,7 +20,8 @@ from signaling.delivery.events import Event, batched, changing, group_of
 from signaling.delivery.layers import LoopLayer
 from signaling.protocol.errors import ProtocolError, RateLimitedError, UnavailableError
 from signaling.protocol.server_messages import CallEnded
-from signaling.registry.contract import Ended, Registry
+from signaling.registry.contract import Registry
+from signaling.registry.outcomes import Ended
 from signaling.telemetry.counters import counters
 
 Outbox = list[tuple[Event, asyncio.Future[bool]]]

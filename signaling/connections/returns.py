@@ -19,7 +19,8 @@ from signaling.delivery.layers import LoopLayer
 from signaling.protocol.calls import Action, EndReason, Leg, State
 from signaling.protocol.decoding import named_in
 from signaling.protocol.errors import CallNotFoundError, ProtocolError, UnavailableError
-from signaling.registry.contract import Ended, Registry
+from signaling.registry.contract import Registry
+from signaling.registry.outcomes import Ended
 from signaling.telemetry.counters import counters
 
 logger = logging.getLogger(__name__)

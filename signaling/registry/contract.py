@@ -19,7 +19,6 @@ from signaling.registry.outcomes import (
     Claim,
     Ended,
     Joined,
-    OpenCall,
     OpenCalls,
     Ousted,
     Owner,
@@ -27,24 +26,6 @@ from signaling.registry.outcomes import (
     Status,
 )
 from signaling.registry.owned import UNSIGNED, OwnedIds
-
-__all__ = [
-    "CallLostError",
-    "CallSteps",
-    "Claim",
-    "Ended",
-    "Joined",
-    "OpenCall",
-    "OpenCalls",
-    "Ousted",
-    "OwnedError",
-    "Owner",
-    "OwnersLostError",
-    "Registry",
-    "Released",
-    "Status",
-    "SupersededError",
-]
 
 
 class OwnedError(Exception):

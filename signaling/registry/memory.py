@@ -16,23 +16,10 @@ from signaling.protocol.errors import (
     UnavailableError,
 )
 from signaling.protocol.limits import Limits, Timeouts
-from signaling.registry.contract import (
-    CallSteps,
-    Claim,
-    Ended,
-    Joined,
-    OpenCall,
-    OpenCalls,
-    Ousted,
-    OwnedError,
-    Owner,
-    OwnersLostError,
-    Released,
-    Status,
-    SupersededError,
-)
+from signaling.registry.contract import CallSteps, OwnedError, OwnersLostError, SupersededError
 from signaling.registry.held import fitting, is_as_it_is, not_overtaken, to_hand_over
 from signaling.registry.memory_records import Addresses, Call, Client, Deadlines
+from signaling.registry.outcomes import Claim, Ended, Joined, OpenCall, OpenCalls, Ousted, Owner, Released, Status
 from signaling.registry.owned import UNSIGNED, OwnedIds
 from signaling.registry.rules import TOO_MANY_CALLS, TOO_MUCH_HELD, USED_CALL_ID
 

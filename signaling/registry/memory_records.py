@@ -8,7 +8,7 @@ from typing import NamedTuple
 from signaling.delivery.events import Event, size_of
 from signaling.protocol.calls import Leg
 from signaling.protocol.limits import Limits, SlidingWindows
-from signaling.registry.contract import Owner
+from signaling.registry.outcomes import Owner
 from signaling.registry.rules import ARRIVALS_SECONDS
 
 

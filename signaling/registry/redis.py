@@ -19,16 +19,9 @@ from signaling.protocol.errors import (
     UnavailableError,
 )
 from signaling.protocol.limits import Limits, Timeouts
-from signaling.registry.contract import (
-    CallLostError,
-    Ended,
-    Joined,
-    OpenCalls,
-    Owner,
-    Released,
-    Status,
-)
+from signaling.registry.contract import CallLostError
 from signaling.registry.held import not_overtaken, to_hand_over
+from signaling.registry.outcomes import Ended, Joined, OpenCalls, Owner, Released, Status
 from signaling.registry.owned import UNSIGNED
 from signaling.registry.redis_leases import ENDED_SECONDS
 from signaling.registry.redis_owned import RedisOwned

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from signaling.delivery.redis_layer import RedisLoopLayer
 from signaling.protocol.limits import Limits
-from signaling.registry.contract import Ended
+from signaling.registry.outcomes import Ended
 from signaling.registry.redis_evictions import Evictions
 from signaling.registry.redis_records import decode_counts, decode_ended
 from signaling.registry.redis_scripts import Scripts

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from signaling.delivery.events import KNOWN_FORMAT
 from signaling.delivery.redis_layer import RedisLoopLayer
 from signaling.protocol.limits import Limits
-from signaling.registry.contract import Claim, Ousted, OwnedError, Owner, OwnersLostError, SupersededError
+from signaling.registry.contract import OwnedError, OwnersLostError, SupersededError
+from signaling.registry.outcomes import Claim, Ousted, Owner
 from signaling.registry.owned import UNSIGNED, OwnedIds
 from signaling.registry.redis_leases import RedisLeases
 

@@ -4,7 +4,7 @@ from collections.abc import Container
 from typing import Any, NamedTuple
 
 from signaling.protocol.calls import TRANSITIONS, Leg, Role, State
-from signaling.registry.contract import Ended, Joined, OpenCall
+from signaling.registry.outcomes import Ended, Joined, OpenCall
 
 # The rows that each action has in `TRANSITIONS`, as words for `advance.lua`: the rule has one place.
 TRANSITION_ROWS = {

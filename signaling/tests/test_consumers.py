@@ -16,8 +16,9 @@ from signaling.protocol.calls import Action, Leg
 from signaling.protocol.closing import Hold
 from signaling.protocol.errors import UnavailableError
 from signaling.protocol.server_messages import CallEnded
-from signaling.registry.contract import Owner, Registry, Released
+from signaling.registry.contract import Registry
 from signaling.registry.memory import MemoryRegistry
+from signaling.registry.outcomes import Owner, Released
 from signaling.routing import websocket_application as application
 from signaling.tests.people import ANSWER_SECONDS, OFFER, Person, call
 from signaling.tests.stage import until

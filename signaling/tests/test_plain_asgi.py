@@ -11,7 +11,7 @@ from msgspec import Raw
 from signaling.cluster.node import Node
 from signaling.delivery.events import relayed
 from signaling.protocol.server_messages import PeerIceCandidate
-from signaling.registry.contract import Joined
+from signaling.registry.outcomes import Joined
 from signaling.routing import websocket_application as application
 from signaling.tests.people import Person, call
 

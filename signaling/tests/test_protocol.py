@@ -30,7 +30,7 @@ from signaling.delivery.events import group_of
 from signaling.protocol.calls import HELD_MESSAGES
 from signaling.protocol.closing import Hold, hold_after
 from signaling.protocol.limits import Limits, Timeouts
-from signaling.registry.contract import Status
+from signaling.registry.outcomes import Status
 from signaling.tests.model import Message, Model
 from signaling.tests.processes import CLOSE, Line, Process
 from signaling.tests.stage import Clock, new_prefix, use_redis

@@ -15,7 +15,7 @@ from signaling.cluster.roll_call import RollCall
 from signaling.delivery.events import FORMAT, RETURNED, Event, batched, changing, group_of
 from signaling.protocol.calls import Action, State
 from signaling.protocol.server_messages import CallEnded
-from signaling.registry.contract import Owner, Status
+from signaling.registry.outcomes import Owner, Status
 from signaling.telemetry.counters import counters
 from signaling.tests.people import ANSWER, OFFER, Person
 from signaling.tests.stage import PATIENCE_SECONDS, RedisProcess, message, redis_process, until, use_redis

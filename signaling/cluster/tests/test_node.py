@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from signaling.cluster import node
 from signaling.cluster.node import Node
-from signaling.registry.contract import Status
+from signaling.registry.outcomes import Status
 from signaling.tests.people import Person, call
 from signaling.tests.stage import message, redis_process, use_redis
 

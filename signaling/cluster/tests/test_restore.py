@@ -18,7 +18,7 @@ from signaling.delivery.events import changing
 from signaling.protocol.calls import Action, State
 from signaling.protocol.errors import RateLimitedError
 from signaling.protocol.server_messages import CallEnded, IncomingCall
-from signaling.registry.contract import Owner, Status
+from signaling.registry.outcomes import Owner, Status
 from signaling.registry.redis import RedisRegistry
 from signaling.tests.gate import Gate
 from signaling.tests.people import ANSWER_SECONDS, OFFER, Person, call

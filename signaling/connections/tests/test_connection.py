@@ -11,8 +11,8 @@ from signaling.delivery.events import group_of
 from signaling.delivery.layers import LocalChannelLayer
 from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, SUPERSEDED, Close, Hold
 from signaling.protocol.limits import Allowance, Limits, Timeouts
-from signaling.registry.contract import Joined, Owner
 from signaling.registry.memory import MemoryRegistry
+from signaling.registry.outcomes import Joined, Owner
 from signaling.tests.stage import Clock, message
 
 

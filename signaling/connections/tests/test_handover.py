@@ -15,8 +15,9 @@ from signaling.protocol.calls import HELD_MESSAGES, Action
 from signaling.protocol.closing import Hold
 from signaling.protocol.errors import UnavailableError
 from signaling.protocol.limits import Limits, Timeouts
-from signaling.registry.contract import Joined, Owner, Released, SupersededError
+from signaling.registry.contract import SupersededError
 from signaling.registry.memory import MemoryRegistry
+from signaling.registry.outcomes import Joined, Owner, Released
 from signaling.telemetry.counters import counters
 from signaling.tests.stage import Clock, change, message
 

@@ -8,8 +8,8 @@ from signaling.delivery.events import BATCH, Event, group_of
 from signaling.delivery.layers import LocalChannelLayer, LocalLoopLayer
 from signaling.protocol.errors import UnavailableError
 from signaling.protocol.limits import Limits, Timeouts
-from signaling.registry.contract import Ended, Owner
 from signaling.registry.memory import MemoryRegistry
+from signaling.registry.outcomes import Ended, Owner
 from signaling.tests.stage import Clock, RedisProcess, message
 
 

@@ -13,12 +13,9 @@ from signaling.protocol.calls import (
 )
 from signaling.protocol.errors import RateLimitedError
 from signaling.protocol.limits import Limits, Timeouts
-from signaling.registry.contract import (
-    Claim,
-    Owner,
-    Registry,
-)
+from signaling.registry.contract import Registry
 from signaling.registry.memory import MemoryRegistry
+from signaling.registry.outcomes import Claim, Owner
 from signaling.tests.stage import Clock, message
 
 CALL = "call-of-this-test"

@@ -6,9 +6,7 @@ from functools import partial
 import pytest
 import redis
 
-from signaling.registry.contract import (
-    Registry,
-)
+from signaling.registry.contract import Registry
 from signaling.registry.memory import MemoryRegistry
 from signaling.registry.tests.both import LIMITS, OF_THE_PROCESS, TIMEOUTS, Stage, names_in
 from signaling.tests.acl import user_of

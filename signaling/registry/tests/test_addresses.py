@@ -5,9 +5,7 @@ import asyncio
 import pytest
 
 from signaling.protocol.limits import Limits
-from signaling.registry.contract import (
-    Registry,
-)
+from signaling.registry.contract import Registry
 from signaling.registry.memory import MemoryRegistry
 from signaling.registry.tests.both import (
     CALL,

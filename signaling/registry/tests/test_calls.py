@@ -20,9 +20,7 @@ from signaling.protocol.errors import (
     TargetNotFoundError,
     UnavailableError,
 )
-from signaling.registry.contract import (
-    Registry,
-)
+from signaling.registry.contract import Registry
 from signaling.registry.tests.both import (
     CALL,
     LIMITS,

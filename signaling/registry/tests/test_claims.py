@@ -15,14 +15,8 @@ from signaling.protocol.closing import Hold
 from signaling.protocol.errors import (
     CallNotFoundError,
 )
-from signaling.registry.contract import (
-    Claim,
-    Ended,
-    Joined,
-    Registry,
-    Released,
-    SupersededError,
-)
+from signaling.registry.contract import Registry, SupersededError
+from signaling.registry.outcomes import Claim, Ended, Joined, Released
 from signaling.registry.tests.both import (
     CALL,
     TAKEN,

@@ -7,7 +7,7 @@ import pytest
 from signaling.delivery.events import FORMAT, KNOWN_FORMAT
 from signaling.protocol.closing import Hold
 from signaling.protocol.errors import UnavailableError
-from signaling.registry.contract import Owner
+from signaling.registry.outcomes import Owner
 from signaling.tests.stage import RedisProcess
 
 numbers = itertools.count(1)

@@ -15,11 +15,8 @@ from signaling.protocol.closing import Hold
 from signaling.protocol.errors import (
     RateLimitedError,
 )
-from signaling.registry.contract import (
-    Joined,
-    Registry,
-    Released,
-)
+from signaling.registry.contract import Registry
+from signaling.registry.outcomes import Joined, Released
 from signaling.registry.tests.both import CALL, Stage, arrives_late, call, candidate, changed, held_by, owner_of
 from signaling.tests.stage import change, message
 

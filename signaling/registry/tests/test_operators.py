@@ -11,14 +11,9 @@ from signaling.protocol.closing import Hold
 from signaling.protocol.errors import (
     CallNotFoundError,
 )
-from signaling.registry.contract import (
-    Ended,
-    OpenCall,
-    OpenCalls,
-    Registry,
-    Status,
-)
+from signaling.registry.contract import Registry
 from signaling.registry.memory import MemoryRegistry
+from signaling.registry.outcomes import Ended, OpenCall, OpenCalls, Status
 from signaling.registry.tests.both import CALL, LIMITS, TIMEOUTS, Stage, call, legs_of, online
 from signaling.tests.stage import Clock
 

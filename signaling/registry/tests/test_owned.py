@@ -7,18 +7,9 @@ import pytest
 
 from signaling.protocol.calls import EndReason, State
 from signaling.protocol.closing import Hold
-from signaling.registry.contract import (
-    Claim,
-    Ended,
-    Joined,
-    Ousted,
-    OwnedError,
-    OwnersLostError,
-    Registry,
-    Released,
-    SupersededError,
-)
+from signaling.registry.contract import OwnedError, OwnersLostError, Registry, SupersededError
 from signaling.registry.memory import MemoryRegistry
+from signaling.registry.outcomes import Claim, Ended, Joined, Ousted, Released
 from signaling.registry.owned import OwnedIds
 from signaling.registry.tests.both import CALL, TAKEN, Stage, call, legs_of, online, owner_of
 from signaling.tests.stage import RedisProcess, message

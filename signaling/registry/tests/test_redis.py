@@ -19,11 +19,7 @@ from signaling.protocol.errors import (
     CallNotFoundError,
     UnavailableError,
 )
-from signaling.registry.contract import (
-    Ended,
-    Joined,
-    Status,
-)
+from signaling.registry.outcomes import Ended, Joined, Status
 from signaling.registry.redis_leases import LEASE_SECONDS
 from signaling.registry.tests.both import (
     CALL,

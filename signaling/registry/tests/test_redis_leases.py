@@ -12,10 +12,7 @@ from signaling.protocol.errors import (
     TargetNotFoundError,
 )
 from signaling.protocol.limits import Limits
-from signaling.registry.contract import (
-    Ended,
-    Status,
-)
+from signaling.registry.outcomes import Ended, Status
 from signaling.registry.redis_leases import LEASE_SECONDS
 from signaling.registry.tests.both import (
     CALL,

@@ -6,8 +6,9 @@ from signaling.protocol.calls import Action, Leg, Role, State
 from signaling.protocol.closing import Hold
 from signaling.protocol.errors import CallNotFoundError
 from signaling.protocol.limits import Limits
-from signaling.registry.contract import CallLostError, Ended, Joined, Owner
+from signaling.registry.contract import CallLostError
 from signaling.registry.memory import MemoryRegistry
+from signaling.registry.outcomes import Ended, Joined, Owner
 from signaling.registry.redis_leases import ENDED_SECONDS, QUIET_SECONDS
 from signaling.registry.rules import new_connection_id
 from signaling.registry.tests.both import CALL, TIMEOUTS, call, legs_of, online

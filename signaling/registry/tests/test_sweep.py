@@ -13,9 +13,7 @@ from signaling.protocol.closing import Hold
 from signaling.protocol.errors import (
     CallNotFoundError,
 )
-from signaling.registry.contract import (
-    Ended,
-)
+from signaling.registry.outcomes import Ended
 from signaling.registry.tests.both import (
     CALL,
     TIMEOUTS,

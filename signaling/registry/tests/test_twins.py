@@ -23,14 +23,9 @@ from signaling.protocol.errors import (
     ProtocolError,
 )
 from signaling.protocol.limits import Limits
-from signaling.registry.contract import (
-    Claim,
-    Registry,
-    Released,
-    Status,
-    SupersededError,
-)
+from signaling.registry.contract import Registry, SupersededError
 from signaling.registry.memory import MemoryRegistry
+from signaling.registry.outcomes import Claim, Released, Status
 from signaling.registry.tests.both import (
     CALL,
     OF_THE_PROCESS,
