@@ -44,7 +44,7 @@ class Offered(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """What a statement did: with `token` the owner claims the ID now; a repetition changes nothing.
+    """An accepted statement: with `token` the owner claims the ID now; a repetition changes nothing.
 
     `has_new_owner` also where a release was in effect: whoever registered meanwhile has not signed.
     """
@@ -56,7 +56,7 @@ class Accepted(NamedTuple):
 
 
 class _Before(NamedTuple):
-    """What stands when a statement comes: the locked row, the owner, a release, and the last statement."""
+    """The rows that a statement meets: the locked key, the owner, a release, and the last statement."""
 
     key: PublicKey
     identity: Identity | None
