@@ -83,6 +83,7 @@ def call_reject(connection: Connection, message: client_messages.CallReject) -> 
 
 def _relay_rejection(connection: Connection, message: client_messages.CallReject, leg: Leg) -> Rest | None:
     connection.legs.pop(message.call_id, None)
+    connection.relay.proofs.forget(connection, message.call_id)
     counters.calls_rejected += 1
     rejected = server_messages.CallRejected(message.call_id, or_unset(message.reason))
     return peer.relay_change(connection, leg, rejected)
@@ -96,6 +97,7 @@ def call_end(connection: Connection, message: client_messages.CallEnd) -> Rest |
 def _relay_end(connection: Connection, message: client_messages.CallEnd, leg: Leg) -> Rest | None:
     connection.legs.pop(message.call_id, None)
     connection.relay.copies.free(connection, message.call_id)
+    connection.relay.proofs.forget(connection, message.call_id)
     counters.calls_ended[BY_CLIENT] += 1
     return peer.relay_change(connection, leg, server_messages.CallEnded(message.call_id, or_unset(message.reason)))
 

@@ -17,6 +17,7 @@ from signaling.delivery.events import (
     BATCH,
     COPIES,
     DISCONNECT,
+    GONE,
     MESSAGE,
     NO_RING,
     RELEASED,
@@ -246,6 +247,8 @@ class Connection:
                 return
             if changes[1] != RINGING:
                 self.relay.copies.free(self, changes[0])
+                if changes[1] == GONE:
+                    self.relay.proofs.forget(self, changes[0])
             elif self.relay.proofs.is_repeated(self, changes[0]):
                 return
             follow(self.legs, *changes)

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from signaling.connections.legs import rings_elsewhere
-from signaling.connections.proofs import Room
+from signaling.connections.room import Room
 from signaling.delivery.events import COPIES, Event, bytes_of
 from signaling.protocol.calls import Leg
 from signaling.protocol.server_messages import IncomingCall

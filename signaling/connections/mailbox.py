@@ -6,9 +6,12 @@ registry held until the connection joined: both go in front of it. What is unpro
 
 from collections.abc import Container, Iterable, Iterator
 
-from signaling.delivery.events import Event, is_needed, size_of
+from signaling.delivery.events import Event, is_end, is_needed, size_of
 from signaling.protocol.calls import State
 from signaling.registry.held import call_of
+
+# So many events are looked at when a call ends, and no more: what is further back is proved soon.
+NEWEST = 32
 
 
 class Inbox:
@@ -91,6 +94,19 @@ class Unproved:
         found = [*self.ringing, *((call_of(event), event) for event in events)] if calls else []
         before, self.ringing = self.ringing, [one for one in found if one[0] in calls]
         self.size += sum(size_of(event) for _, event in self.ringing) - sum(size_of(event) for _, event in before)
+
+    def forget(self, call_id: str) -> None:
+        """Remove of the newest events those about a call that has ended; its end itself is still to be proved."""
+        begin, asked = max(len(self.events) - NEWEST, 0), self._asked
+        left = []
+        for place, event in enumerate(self.events[begin:], begin):
+            if event.get("call") == call_id and not is_end(event):
+                self.size -= size_of(event)
+                self._asked -= place < asked
+            else:
+                left.append(event)
+        self.events[begin:] = left
+        self._first_candidate = min(self._first_candidate, begin)
 
     def has_rung(self, call_id: str) -> bool:
         """Return whether the ring of a call is here."""

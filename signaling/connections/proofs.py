@@ -15,7 +15,6 @@ A connection has a queue here only while there is something in it: an idle one c
 
 import asyncio
 import itertools
-import math
 from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Protocol
@@ -23,17 +22,15 @@ from typing import Protocol
 from serving.contract import WebSocket
 from signaling.connections.legs import ringing_here
 from signaling.connections.mailbox import Unproved
+from signaling.connections.room import Room
 from signaling.delivery.events import Event
 from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, Leg
-from signaling.protocol.errors import RateLimitedError
 from signaling.telemetry.counters import counters
 
 # How long a client that answers no ping may go on talking before it is taken for one that never does.
 NO_PONG_SECONDS = 10.0
 # How many pings are written in one turn of the event loop.
 PINGS_A_TURN = 100
-
-TOO_MUCH_UNPROVED = ("The server keeps as many messages as it may for clients that reconnect; send this again.", 1.0)
 
 
 class Pongs(Enum):
@@ -55,25 +52,6 @@ class Provable(Protocol):
     received_at: float
     pongs: Pongs
     legs: dict[str, Leg]
-
-
-class Room:
-    """What this process keeps of messages that were written: `size` bytes, and at most `limit_bytes` (0: no limit)."""
-
-    __slots__ = ("most", "size")
-
-    def __init__(self, limit_bytes: int) -> None:
-        self.most = limit_bytes or math.inf
-        self.size = 0
-
-    def has(self, size: int) -> bool:
-        """Return whether there is room for so many bytes more."""
-        return self.size + size <= self.most
-
-    def check(self, size: int) -> None:
-        """Raise `RateLimitedError` when a message of so many bytes would be too much."""
-        if not self.has(size):
-            raise RateLimitedError(*TOO_MUCH_UNPROVED)
 
 
 class Proofs:
@@ -109,6 +87,14 @@ class Proofs:
         if in_queue > HELD_BYTES or in_room > room.most or len(events) > HELD_MESSAGES:
             self._drop_from(queue)
         return True
+
+    def forget(self, connection: Provable, call_id: str) -> None:
+        """Forget what was written to a connection about a call that has ended, but for its end."""
+        queue = self._queues.get(connection)
+        if queue is not None:
+            before = queue.size
+            queue.forget(call_id)
+            self._room.size += queue.size - before
 
     def is_repeated(self, connection: Provable, call_id: str) -> bool:
         """Return whether the ring of a call was written to a connection; forget an earlier call of the same ID."""

@@ -14,8 +14,9 @@ from functools import partial
 
 from signaling.connections.copies import Copies
 from signaling.connections.owners import Owners
-from signaling.connections.proofs import Proofs, Room
+from signaling.connections.proofs import Proofs
 from signaling.connections.returns import Returns
+from signaling.connections.room import Room
 from signaling.delivery.events import Event, batched, changing, group_of
 from signaling.delivery.layers import LoopLayer
 from signaling.protocol.errors import ProtocolError, RateLimitedError, UnavailableError

@@ -7,7 +7,7 @@ An event that goes through Redis also has a `format`. One whose sender has to he
 from typing import Any
 
 from signaling.protocol.calls import State
-from signaling.protocol.server_messages import ServerMessage
+from signaling.protocol.server_messages import CallMessage
 from signaling.telemetry.counters import counters
 
 Event = dict[str, Any]
@@ -40,10 +40,10 @@ def group_of(client_id: str) -> str:
     return f"client.{client_id}"
 
 
-def relayed(message: ServerMessage) -> Event:
-    """Make the event that carries a message to a client, and count the message as sent."""
+def relayed(message: CallMessage) -> Event:
+    """Make the event that carries a message of a call to a client, and count the message as sent."""
     counters.messages_sent[type(message)] += 1
-    return {"type": MESSAGE, "frame": message.encode()}
+    return {"type": MESSAGE, "frame": message.encode(), "call": message.call_id}
 
 
 def ousting(connection_id: str) -> Event:
@@ -56,7 +56,7 @@ def batched(events: list[Event], sender: str) -> Event:
     return {"type": BATCH, "events": events, "sender": sender}
 
 
-def changing(message: ServerMessage, call_id: str, state: State | None, peer: str) -> Event:
+def changing(message: CallMessage, call_id: str, state: State | None, peer: str) -> Event:
     """Make the event that carries a message and moves a call of its receiver to `state` (None: it ended)."""
     return relayed(message) | {"changes": [call_id, GONE if state is None else state.value, peer]}
 
@@ -70,6 +70,11 @@ def size_of(event: Event) -> int:
 def bytes_of(frame: str) -> int:
     """Return the number of bytes of a frame."""
     return len(frame) if frame.isascii() else len(frame.encode())
+
+
+def is_end(event: Event) -> bool:
+    """Return whether an event tells its receiver that a call has ended."""
+    return "changes" in event and event["changes"][1] == GONE
 
 
 def is_needed(event: Event) -> bool:

@@ -92,5 +92,8 @@ def _notice_of(event: Event) -> Notice:
     if "changes" in event:
         call_id, state, _ = event["changes"]
         return Notice(event, call_id, state)
+    if "call" in event:
+        return Notice(event, event["call"], None)
+    # Of 0.1.0, which does not say it.
     _, named = named_in(event["frame"])
     return Notice(event, named if isinstance(named, str) else "", None)

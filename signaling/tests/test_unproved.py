@@ -1,5 +1,6 @@
 """What a connection wrote, and its client may never have read, reaches the client's next one."""
 
+import json
 import time
 from dataclasses import replace
 from typing import Any
@@ -71,6 +72,17 @@ async def test_what_was_proved_does_not_come_again(here: Node, where: Site) -> N
     assert (await bob.hears_all("ICE_CANDIDATE"))[0]["payload"]["candidate"] == "2"
     for phone in (alice, bob):
         await phone.hears_nothing_more()
+
+
+@pytest.mark.parametrize(("request_type", "kept"), [("CALL_REJECT", "CALL_REJECTED"), ("CALL_END", "CALL_ENDED")])
+async def test_what_is_about_a_call_that_ended_is_kept_no_longer(
+    here: Node, where: Site, request_type: str, kept: str
+) -> None:
+    alice, bob = await ring(where)
+    assert here.relay.room.size
+    bob.does(request_type, callId=CALL)
+    (end,) = await alice.hears_all(kept)
+    assert here.relay.room.size == len(json.dumps(end, separators=(",", ":")))
 
 
 async def test_clean_close_discards_what_was_not_read(where: Site) -> None:

@@ -4,7 +4,7 @@ import pytest
 from msgspec import Raw
 
 from signaling.connections.copies import COPY_BYTES, Copies, read_ring
-from signaling.connections.proofs import Room
+from signaling.connections.room import Room
 from signaling.delivery.events import COPIES
 from signaling.protocol.calls import Leg, Role, State
 from signaling.protocol.server_messages import IncomingCall

@@ -1,5 +1,5 @@
-from signaling.connections.mailbox import Inbox, Unproved
-from signaling.delivery.events import Event, size_of
+from signaling.connections.mailbox import NEWEST, Inbox, Unproved
+from signaling.delivery.events import GONE, Event, size_of
 from signaling.tests.stage import change, message
 
 
@@ -88,3 +88,29 @@ def test_dropped_candidate_is_proved_no_more() -> None:
     assert queue.prove(b"ping")
     assert queue.drop_candidate()
     assert queue.events == [change("4")]
+
+
+def about(call_id: str, event: Event) -> Event:
+    return event | {"call": call_id}
+
+
+def test_end_of_a_call_makes_what_is_about_it_pointless_but_for_its_end() -> None:
+    others = [about("other", message("1")), about("other", change("2"))]
+    end = about("ended", change("3") | {"changes": ["ended", GONE, ""]})
+    queue = unproved(others[0], about("ended", message("44")), end)
+    queue.ask(b"ping", 1)
+    add(queue, about("ended", message("55")))
+    add(queue, others[1])
+    queue.forget("ended")
+    assert (queue.events, queue.size) == ([others[0], end, others[1]], 3)
+    assert queue.prove(b"ping") == [others[0], end]
+    assert (queue.events, queue.size) == ([others[1]], 1)
+
+
+def test_end_of_a_call_looks_no_further_back_than_at_the_newest_events() -> None:
+    old, new = [about("ended", message("1"))] * 2, [about("other", message("1"))] * (NEWEST - 1)
+    queue = unproved(*old, *new)
+    queue.forget("ended")
+    assert queue.events == [old[0], *new]
+    assert queue.drop_candidate()
+    assert queue.events == new

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from serving.contract import Event, Listener
-from signaling.connections.proofs import PINGS_A_TURN, Pongs, Proofs, Room
+from signaling.connections.proofs import PINGS_A_TURN, Pongs, Proofs
+from signaling.connections.room import Room
 from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, Leg
 from signaling.protocol.errors import RateLimitedError
 from signaling.telemetry.counters import counters
