@@ -1,5 +1,6 @@
 """Postgres goes away and comes back: calls go on, and the directory answers nothing that is not so."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 
@@ -13,6 +14,7 @@ from tests.support.services import PostgresServer
 
 # PROTOCOL.md lets the directory wait 5 s; the rest is the machine's.
 ANSWER_SECONDS = 6.5
+END_WHO_WAITS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +81,21 @@ async def test_connection_that_only_reads_is_left_for_a_new_one(
             operator.execute("ALTER ROLE CURRENT_USER RESET default_transaction_read_only")
     await publishes(alice, "taken")
     await on_postgres.logged("The database no longer refuses to publish keys (25006 ReadOnlySqlTransaction)")
+
+
+async def test_connection_that_the_database_ends_is_left_for_a_new_one(
+    on_postgres: RunningServer, shared_postgres: PostgresServer, join: Join
+) -> None:
+    alice = await join("alice", on_postgres)
+    await publishes(alice, "kept")
+    with psycopg.connect(shared_postgres.url) as operator, psycopg.connect(shared_postgres.url, autocommit=True) as end:
+        # The step waits for this table, in the middle of its transaction.
+        operator.execute("LOCK TABLE pkd_publickey")
+        await alice.send("PKD_REGISTER", clientId=alice.id, publicKey="refused")
+        while not end.execute(END_WHO_WAITS).fetchall():
+            await asyncio.sleep(0)
+        await alice.expects_error("RATE_LIMITED", "PKD_REGISTER", seconds=ANSWER_SECONDS)
+    await on_postgres.logged("The database refuses to publish keys (57P01 AdminShutdown)")
+    await finds(alice, alice.id, "kept")
+    await publishes(alice, "taken")
+    await on_postgres.logged("The database no longer refuses to publish keys (57P01 AdminShutdown)")

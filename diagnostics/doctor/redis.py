@@ -79,8 +79,13 @@ async def _examine(clocks: list[Clock], seconds: float, ours: Records, connect: 
 async def _findings(server: Server, clocks: list[Clock], ours: Records) -> AsyncIterator[Finding]:
     about = {name.decode(): value for name, value in (await server.ask("HELLO", "3")).items()}
     yield version(about["version"].decode())
+    mode = about["mode"].decode()
+    if mode == "sentinel":
+        # It knows none of the commands that follow.
+        yield failed(SUBJECT, "is a Sentinel: write redis+sentinel://host:26379/name/0 with the primary's name")
+        return
     yield _speed(statistics.median([await _timed(server) for _ in range(QUESTIONS)]))
-    amiss = list(_role(about["mode"].decode(), about.get("role", b"").decode()))
+    amiss = list(_role(mode, about.get("role", b"").decode()))
     for finding in amiss:
         yield finding
     if not amiss:
@@ -124,8 +129,6 @@ def _speed(milliseconds: float) -> Finding:
 def _role(mode: str, role: str) -> Iterator[Finding]:
     if mode == "cluster":
         yield failed(SUBJECT, "is a cluster, but a step on a call touches several keys: use a single primary")
-    if mode == "sentinel":
-        yield failed(SUBJECT, "is a Sentinel: write redis+sentinel://host:26379/name/0 with the primary's name")
     elif role != "master":
         yield failed(SUBJECT, "is a replica, which takes no writes: let REDIS_URL lead to the primary")
 

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 import redis as redis_client
@@ -17,6 +18,7 @@ from securecall_site.examined import connect_as_the_server
 from signaling.delivery.events import FORMAT, KNOWN_FORMAT
 from signaling.tests.acl import user_of
 from tests.support.services import Coturn, RedisServer, redis_server
+from tests.support.services.sentinel import sentinels
 
 SECONDS = 2
 OURS = redis.Records("securecall-registry", FORMAT, KNOWN_FORMAT)
@@ -130,6 +132,15 @@ def test_doctor_says_that_redis_is_a_replica(
 
     sentences = [found.sentence for found in of_redis(settings, own_redis.url) if found.outcome is Outcome.FAILED]
     assert sentences == ["is a replica, which takes no writes: let REDIS_URL lead to the primary"]
+
+
+def test_doctor_finds_the_primary_by_its_sentinels_and_says_that_one_of_them_is_none(settings: Settings) -> None:
+    with sentinels(1) as watched:
+        assert any("is version" in found.sentence for found in of_redis(settings, watched.url))
+        sentinel = urlsplit(watched.url)
+        found = of_redis(settings, f"redis://{sentinel.hostname}:{sentinel.port}")
+    (finding,) = amiss(found)
+    assert finding.sentence == "is a Sentinel: write redis+sentinel://host:26379/name/0 with the primary's name"
 
 
 def test_doctor_says_that_redis_is_a_cluster(settings: Settings) -> None:
