@@ -21,23 +21,21 @@ class Shown:
 
     title: str
     date: str
+    machine: dict[str, Any]
     seconds: float
     findings: list[Finding]
 
 
 @dataclass(slots=True)
 class Report:
-    """The latest run of each scenario, by its name, on one machine."""
+    """The latest run of each scenario, by its name, each with the machine on which it ran."""
 
-    machine: dict[str, Any]
     scenarios: dict[str, Shown] = field(default_factory=dict)
 
     @classmethod
     def read(cls) -> "Report":
-        """Return the findings that are kept of this machine; none of another one."""
-        machine = Results.begin(1, quick=False).machine
-        kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        return cls.of(kept) if kept.get("machine") == machine else cls(machine)
+        """Return the findings that are kept."""
+        return cls.of(json.loads(RESULTS.read_text())) if RESULTS.exists() else cls()
 
     @classmethod
     def of(cls, kept: dict[str, Any]) -> "Report":
@@ -46,11 +44,12 @@ class Report:
             name: Shown(**shown | {"findings": [Finding(**finding) for finding in shown["findings"]]})
             for name, shown in kept["scenarios"].items()
         }
-        return cls(kept["machine"], scenarios)
+        return cls(scenarios)
 
     def add(self, name: str, title: str, seconds: float, findings: list[Finding]) -> None:
         """Keep what a scenario showed, in place of what it showed last time."""
-        self.scenarios[name] = Shown(title, datetime.now(UTC).date().isoformat(), round(seconds), findings)
+        machine = Results.begin(1, quick=False).machine
+        self.scenarios[name] = Shown(title, datetime.now(UTC).date().isoformat(), machine, round(seconds), findings)
 
     def write(self, order: list[str]) -> None:
         """Write the figures, and the page between its markers; what stands around them stays."""
@@ -63,9 +62,7 @@ class Report:
 
     def markdown(self) -> str:
         """Every table."""
-        machine = self.machine
-        where = f"{machine['cores']} cores of {machine['cpu']}, clients on the same machine"
-        return "\n".join([f"On {where}.", "", *(table(shown) for shown in self.scenarios.values())])
+        return "\n".join(table(shown) for shown in self.scenarios.values())
 
 
 def table(shown: Shown) -> str:
@@ -78,5 +75,6 @@ def table(shown: Shown) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    heading = f"### {shown.title}\n\n{shown.date}, {shown.seconds:.0f} s.\n"
+    where = f"on {shown.machine['cores']} cores of {shown.machine['cpu']}, clients on the same machine"
+    heading = f"### {shown.title}\n\n{shown.date}, {shown.seconds:.0f} s, {where}.\n"
     return "\n".join([heading, lines[0], rule, *lines[1:], ""])
