@@ -21,6 +21,7 @@ from signaling.protocol.errors import (
     UnavailableError,
 )
 from signaling.registry.contract import Registry
+from signaling.registry.memory import MemoryRegistry
 from signaling.registry.tests.both import (
     CALL,
     LIMITS,
@@ -35,6 +36,16 @@ async def test_open_call_gives_both_a_leg(registry: Registry) -> None:
     alice, bob = await call(registry)
     assert await legs_of(registry, alice, "alice") == {CALL: Leg("bob", Role.CALLER, State.RINGING)}
     assert await legs_of(registry, bob, "bob") == {CALL: Leg("alice", Role.CALLEE, State.RINGING)}
+
+
+async def test_steps_that_need_not_be_awaited_are_those_in_memory(registry: Registry) -> None:
+    await online(registry, "alice")
+    await online(registry, "bob")
+    steps = registry.at_once
+    assert isinstance(registry, MemoryRegistry) == (steps is not None)
+    if steps is not None:
+        assert steps.open_call_at_once(CALL, "alice", "bob", is_chosen=True) is None
+        assert steps.advance_at_once(CALL, "bob", Action.ANSWER) == Leg("alice", Role.CALLEE, State.ACTIVE)
 
 
 async def test_open_call_to_nobody_finds_no_target(stage: Stage) -> None:

@@ -84,6 +84,20 @@ async def test_lease_of_a_dead_process_frees_its_connections(
     assert {key for key in await other.keys() if not key.startswith("arrivals:")} == OF_THE_PROCESS
 
 
+async def test_recount_sets_how_many_connections_a_process_has(process: RedisProcess, other: RedisProcess) -> None:
+    limit = Limits().connections_per_ip
+    assert await process.registry.admit("an address that Redis alone remembers")
+    await process.registry.recount({"here": limit, "there": 1})
+    assert not await other.registry.admit("here")
+    assert await other.registry.admit("there")
+    await process.registry.recount({"here": limit - 1})
+    assert await other.registry.admit("here")
+    for address in ("here", "there"):
+        await other.registry.depart(address)
+    await process.registry.recount({})
+    assert {key for key in await other.keys() if not key.startswith("arrivals:")} == OF_THE_PROCESS
+
+
 async def test_lease_says_whether_the_process_had_been_given_up(
     process: RedisProcess, other: RedisProcess, clock: Clock
 ) -> None:
