@@ -16,6 +16,9 @@ NO_TESTS_COLLECTED = 5
 # Most tests wait, for servers, browsers and clocks. Which go together is said in conftest.py.
 SIDE_BY_SIDE = ("--numprocesses", "3", "--dist", "loadscope", "--no-loadscope-reorder")
 
+# With it, as images of containers set it, each of six processes would compile all tests anew.
+WITHOUT_BYTECODE = {"PYTHONDONTWRITEBYTECODE"}
+
 
 def main(arguments: list[str]) -> int:
     """Pass `arguments` to pytest; returns its exit code, the first that is not a success."""
@@ -36,7 +39,8 @@ def main(arguments: list[str]) -> int:
 def pytest(arguments: list[str], environment: dict[str, str]) -> int:
     """One pytest process: settings are read once per process, so each database needs its own."""
     command = [sys.executable, "-m", "pytest", *arguments]
-    process = subprocess.Popen(command, env={**os.environ, **environment})
+    inherited = {name: value for name, value in os.environ.items() if name not in WITHOUT_BYTECODE}
+    process = subprocess.Popen(command, env=inherited | environment)
     # Pytest must end first, for it ends its services. A terminal sends it Ctrl-C itself.
     signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())
