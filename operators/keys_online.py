@@ -12,6 +12,7 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 
+from pkd import identities
 from pkd.admin import PublicKeyAdmin
 from pkd.models import PublicKey
 from signaling import operations
@@ -64,8 +65,14 @@ class OnlineKeyAdmin(PublicKeyAdmin):
         return key
 
     def close_connection(self, client_id: str) -> None:
-        """Close a client's connection with 4503, in whichever process; without Redis, in none."""
+        """Close a client's connection with 4503, in whichever process; without Redis, in none.
+
+        First the processes hear of it: the client comes back within a second, and what it signs then cancels a release.
+        """
+        owned = identities.owned(client_id)
         with suppress(UnavailableError):
+            if owned is not None:
+                async_to_sync(operations.own)(client_id, owned.token)
             async_to_sync(operations.disconnect)(client_id)
 
     @admin.display(description="online now", boolean=True)

@@ -57,7 +57,10 @@ class Owned(NamedTuple):
 
 
 def token_of(identity: str, since_seq: int) -> str:
-    """Return what registries compare: it is another one after each change of the owner, and after a used release."""
+    """Return what registries compare: another one, with a greater number, after each change of the owner.
+
+    A used release is one, and so is erasing.
+    """
     return f"{identity} {since_seq}"
 
 

@@ -84,8 +84,8 @@ def erase(key: PublicKey, operator: str, reason: str) -> None:
         identity = Identity.objects.get(key=key)
         Release.objects.filter(key=key).delete()
         identity.erased_at = timezone.now()
-        # What the text of its statements named is gone with them.
-        identity.identity = NOTHING
+        # What the text of its statements named is gone with them, and nobody's signature counts from here on.
+        identity.identity, identity.since_seq = NOTHING, identity.seq + 1
         _note(key, identity, KeyChange.Kind.ERASED, operator, reason)
         identity.statements.all().erase()
         key.public_key = key.fingerprint = ""

@@ -20,6 +20,7 @@ __all__ = [
     "find_clients",
     "gauges",
     "open_calls",
+    "own",
     "snapshots",
     "status",
     "who_is_online",
@@ -66,6 +67,11 @@ async def disconnect(client_id: str) -> Disconnected:
     """Close a client's connection with 4503, in whichever process; its calls are held."""
     here = await node.current()
     return await here.roll_call.disconnect(await here.processes(), client_id)
+
+
+async def own(client_id: str, identity: str) -> None:
+    """Have every process know that an operator changed to whom a client ID belongs; raises `UnavailableError`."""
+    await (await node.current()).relay.owners.own(client_id, identity)
 
 
 async def open_calls(name: str, most: int) -> OpenCalls:

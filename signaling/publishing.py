@@ -122,6 +122,9 @@ async def _settle(connection: Connection, client_id: str, accepted: Accepted, *,
     if accepted.has_new_owner or accepted.is_repeated:
         is_senders = is_registered and connection.identity == accepted.token
         await connection.relay.owners.own(client_id, accepted.token, connection.owner if is_senders else None)
+    else:
+        # It may have cancelled a release.
+        await connection.relay.owners.tell(client_id, accepted.token)
 
 
 async def _new_identity_wait(connection: Connection, offered: Offered) -> Callable[[], float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pkd.tests.owners import DIRECTORY, Identity, first, signed
 from tests.support.office import Office, open_office
 from tests.support.people import Person, frame
 from tests.support.servers import RunningServer, eventually, server
@@ -24,6 +25,7 @@ def office(
 ) -> Iterator[Office]:
     """A server or two with a database, and an operator who is signed in."""
     key, session = open_office(tmp_path_factory.mktemp("office"))
+    key["DIRECTORY_NAME"] = DIRECTORY
     with ExitStack() as stack:
         if request.param == "memory":
             door = desk = stack.enter_context(server(env=key))
@@ -64,6 +66,21 @@ async def test_list_and_page_show_who_is_online(office: Office) -> None:
         assert "icon-yes" in row_of(page, "alice")
         link = re.findall(rf'href="({LIST}\d+/change/[^"]*)">alice<', page)[0]
         assert "icon-yes" in await asyncio.to_thread(office.get, link)
+
+
+async def test_erased_client_id_is_closed_at_once_on_every_process(office: Office) -> None:
+    identity = Identity("erased")
+    statement = first(identity, client_id="erased")
+    async with Person(office.door.ws_url, "erased") as alice:
+        await alice.registers()
+        said = {"statement": statement.text, "signatures": {"identity": signed(statement, identity).identity}}
+        await alice.send("PKD_REGISTER", clientId="erased", publicKey=identity.public, **said)
+        await alice.expects("PKD_RESULT", status="signed")
+        assert "Erased" in await asyncio.to_thread(office.decide, "erase_selected", "erased", "asked for")
+        await alice.expects_close(4409)
+    async with Person(office.door.ws_url, "erased") as stranger:
+        await stranger.send("REGISTER", clientId="erased")
+        assert "challenge" not in await stranger.expects("ERROR", code="NOT_REGISTERED")
 
 
 async def test_export_is_streamed_and_imported_again(office: Office) -> None:

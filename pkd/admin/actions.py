@@ -61,7 +61,7 @@ class DecisionActions(ReasonPages):
         return request.user.has_perm("pkd.erase_publickey")
 
     def close_connection(self, client_id: str) -> None:
-        """Close a client's connection; whoever knows connections overrides this."""
+        """Close a client's connection, whose ID was released or erased; whoever knows connections overrides this."""
 
     def decide_selected(
         self, request: HttpRequest, queryset: QuerySet[PublicKey], offer: Offer

@@ -5,7 +5,8 @@ How it works
 The registry refuses a claim of an ID that belongs to another identity than the connection was checked against, in the
 step that claims. So what is known here may be old: a refused claim is looked at again, and a REGISTER that nothing is
 known against asks no database. `catch_up` reads what changed: at first everything, then every few seconds, and when
-Redis was emptied before anybody is given an ID.
+Redis was emptied before anybody is given an ID. Meanwhile the process that accepted a change tells the others
+(`owner_news`).
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from django.utils import timezone
 
 from pkd import directory, identities
 from pkd.identities import Owned
+from signaling.connections.owner_news import OwnerNews
 from signaling.delivery.events import RELEASED, Event, ousting
 from signaling.delivery.layers import LoopLayer
 from signaling.protocol.errors import UnavailableError
@@ -50,6 +52,7 @@ class Owners:
         self.registry = registry
         self._layer = layer
         self._announce = announce
+        self._news = OwnerNews(registry, layer, self._hear, self.poll)
         self._kept: OrderedDict[str, Owned] = OrderedDict()
         self._seen_until = timezone.now()
         self._new_identities = SlidingWindows(AN_HOUR)
@@ -92,6 +95,16 @@ class Owners:
         """Give a client ID to `identity`, whose statement `sender` sent: nobody else has it from here on."""
         self.forget(client_id)
         await self._oust(await self.registry.own(client_id, identity, sender))
+        await self.tell(client_id, identity)
+
+    async def tell(self, client_id: str, identity: str) -> None:
+        """Tell the other processes that the directory has changed for a client ID, which belongs to `identity`."""
+        self.forget(client_id)
+        await self._news.tell(client_id, identity)
+
+    def _hear(self, client_id: str, identity: str) -> None:
+        self.registry.owned.note(client_id, identity)
+        self.forget(client_id)
 
     async def catch_up(self) -> None:
         """Read what the directory has that this process does not know; raises `UnavailableError` if it never could."""

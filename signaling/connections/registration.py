@@ -54,6 +54,9 @@ async def _identity_of(connection: Connection, message: Register, challenge: str
         owned = None
     else:
         owned = await owners.find(client_id, is_fresh=is_suspected)
+        if owned is not None and owned.is_released:
+            # The owner may have cancelled it just before it took effect.
+            owned = await owners.find(client_id, is_fresh=True)
     if owned is None:
         if settings.REQUIRE_IDENTITY:
             raise NotRegisteredError(UNSIGNED_REFUSED)
@@ -66,7 +69,7 @@ async def _identity_of(connection: Connection, message: Register, challenge: str
         connection.challenge = keys.base64url(secrets.token_bytes(CHALLENGE_BYTES))
         raise NotRegisteredError(OWNED, connection.challenge)
     if owned.takes_effect_at is not None:
-        await _cancel_release(owners, client_id)
+        await _cancel_release(owners, owned)
     return owned.token
 
 
@@ -83,10 +86,10 @@ def _is_signed(connection: Connection, message: Register, challenge: str, owned:
     )
 
 
-async def _cancel_release(owners: Owners, client_id: str) -> None:
+async def _cancel_release(owners: Owners, owned: Owned) -> None:
     """Cancel a release for the owner, who has just signed."""
     try:
-        await directory.ask(release.cancel, client_id)
+        await directory.ask(release.cancel, owned.client_id)
     except directory.DirectoryUnavailableError:
         raise UnavailableError from None
-    owners.forget(client_id)
+    await owners.tell(owned.client_id, owned.token)

@@ -88,7 +88,7 @@ class Registry(Protocol):
         """Let nobody claim a client ID from now on but who was checked against `identity`, on any process.
 
         A connection that has it and was not is removed, with its calls and what is held; one that is `sender` stays,
-        because its statement it was.
+        because its statement it was. An identity that is older than the known one changes nothing.
         """
 
     async def has_lost_owners(self) -> bool:
@@ -96,6 +96,9 @@ class Registry(Protocol):
 
     async def restore_owned(self, owned: Iterable[tuple[str, str]], *, are_last: bool) -> None:
         """Write client IDs and identities again; all of them are there once they `are_last`."""
+
+    async def processes(self) -> dict[str, int]:
+        """Count the registered clients of each process that lives, by process; none where this is the only one."""
 
     async def knows_owners(self) -> bool:
         """Return whether every process that lives knows of client IDs that belong to a key."""

@@ -118,13 +118,18 @@ class MemoryRegistry:
         """See `Registry.own`."""
         self.owned.note(client_id, identity)
         client = self._clients.get(client_id)
-        if client is None or client.identity == identity:
+        # What is older than what is known changes nothing.
+        if client is None or client.identity == identity or self.owned.refuses(client_id, identity):
             return Ousted()
         successor = client.successor
         if client.owner is not None and client.owner == sender:
             client.identity, client.successor = identity, None
             return Ousted(None, successor)
         return Ousted(client.owner, successor, self._remove(client_id, client))
+
+    async def processes(self) -> dict[str, int]:
+        """See `Registry.processes`."""
+        return {}
 
     async def knows_owners(self) -> bool:
         """See `Registry.knows_owners`."""

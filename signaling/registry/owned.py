@@ -3,6 +3,9 @@
 `load` takes all of them from the directory. What changes later is noted beside them, with the identity that may
 register from then on. IDs and identities are kept as 64 bits of their hash: two of a million that share one are as
 unlikely as 1 in 10 million, and then the directory is asked about one that belongs to nobody.
+
+An identity stands here with the number of the statement since which it owns the ID, behind a space: news of owners may
+come in any order, and what is older changes nothing.
 """
 
 import hashlib
@@ -11,6 +14,7 @@ from bisect import bisect_left
 from collections.abc import Iterable
 
 UNSIGNED = ""
+HASH_BITS = 64
 
 
 class OwnedIds:
@@ -19,7 +23,7 @@ class OwnedIds:
     def __init__(self) -> None:
         self.is_loaded = False
         self._all = array("Q")
-        # Of those that changed since: client ID -> identity.
+        # Of those that changed since: client ID -> identity, with its number above it.
         self._changed: dict[int, int] = {}
 
     def load(self, client_ids: Iterable[str]) -> None:
@@ -28,8 +32,10 @@ class OwnedIds:
         self.is_loaded = True
 
     def note(self, client_id: str, identity: str) -> None:
-        """Note that a client ID belongs to `identity` now."""
-        self._changed[_short(client_id)] = _short(identity)
+        """Note that a client ID belongs to `identity` now, unless that is older than what is known."""
+        number, noted = _short(client_id), _numbered(identity)
+        if noted >> HASH_BITS >= self._changed.get(number, 0) >> HASH_BITS:
+            self._changed[number] = noted
 
     def __contains__(self, client_id: str) -> bool:
         number = _short(client_id)
@@ -42,12 +48,17 @@ class OwnedIds:
         number = _short(client_id)
         owner = self._changed.get(number)
         if owner is not None:
-            return owner != _short(identity)
+            return owner != _numbered(identity)
         return identity == UNSIGNED and self._is_among_all(number)
 
     def _is_among_all(self, number: int) -> bool:
         place = bisect_left(self._all, number)
         return place < len(self._all) and self._all[place] == number
+
+
+def _numbered(identity: str) -> int:
+    _, _, since = identity.rpartition(" ")
+    return (int(since) if since.isdecimal() else 0) << HASH_BITS | _short(identity)
 
 
 def _short(text: str) -> int:

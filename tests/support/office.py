@@ -38,18 +38,32 @@ class Office:
 
     def upload(self, path: str, file: bytes, reason: str) -> None:
         """Post a file as a browser does."""
+        url, _ = self._post(path, {'name="reason"': reason, 'name="file"; filename="keys.jsonl"': file})
+        assert url.endswith(path.rpartition("import/")[0])
+
+    def decide(self, action: str, client_id: str, reason: str) -> str:
+        """Choose an action for a client ID in the list of keys, and confirm it; returns the page that follows."""
+        keys = "/admin/pkd/publickey/"
+        number = re.findall(rf'href="{keys}(\d+)/change/[^"]*">{client_id}<', self.get(keys))[0]
+        chosen = {'name="action"': action, 'name="_selected_action"': number}
+        _, page = self._post(keys, chosen | {'name="index"': "0"})
+        fingerprint = re.findall(r'name="fingerprint" value="(\w*)"', page)[0]
+        confirmed = {'name="confirmed"': "yes", 'name="fingerprint"': fingerprint, 'name="reason"': reason}
+        return self._post(keys, chosen | confirmed)[1]
+
+    def _post(self, path: str, parts: Mapping[str, str | bytes]) -> tuple[str, str]:
+        """Post a form; returns the URL and the text of the page that follows."""
         opener = urllib.request.build_opener()
         with opener.open(self.request(path)) as response:
             token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', response.read().decode())[0]
             cookie = response.headers["Set-Cookie"].split(";")[0]
-        parts = {'name="csrfmiddlewaretoken"': token.encode(), 'name="reason"': reason.encode()}
-        parts['name="file"; filename="keys.jsonl"'] = file
         body = b"".join(
-            b"--edge\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % (name.encode(), value)
-            for name, value in parts.items()
+            b"--edge\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n"
+            % (name.encode(), value if isinstance(value, bytes) else value.encode())
+            for name, value in {'name="csrfmiddlewaretoken"': token, **parts}.items()
         )
         with opener.open(self.request(path, body + b"--edge--\r\n", cookie)) as response:
-            assert response.url.endswith(path.rpartition("import/")[0])
+            return response.url, response.read().decode()
 
     def request(self, path: str, body: bytes | None = None, cookie: str = "") -> urllib.request.Request:
         """A request for a page, or a post of a form with a file in it."""

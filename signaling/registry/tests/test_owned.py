@@ -118,6 +118,31 @@ async def test_claim_that_was_checked_against_the_owner_before_fails(registry: R
         await registry.claim("alice", thief, is_first=False, identity=KEY)
 
 
+async def test_news_of_an_older_owner_changes_nothing(registry: Registry) -> None:
+    await registry.own("alice", "b 7")
+    owner = owner_of("alice")
+    await registry.claim("alice", owner, identity="b 7")
+    assert await registry.own("alice", "a 6") == Ousted()
+    with pytest.raises(OwnedError):
+        await registry.claim("alice", owner_of("alice", 2), identity="a 6")
+    assert await registry.join("alice", owner) == Joined({}, [])
+    assert await registry.own("alice", "- 8") == Ousted(owner)
+    with pytest.raises(OwnedError):
+        await registry.claim("alice", owner, identity="b 7")
+
+
+async def test_process_that_heard_first_of_a_newer_owner_keeps_him(process: RedisProcess, other: RedisProcess) -> None:
+    await process.registry.own("alice", "b 7")
+    # It has not heard, and tells Redis what is older.
+    assert await other.registry.own("alice", "a 6") == Ousted()
+    with pytest.raises(OwnedError):
+        await other.registry.claim("alice", owner_of("alice"), identity="a 6")
+
+
+async def test_registry_names_the_other_processes(registry: Registry) -> None:
+    assert len(await registry.processes()) == (0 if isinstance(registry, MemoryRegistry) else 1)
+
+
 async def test_claims_of_strangers_around_the_first_statement_have_nothing_afterwards(registry: Registry) -> None:
     for number in itertools.count():
         client_id = f"alice-{number}"
@@ -223,3 +248,10 @@ def test_owned_ids_are_those_that_were_loaded_and_noted() -> None:
         True,
     )
     assert (owned.refuses("bob", ""), owned.refuses("bob", KEY)) == (False, False)
+
+
+def test_owned_ids_keep_the_newest_owner_in_whatever_order_they_hear() -> None:
+    owned = OwnedIds()
+    for number in (2, 10, 9, 0):
+        owned.note("alice", f"{KEY} {number}")
+    assert [owned.refuses("alice", f"{KEY} {number}") for number in (2, 9, 10)] == [True, True, False]
