@@ -1,6 +1,6 @@
 """Look up who a client ID belongs to, and the statements that say so (TRUST.md, "Statements")."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -8,8 +8,8 @@ from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
-from pkd.models import Identity, PublicKey, Release, Statement
-from pkd.statements import Signatures, Status, parse
+from pkd.models import Identity, Ownership, PublicKey, Release, Statement
+from pkd.statements import NOTHING, Signatures, Status, parse
 
 # A client asks on, from the last of these, where an answer has so many.
 MOST_STATEMENTS = 32
@@ -82,6 +82,21 @@ def standing(client_id: str, after: int = ALL) -> Standing:
             settings.DIRECTORY_NAME,
             None if release is None else round(release.takes_effect_at.timestamp() * 1000),
         )
+
+
+def describe(keys: Collection[PublicKey]) -> None:
+    """Set the `ownership` of each key, for operators."""
+    identities = {identity.key_id: identity for identity in Identity.objects.filter(key__in=keys)}
+    releases = {release.key_id: release for release in Release.objects.filter(key__in=keys)}
+    last = Statement.objects.filter(identity__in=identities.values(), seq=models.F("identity__seq"))
+    texts = dict(last.values_list("identity__key", "text"))
+    for key in keys:
+        identity = identities.get(key.pk)
+        key.ownership = Ownership(_status_of(key, identity, releases.get(key.pk)))
+        if identity is not None and identity.erased_at is None:
+            has_code = parse(texts[key.pk]).recovery != NOTHING
+            # They are counted from 0, and none is left out.
+            key.ownership = Ownership(key.ownership.status, identity.owned_since, has_code, identity.seq + 1)
 
 
 def is_in_effect(release: Release | None) -> bool:

@@ -1,8 +1,8 @@
 """The directory's paths: every key, one key, and its history."""
 
-from typing import Any
+from typing import Any, get_args
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -22,8 +22,10 @@ from operators.api.fields import (
     NumberParameter,
     ParametersSerializer,
 )
+from pkd import identities
 from pkd.models import NEWEST_CHANGES_SHOWN, KeyChange, PublicKey
 from pkd.search import matching
+from pkd.statements import Status
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 MAX_OFFSET = 2**31 - 1
@@ -40,6 +42,20 @@ class KeySerializer(CamelSerializer):
     changes = serializers.IntegerField(min_value=0, help_text="Replacements, revocations and their lifting.")
     revoked = serializers.BooleanField(source="is_revoked")
     frozen = serializers.BooleanField(source="is_frozen", help_text="Whether an operator keeps the key from changing.")
+    status = serializers.ChoiceField(
+        get_args(Status), source="ownership.status", help_text="Whether the client ID belongs to a key."
+    )
+    owned_since = serializers.DateTimeField(
+        source="ownership.owned_since", allow_null=True, help_text="None of a client ID that belongs to no key."
+    )
+    recovery_code = serializers.BooleanField(
+        source="ownership.has_recovery_code",
+        allow_null=True,
+        help_text="Whether the owner can restore the client ID with one; none where it belongs to no key.",
+    )
+    statements = serializers.IntegerField(
+        source="ownership.statements", min_value=0, help_text="How many of the owner's are kept."
+    )
 
 
 class ChangeSerializer(CamelSerializer):
@@ -85,6 +101,7 @@ class KeyParameters(PageParameters):
     )
     revoked = FlagParameter(required=False)
     frozen = FlagParameter(required=False)
+    owned = FlagParameter(required=False)
     changed_since = serializers.DateTimeField(
         required=False, help_text="Keys published or changed at this moment or later; ISO 8601."
     )
@@ -121,9 +138,18 @@ class Keys(ListAPIView[PublicKey]):
             keys = keys.filter(revoked_at__isnull=not asked["revoked"])
         if "frozen" in asked:
             keys = keys.filter(frozen_at__isnull=not asked["frozen"])
+        if "owned" in asked:
+            is_owned = Q(identity__isnull=False, identity__erased_at=None)
+            keys = keys.filter(is_owned if asked["owned"] else ~is_owned)
         if "changed_since" in asked:
             keys = keys.filter(last_change__gte=asked["changed_since"])
         return keys
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        """Return the keys of a page, with their owners."""
+        page = super().paginate_queryset(queryset)
+        identities.describe(page or [])
+        return page
 
 
 class Key(APIView):
@@ -134,7 +160,9 @@ class Key(APIView):
     @extend_schema(operation_id="getKey", responses=answers(KeyWithHistorySerializer, 404))
     def get(self, _request: Request, client_id: str) -> Response:
         """Give one key with its text and its history, newest first."""
-        return Response(KeyWithHistorySerializer(get_object_or_404(PublicKey, client_id=client_id)).data)
+        key = get_object_or_404(PublicKey, client_id=client_id)
+        identities.describe([key])
+        return Response(KeyWithHistorySerializer(key).data)
 
 
 class History(ListAPIView[KeyChange]):

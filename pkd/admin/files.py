@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from pkd.admin.reason import ReasonForm, ReasonPages
 from pkd.files.export import FORMATS, stream
-from pkd.files.import_keys import BadLinesError, DirectoryChangedError, Import
+from pkd.files.import_keys import PROBLEMS_SHOWN, BadLinesError, DirectoryChangedError, Import
 
 logger = logging.getLogger(__name__)
 
@@ -104,3 +104,12 @@ class FilePages(ReasonPages):
         logger.info("Operator %s imported %d new and %d changed keys", operator, done.new, done.changed)
         said = f"Imported {done.new} new and {done.changed} changed keys; {done.unchanged} were here already."
         self.message_user(request, said, messages.SUCCESS)
+        if done.owned:
+            self.message_user(request, _left_alone(done.owned), messages.WARNING)
+
+
+def _left_alone(client_ids: list[str]) -> str:
+    named = ", ".join(client_ids[:PROBLEMS_SHOWN])
+    more = len(client_ids) - PROBLEMS_SHOWN
+    others = f" and {more} more" if more > 0 else ""
+    return f"Left alone, because they belong to a key, and only their owners change them: {named}{others}."

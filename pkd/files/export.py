@@ -11,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
+from pkd import identities
 from pkd.files.records import FIELDS, ChangeRecord, KeyRecord, to_json_line
 from pkd.models import KeyChange, PublicKey
 
@@ -90,6 +91,7 @@ def _page_after(keys: QuerySet[PublicKey], last: int) -> list[tuple[int, KeyReco
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         page = list(keys.order_by("pk").filter(pk__gt=last)[:KEYS_A_PAGE])
+        identities.describe(page)
         history: defaultdict[int, list[ChangeRecord]] = defaultdict(list)
         for change in KeyChange.objects.filter(key__in=[key.pk for key in page]).order_by("pk"):
             history[change.key_id].append(ChangeRecord.from_row(change))

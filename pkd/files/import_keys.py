@@ -7,7 +7,7 @@ that may not change its client is bad too, and the transaction is rolled back af
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import IO, NamedTuple
 
@@ -45,8 +45,7 @@ class DirectoryChangedError(Exception):
 
 class _Problems:
     def __init__(self) -> None:
-        self._count = 0
-        self._first: list[Problem] = []
+        self._count, self._first = 0, list[Problem]()
 
     def add(self, number: int, sentence: str) -> None:
         self._count += 1
@@ -60,11 +59,12 @@ class _Problems:
 
 @dataclass
 class Imported:
-    """The counts of clients that were new, were replaced or revoked or frozen, or were as the file says already."""
+    """How many clients were new, changed, or here already; and the IDs that belong to a key, which were left alone."""
 
     new: int = 0
     changed: int = 0
     unchanged: int = 0
+    owned: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -103,14 +103,15 @@ class Import:
                 continue
             if record.client_id not in known:
                 new.append(record)
-                continue
-            try:
-                if record.client_id not in owned and self._merge(known[record.client_id], record):
-                    imported.changed += 1
-                else:
-                    imported.unchanged += 1
-            except BadLineError as error:
-                problems.add(number, str(error))
+            elif record.client_id in owned:
+                imported.owned.append(record.client_id)
+            else:
+                try:
+                    is_changed = self._merge(known[record.client_id], record)
+                    imported.changed += is_changed
+                    imported.unchanged += not is_changed
+                except BadLineError as error:
+                    problems.add(number, str(error))
         self._add(new)
         imported.new += len(new)
 

@@ -37,6 +37,10 @@ FIELD_RULES = {
     "revokedAt": _TIME,
     "frozenAt": _TIME,
     "changes": "must be a whole number from 0",
+    "status": "must be signed, unsigned, revoked, released or erased",
+    "ownedSince": _TIME,
+    "recoveryCode": "must be true or false",
+    "statements": "must be a whole number from 0",
     "history": "must be a list of changes as an export writes them",
 }
 NO_OBJECT = "This must be one JSON object with a client's fields, on a line of its own."

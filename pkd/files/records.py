@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from pkd import keys, models
 from pkd.models import MAX_REASON_CHARACTERS, KeyChange
+from pkd.statements import Status
 
 Moment = Annotated[datetime, Meta(tz=True)]
 Fingerprint = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -60,7 +61,8 @@ class ChangeRecord(Struct, rename="camel", forbid_unknown_fields=True):
 class KeyRecord(Struct, rename="camel", forbid_unknown_fields=True):
     """A client: its key, None where the ID is only reserved, and the history, oldest change first.
 
-    An import of a client that is new here needs the client ID and the key alone.
+    An import of a client that is new here needs the client ID and the key alone. To whom the ID belongs is written for
+    people to read, and nothing follows from it: no file makes an owner.
     """
 
     client_id: keys.ClientId
@@ -71,11 +73,16 @@ class KeyRecord(Struct, rename="camel", forbid_unknown_fields=True):
     changes: Count | None = None
     revoked_at: Moment | None = None
     frozen_at: Moment | None = None
+    status: Status | None = None
+    owned_since: Moment | None = None
+    recovery_code: bool | None = None
+    statements: Count | None = None
     history: list[ChangeRecord] = []
 
     @classmethod
     def from_row(cls, key: models.PublicKey, history: list[ChangeRecord]) -> "KeyRecord":
-        """Make the record of a row of the directory."""
+        """Make the record of a row of the directory, whose owner is described."""
+        owner = key.ownership
         return cls(
             client_id=key.client_id,
             public_key=key.public_key or None,
@@ -85,6 +92,10 @@ class KeyRecord(Struct, rename="camel", forbid_unknown_fields=True):
             changes=key.changes,
             revoked_at=key.revoked_at,
             frozen_at=key.frozen_at,
+            status=owner.status,
+            owned_since=owner.owned_since,
+            recovery_code=owner.has_recovery_code,
+            statements=owner.statements,
             history=history,
         )
 

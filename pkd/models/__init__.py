@@ -1,7 +1,7 @@
 """The tables of the directory."""
 
 from pkd.models.append_only import HistoryIsAppendOnlyError
-from pkd.models.keys import MAX_REASON_CHARACTERS, NEWEST_CHANGES_SHOWN, KeyChange, PublicKey
+from pkd.models.keys import MAX_REASON_CHARACTERS, NEWEST_CHANGES_SHOWN, KeyChange, Ownership, PublicKey
 from pkd.models.ownership import Identity, Release, Statement
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "HistoryIsAppendOnlyError",
     "Identity",
     "KeyChange",
+    "Ownership",
     "PublicKey",
     "Release",
     "Statement",

@@ -1,13 +1,26 @@
 """The current key of each client and the append-only history of how it came to be."""
 
+from datetime import datetime
+from typing import NamedTuple
+
 from django.db import models
 from django.utils import timezone
 
 from pkd.models.append_only import AppendOnly, AppendOnlyQuerySet
+from pkd.statements import Status
 
 MAX_REASON_CHARACTERS = 500
 # A client may change its key all day long; the pages that show its history must still load.
 NEWEST_CHANGES_SHOWN = 500
+
+
+class Ownership(NamedTuple):
+    """What operators are shown of a client ID's owner; None and 0 where it belongs to no key."""
+
+    status: Status = "unsigned"
+    owned_since: datetime | None = None
+    has_recovery_code: bool | None = None
+    statements: int = 0
 
 
 class PublicKey(models.Model):
@@ -30,6 +43,8 @@ class PublicKey(models.Model):
 
     # Not in the database: pages that show it ask the registry about all their keys at once.
     is_online: bool | None = None
+    # Nor this: `identities.describe` asks for all keys of a page at once.
+    ownership: Ownership
 
     class Meta:
         ordering = ["-last_change", "client_id"]

@@ -59,6 +59,10 @@ def test_json_holds_keys_and_history_oldest_first() -> None:
             "changes": 2,
             "revokedAt": at[2],
             "frozenAt": None,
+            "status": "unsigned",
+            "ownedSince": None,
+            "recoveryCode": None,
+            "statements": 0,
             "history": [
                 {"at": at[0], "kind": "published", "who": "client", "reason": ""}
                 | {"oldFingerprint": None, "newFingerprint": first},

@@ -2,12 +2,17 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from pkd import decisions, directory
 from pkd.decisions import FREEZE, REVOKE
-from pkd.models import PublicKey
+from pkd.models import Identity, PublicKey
+from pkd.tests.owners import Identity as Key
+from pkd.tests.owners import Recovery, first
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +47,10 @@ def test_keys_are_listed_by_client_id(api: Client, alice: PublicKey) -> None:
         "changes": 0,
         "revoked": False,
         "frozen": False,
+        "status": "unsigned",
+        "ownedSince": None,
+        "recoveryCode": None,
+        "statements": 0,
     }
 
 
@@ -151,7 +160,7 @@ def test_unknown_parameter_is_not_ignored(api: Client) -> None:
     # Ignored, a filter that is misspelt would find everything.
     response = api.get(f"{KEYS}?revokd=true")
     assert response.status_code == 400
-    assert response.json()["detail"].endswith("limit, offset, search, revoked, frozen, changedSince.")
+    assert response.json()["detail"].endswith("limit, offset, search, revoked, frozen, owned, changedSince.")
     assert "revokd" not in response.json()["detail"]
 
 
@@ -188,3 +197,48 @@ def test_reserved_client_id_has_no_key(api: Client) -> None:
     decisions.reserve("carol", "olga", "famous")
     key = api.get("/api/keys/carol/").json()
     assert (key["publicKey"], key["fingerprint"], key["frozen"]) == (None, None, True)
+
+
+# --- Owners -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def owner(alice: PublicKey) -> Identity:
+    """Alice's ID as her key's own."""
+    text = first(Key("alice 1"), Recovery("paper").public)
+    since = timezone.now()
+    row = Identity.objects.create(
+        key=alice, identity=text.identity, seq=0, last_kind=1, owned_since=since, changed_at=since
+    )
+    row.statements.create(seq=0, kind=1, text=text.text, by_identity="signature")
+    return row
+
+
+def test_key_says_to_whom_it_belongs(api: Client, owner: Identity) -> None:
+    expected = {"status": "signed", "ownedSince": utc(owner.owned_since), "recoveryCode": True, "statements": 1}
+    assert api.get("/api/keys/alice/").json().items() >= expected.items()
+    assert api.get(KEYS).json()["results"][0].items() >= expected.items()
+    owner.erased_at = timezone.now()
+    owner.save()
+    expected = {"status": "erased", "ownedSince": None, "recoveryCode": None, "statements": 0}
+    assert api.get("/api/keys/alice/").json().items() >= expected.items()
+
+
+def test_keys_are_found_by_whether_they_belong_to_somebody(api: Client, owner: Identity) -> None:
+    directory.store("bob", "key")
+    assert (found(api, owned="true"), found(api, owned="false")) == (["alice"], ["bob"])
+    owner.erased_at = timezone.now()
+    owner.save()
+    assert (found(api, owned="true"), found(api, owned="false")) == ([], ["alice", "bob"])
+
+
+def test_list_of_owners_takes_as_many_queries_as_one(
+    api: Client, owner: Identity, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    assert owner.seq == 0
+    for number in range(3):
+        directory.store(f"client-{number}", "key")
+    with CaptureQueriesContext(connection) as one:
+        api.get(f"{KEYS}?limit=1")
+    with django_assert_num_queries(len(one)):
+        api.get(KEYS)
