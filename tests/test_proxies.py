@@ -14,6 +14,16 @@ from pytest_django import Settings
 from diagnostics.doctor import proxy
 from diagnostics.outcome import Outcome
 from diagnostics.request_report import PATH, Seen
+from pkd.tests.owners import DIRECTORY, Identity, first
+from securecall_client import (
+    Connection,
+    PkdRegister,
+    PkdResult,
+    RequestError,
+    StatementSignatures,
+    new_client_id,
+)
+from signaling.admission.host import is_signature_taken
 from tests.support.client import Client
 from tests.support.people import is_admitted
 from tests.support.servers import RunningServer, environment, server
@@ -50,6 +60,7 @@ def running(header: Header) -> Iterator[RunningServer]:
         "DEBUG": "1",
         "LIMIT_HTTP_REQUESTS_PER_IP_PER_MINUTE": str(REQUESTS),
         "METRICS_TOKEN": METRICS_TOKEN,
+        "DIRECTORY_NAME": DIRECTORY,
     }
     with server(env=env) as started:
         yield started
@@ -114,13 +125,59 @@ async def test_requests_behind_a_proxy_count_for_each_client(door: Door) -> None
 def _as_the_server(settings: Settings) -> None:
     settings.DEBUG = True
     settings.SECRET_KEY = environment(Path("unused"))["SECRET_KEY"]
+    settings.DIRECTORY_NAME = DIRECTORY
+
+
+def taken_by_the_server(opened: str, arrived: str) -> bool:
+    """Say as `doctor` does whether owners may sign, with the server's settings."""
+    return is_signature_taken(opened, arrived, [PROXY], DIRECTORY)
+
+
+@pytest.mark.usefixtures("_as_the_server")
+async def test_owner_registers_behind_a_proxy_that_changes_the_host(running: RunningServer, header: Header) -> None:
+    alice, client_id = Identity("alice 1"), new_client_id("alice")
+    statement = first(alice, client_id=client_id)
+    source = ("127.0.0.60", 0)
+
+    async def opens(port: int, host: str) -> Connection:
+        return await Connection.open(f"ws://{host}/signal", host=PROXY, port=port, local_addr=source)
+
+    with edge("nginx", header, running.port, host="localhost:8000") as port:
+        connection = await opens(port, DIRECTORY)
+        await connection.register(client_id)
+        signatures = StatementSignatures(alice.sign(statement.text))
+        await connection.send(PkdRegister(client_id, alice.public, statement.text, signatures))
+        assert isinstance(await connection.receive(), PkdResult)
+        await connection.close()
+        # He signs for the name that he opened, which no Host says any more.
+        again = await opens(port, DIRECTORY)
+        await again.register(client_id, alice)
+        await again.close()
+        elsewhere = await opens(port, "calls.example.net")
+        with pytest.raises(RequestError, match="belongs to a key"):
+            await elsewhere.register(client_id, alice)
+        await elsewhere.close()
+
+        _, _, body = await asyncio.to_thread(
+            ask, Door(port, *[source[0]] * 3), source[0], PATH, {**proxy.inventing(header), "Host": DIRECTORY}
+        )
+    seen = msgspec.json.decode(body, type=Seen)
+    (finding,) = proxy.judge_host(seen, DIRECTORY, taken_by_the_server)
+    assert finding.outcome is Outcome.WARNING
+    (finding,) = proxy.judge_host(seen, "calls.example.net", taken_by_the_server)
+    assert finding.outcome is Outcome.FAILED
+    assert "changes the Host header to localhost:8000" in finding.sentence
+    assert f"only by {DIRECTORY}" in finding.sentence
+    assert "nginx: proxy_set_header Host $http_host;" in finding.sentence
 
 
 @pytest.mark.usefixtures("_as_the_server")
 async def test_doctor_shows_what_a_request_looks_like(door: Door, header: Header) -> None:
     status, _, body = await asyncio.to_thread(ask, door, door.operator, PATH, proxy.inventing(header))
     assert status == 200
-    (shown,) = proxy.judge(msgspec.json.decode(body, type=Seen), f"{PROXY}:{door.port}")
+    seen, host = msgspec.json.decode(body, type=Seen), f"{PROXY}:{door.port}"
+    (shown,) = proxy.judge(seen)
+    assert list(proxy.judge_host(seen, host, taken_by_the_server)) == []
     assert shown.outcome is Outcome.OK
     assert f"comes from {PROXY}, counts for {door.operator}, and has " in shown.sentence
     assert f"host: {PROXY}:{door.port}" in shown.sentence
@@ -131,7 +188,7 @@ async def test_doctor_shows_what_a_request_looks_like(door: Door, header: Header
 @pytest.mark.usefixtures("_as_the_server")
 async def test_doctor_finds_a_header_that_is_passed_on(running: RunningServer, header: Header) -> None:
     # Without a proxy in between this is one that passes everything on.
-    findings = await asyncio.to_thread(lambda: list(proxy.examine(running.ws_url, 10, header)))
+    findings = await asyncio.to_thread(lambda: list(proxy.examine(running.ws_url, 10, header, taken_by_the_server)))
     assert [finding.outcome for finding in findings] == [Outcome.OK, Outcome.FAILED]
     assert f"passes {header} on as clients send it" in findings[1].sentence
 
@@ -140,6 +197,6 @@ async def test_stranger_is_told_nothing_of_a_request(running: RunningServer, hea
     status, _ = await asyncio.to_thread(running.get, PATH, {"Authorization": "Bearer doctor:1wXyZ:made-up"})
     assert status == 404
     # The key is another one here.
-    (finding,) = await asyncio.to_thread(lambda: list(proxy.examine(running.ws_url, 10, header)))
+    (finding,) = await asyncio.to_thread(lambda: list(proxy.examine(running.ws_url, 10, header, taken_by_the_server)))
     assert finding.outcome is Outcome.FAILED
     assert "answered HTTP 404 for /seen: is it this server, of this version and SECRET_KEY" in finding.sentence

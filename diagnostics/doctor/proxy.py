@@ -1,6 +1,6 @@
 """The proxy before the server: what a request through it looks like, and whether clients can invent their address."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,10 +23,21 @@ SPOOFABLE = (
     "Fly-Client-IP",
 )
 PAGE = "see docs/proxies.md"
+# What brings the host that clients open to the server.
+HOST_AS_IT_CAME = (
+    "let it pass Host on as it came (nginx: proxy_set_header Host $http_host; HAProxy: without http-request set-header "
+    "Host; Caddy: without header_up Host)"
+)
 
 
-def examine(url: str | None, seconds: float, header: str) -> Iterator[Finding]:
-    """Ask for a request's report through the proxy at `url`, if one is given; `header` is the one that is believed."""
+def examine(
+    url: str | None, seconds: float, header: str, is_signature_taken: Callable[[str, str], bool]
+) -> Iterator[Finding]:
+    """Ask for a request's report through the proxy at `url`, if one is given; `header` is the one that is believed.
+
+    `is_signature_taken` returns whether an owner of a client ID may sign for a host that he opened, when another Host
+    arrives at the server.
+    """
     networks = ", ".join(map(str, settings.TRUSTED_PROXIES)) or "nobody"
     if url is None:
         yield ok(
@@ -36,12 +47,14 @@ def examine(url: str | None, seconds: float, header: str) -> Iterator[Finding]:
         )
         return
     try:
-        yield from judge(seen_through(url, seconds, header), urlsplit(url).netloc)
+        seen, host = seen_through(url, seconds, header), urlsplit(url).netloc
+        yield from judge(seen)
+        yield from judge_host(seen, host, is_signature_taken)
     except StatusError as error:
         yield failed(
             SUBJECT,
-            f"{url} answered HTTP {error.status} for {PATH}: is it this server, of this version and SECRET_KEY, and "
-            "does the proxy pass every path on?",
+            f"{url} answered HTTP {error.status} for {PATH}: is it this server, of this version and SECRET_KEY, does "
+            f"the proxy pass every path on, and is its Host in ALLOWED_HOSTS? If it changes that, {HOST_AS_IT_CAME}",
         )
     except (ProbeError, msgspec.MsgspecError) as error:
         yield failed(SUBJECT, f"{url} could not be asked: {error}")
@@ -62,18 +75,33 @@ def inventing(header: str) -> dict[str, str]:
     }
 
 
-def judge(seen: Seen, host: str) -> Iterator[Finding]:
+def judge(seen: Seen) -> Iterator[Finding]:
     """Show a request, and say what is wrong with it."""
     shown = "; ".join(f"{name}: {value}" for name, value in seen.headers)
     yield ok(SUBJECT, f"a request through it comes from {seen.peer}, counts for {seen.counts_for}, and has {shown}")
     yield from _judge_address(seen)
     if not (seen.is_secure or settings.DEBUG):
         yield warning(SUBJECT, "does not say X-Forwarded-Proto: https, without which the admin redirects for ever")
-    if host not in (hosts := [value for name, value in seen.headers if name == "host"]):
-        yield warning(
+
+
+def judge_host(seen: Seen, host: str, is_signature_taken: Callable[[str, str], bool]) -> Iterator[Finding]:
+    """Say what is wrong with the Host of a request to `host`, for which owners of client IDs sign."""
+    hosts = [value for name, value in seen.headers if name == "host"]
+    arrived = ", ".join(hosts) or "none"
+    directory = settings.DIRECTORY_NAME
+    are_owners_lost = bool(directory) and not is_signature_taken(host, arrived)
+    if host not in hosts:
+        lost = f"owners of client IDs cannot register here, only by {directory}, and " if are_owners_lost else ""
+        yield (failed if are_owners_lost else warning)(
             SUBJECT,
-            f"changes the Host header to {', '.join(hosts) or 'none'}: ALLOWED_HOSTS must have that one, and "
-            "ALLOWED_ORIGINS each page's",
+            f"changes the Host header to {arrived}, so that {lost}ALLOWED_HOSTS must have that one, and "
+            f"ALLOWED_ORIGINS each page's: {HOST_AS_IT_CAME}; {PAGE}",
+        )
+    elif are_owners_lost:
+        yield failed(
+            SUBJECT,
+            f"is opened as {host}, which is neither {directory} nor in ALLOWED_HOSTS in full, so that owners of client "
+            "IDs cannot register here: add it there (* and .example.org name nobody)",
         )
 
 

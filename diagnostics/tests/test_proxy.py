@@ -39,15 +39,41 @@ JUDGED = {
     ),
     "a trusted operator": ({"counts_for": INVENTED}, Outcome.WARNING, "run this from elsewhere"),
     "plain HTTP": ({"is_secure": False}, Outcome.WARNING, "does not say X-Forwarded-Proto: https"),
-    "another host": ({"headers": [("host", "10.0.0.9:8000")]}, Outcome.WARNING, "changes the Host header to 10.0.0.9"),
+}
+# The Host that arrives, whether signatures for the opened one are taken then, whether IDs can have owners at all.
+HOSTS = {
+    "a good one": (HOST, True, True, None, ""),
+    "another": ("10.0.0.9:8000", True, True, Outcome.WARNING, "to 10.0.0.9:8000, so that ALLOWED_HOSTS must have"),
+    "another, for owners": (
+        "10.0.0.9",
+        False,
+        True,
+        Outcome.FAILED,
+        "owners of client IDs cannot register here, only by",
+    ),
+    "another, without owners": ("10.0.0.9", False, False, Outcome.WARNING, "let it pass Host on as it came (nginx"),
+    "one that a pattern names": (HOST, False, True, Outcome.FAILED, "nor in ALLOWED_HOSTS in full"),
+    "the same, without owners": (HOST, False, False, None, ""),
 }
 
 
 @pytest.mark.parametrize(("changes", "outcome", "says"), JUDGED.values(), ids=JUDGED)
 def test_request_is_judged(settings: Settings, changes: dict[str, object], outcome: Outcome | None, says: str) -> None:
     settings.DEBUG = False
-    shown, *found = proxy.judge(msgspec.structs.replace(GOOD, **changes), HOST)
+    shown, *found = proxy.judge(msgspec.structs.replace(GOOD, **changes))
     assert shown.outcome is Outcome.OK
+    assert [finding.outcome for finding in found] == ([] if outcome is None else [outcome])
+    assert all(says in finding.sentence for finding in found)
+
+
+@pytest.mark.parametrize("case", HOSTS.values(), ids=HOSTS)
+def test_host_is_judged_by_what_owners_sign(
+    settings: Settings, case: tuple[str, bool, bool, Outcome | None, str]
+) -> None:
+    arrives, is_taken, has_owners, outcome, says = case
+    settings.DIRECTORY_NAME = "calls.example.org" if has_owners else ""
+    seen = msgspec.structs.replace(GOOD, headers=[("host", arrives)])
+    found = list(proxy.judge_host(seen, HOST, lambda *hosts: is_taken and hosts == (HOST, arrives)))
     assert [finding.outcome for finding in found] == ([] if outcome is None else [outcome])
     assert all(says in finding.sentence for finding in found)
 
@@ -56,11 +82,11 @@ def test_client_without_a_proxy_is_no_fault() -> None:
     seen = msgspec.structs.replace(
         GOOD, peer="203.0.113.9", is_trusted=False, headers=[("host", HOST), ("x-real-ip", INVENTED)]
     )
-    assert [finding.outcome for finding in proxy.judge(seen, HOST)] == [Outcome.OK]
+    assert [finding.outcome for finding in proxy.judge(seen)] == [Outcome.OK]
 
 
 def test_doctor_says_what_is_believed() -> None:
-    (finding,) = proxy.examine(None, 1, "x-real-ip")
+    (finding,) = proxy.examine(None, 1, "x-real-ip", lambda *_: True)
     assert "is believed in x-real-ip, from 100.64.0.0/10; --url wss://HOST/signal shows" in finding.sentence
 
 

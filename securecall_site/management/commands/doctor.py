@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +17,7 @@ from diagnostics.doctor.finding import Finding
 from diagnostics.outcome import Outcome
 from securecall_site.examined import connect_as_the_server
 from signaling.admission.client_ip import header
+from signaling.admission.host import is_signature_taken
 from signaling.delivery.events import FORMAT, KNOWN_FORMAT
 from signaling.registry.redis_leases import registry_prefix
 
@@ -63,7 +65,8 @@ def examine(seconds: float, url: str | None) -> Iterator[Finding]:
     clocks: list[clock.Clock] = []
     yield from configuration.examine()
     yield from static_files.examine()
-    yield from proxy.examine(url, seconds, header())
+    takes = partial(is_signature_taken, allowed=settings.ALLOWED_HOSTS, directory=settings.DIRECTORY_NAME)
+    yield from proxy.examine(url, seconds, header(), takes)
     yield from database.examine(clocks)
     records = redis.Records(registry_prefix(settings.REDIS_PREFIX), FORMAT, KNOWN_FORMAT)
     yield from redis.examine(clocks, seconds, records, connect_as_the_server)

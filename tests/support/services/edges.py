@@ -48,7 +48,7 @@ http {{
       proxy_http_version 1.1;
       proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Connection $to_upgrade;
-      proxy_set_header Host $http_host;
+      proxy_set_header Host {host};
       proxy_set_header X-Forwarded-Proto https;
       {line}
     }}
@@ -112,15 +112,18 @@ EDGES = {
 
 
 @contextmanager
-def edge(name: str, header: Header, port: int) -> Iterator[int]:
-    """Run a proxy before a loopback port while the block runs; yields its own port."""
+def edge(name: str, header: Header, port: int, host: str = "$http_host") -> Iterator[int]:
+    """Run a proxy before a loopback port while the block runs; yields its own port.
+
+    nginx makes `host` the Host header; by default it stays as it came.
+    """
     package, arguments, configuration, lines = EDGES[name]
     program = process.executable(name, package, Path("/usr/sbin"))
     with tempfile.TemporaryDirectory(prefix=f"securecall-{name}-") as folder:
         command = [program, *(argument.format(folder=folder) for argument in arguments)]
 
         def start_on(own: int) -> tuple[int, process.Running]:
-            text = configuration.format(folder=folder, port=own, to=port, line=lines[header])
+            text = configuration.format(folder=folder, port=own, to=port, host=host, line=lines[header])
             Path(folder, "conf").write_text(text)
             environment = {**os.environ, "HOME": folder, "XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder}
             log = Path(folder, "log")
