@@ -201,6 +201,8 @@ export type ErrorCode =
   | "superseded"
   /** The server told of a call whose `callId`, caller or offer breaks the protocol's rules; it does not ring. */
   | "invalid-call"
+  /** A recovery code with a mistake in it, or that of another client ID. */
+  | "bad-recovery-code"
   /** The browser could not be made to send or receive: description, tracks or codecs. */
   | "media"
   /** The peer's app sent an ICE candidate in a form that cannot be read; it is left out. Told once in a call. */
