@@ -48,6 +48,7 @@ SETTINGS = (
     "HEARTBEAT_",
     "HOLD_",
     "LIMIT_",
+    "LOG_",
     "METRICS_",
     "MIGRATE_",
     "PORT",

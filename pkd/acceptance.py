@@ -24,6 +24,8 @@ from pkd.statement_rules import Kind, Proposal
 from pkd.statements import BadStatementError, Signatures
 
 A_DAY = timedelta(days=1)
+# Saves the row of a statement, in the transaction that accepts it.
+Save = Callable[[Statement], None]
 
 
 class TooManyError(Exception):
@@ -80,10 +82,12 @@ def check_shape(client_id: str, statement: statements.Statement) -> None:
         raise BadStatementError("The line 'directory' of a statement names this directory; it was made for another.")
 
 
-def accept(offered: Offered, new_identity_wait: Callable[[], float], deadline: float = math.inf) -> Accepted:
+def accept(
+    offered: Offered, new_identity_wait: Callable[[], float], deadline: float = math.inf, save: Save = Statement.save
+) -> Accepted:
     """Accept a statement, in the calling thread; return after the commit.
 
-    `new_identity_wait` counts a new identity and returns 0, or the seconds until there may be one.
+    `new_identity_wait` counts a new identity and returns 0, or the seconds until there may be one. `save` comes last.
 
     Raises `BadStatementError`, `claimed.NotTheirsError`, `TooManyError`, or `directory.DirectoryUnavailableError` after
     the `deadline` (monotonic, in seconds).
@@ -94,7 +98,7 @@ def accept(offered: Offered, new_identity_wait: Callable[[], float], deadline: f
             return Accepted(before.token, is_repeated=True)
         kind = _checked(offered, before)
         _check_limits(offered, before, new_identity_wait)
-        accepted = _store(offered, before, kind)
+        accepted = _store(offered, before, kind, save)
         if time.monotonic() > deadline:
             # The client has been told so, and may have sent another one since.
             raise directory.DirectoryUnavailableError
@@ -151,7 +155,7 @@ def _check_limits(offered: Offered, before: _Before, new_identity_wait: Callable
         raise TooManyError("There were too many statements of this client ID today; wait before the next one.", wait)
 
 
-def _store(offered: Offered, before: _Before, kind: Kind) -> Accepted:
+def _store(offered: Offered, before: _Before, kind: Kind, save: Save) -> Accepted:
     statement, now = offered.statement, timezone.now()
     identity = before.identity or Identity(key=before.key, owned_since=now)
     has_new_owner = identity.identity != statement.identity or is_in_effect(before.release)
@@ -159,19 +163,14 @@ def _store(offered: Offered, before: _Before, kind: Kind) -> Accepted:
         identity.since_seq = statement.seq
     if kind is Kind.AFTER_RELEASE:
         identity.owned_since = now
-    identity.identity, identity.seq, identity.last_kind, identity.changed_at = (
-        *(statement.identity, statement.seq),
-        *(kind, now),
-    )
+    identity.identity, identity.seq = statement.identity, statement.seq
+    identity.last_kind, identity.changed_at = kind, now
     identity.save()
-    signatures = [signature or "" for signature in offered.signatures]
-    Statement.objects.create(
-        identity=identity, seq=statement.seq, kind=kind, at=now, text=statement.text,
-        by_identity=signatures[0], by_previous=signatures[1], by_recovery=signatures[2],
-    )  # fmt: skip
     _settle_release(before, identity)
-    token = token_of(identity.identity, identity.since_seq)
-    return Accepted(token, has_new_owner, change=_publish(offered.public_key, before.key))
+    change = _publish(offered.public_key, before.key)
+    by = {f"by_{name}": signature or "" for name, signature in offered.signatures._asdict().items()}
+    save(Statement(identity=identity, seq=statement.seq, kind=kind, at=now, text=statement.text, **by))
+    return Accepted(token_of(identity.identity, identity.since_seq), has_new_owner, change=change)
 
 
 def _settle_release(before: _Before, identity: Identity) -> None:

@@ -6,6 +6,7 @@ import re
 import urllib.parse
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from pkd.keys import from_base64url
 from signaling.admission.origin_rules import parse_rule
 from signaling.delivery.redis_url import RedisUrl
 from turn.urls import ServerUrl
@@ -19,6 +20,7 @@ NUMBER = re.compile(r"[0-9]{1,18}")
 A_DAY = 24 * 60 * 60
 TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{20,}=*")
 NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
+SEED_BYTES = 32
 HOST = rf"(?:{NAME}|\[[0-9A-Fa-f:.]+\])"
 
 
@@ -126,6 +128,17 @@ def directory_name(name: str) -> str:
     value = text(name)
     if value and not re.fullmatch(r"[a-z0-9.-]{1,253}", value):
         raise ConfigurationError(name, "must be a-z, 0-9, dots and hyphens, such as calls.example.com, without a port")
+    return value
+
+
+def seed(name: str) -> str:
+    """Read the seed of a private key, 32 bytes in base64url, or an empty string."""
+    value = text(name)
+    try:
+        if value:
+            from_base64url(value, SEED_BYTES)
+    except ValueError:
+        raise ConfigurationError(name, "must be a line of `manage.py newlogkeys`: 32 bytes in base64url") from None
     return value
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from securecall_site import environment as env
-from securecall_site.configuration import api, browser, database, logs, site, uploads
+from securecall_site.configuration import api, browser, database, logs, public_log, site, uploads
 from signaling.protocol.limits import Limits, Timeouts
 from turn.credentials import DEFAULT_PROVIDER, LEAST_TTL_SECONDS, MOST_TTL_SECONDS, TurnSettings
 
@@ -73,6 +73,11 @@ DIRECTORY_NAME = env.directory_name("DIRECTORY_NAME")
 REQUIRE_IDENTITY = env.flag("REQUIRE_IDENTITY")
 RELEASE_HOURS = env.number("RELEASE_HOURS", 72, minimum=1, maximum=24 * 365)
 VETO_DAYS = env.number("VETO_DAYS", 30, maximum=3650)
+# The two private keys of the public log; without them there is none.
+LOG_KEY = env.seed("LOG_KEY")
+LOG_VRF_KEY = env.seed("LOG_VRF_KEY")
+# Where the size of the log is kept outside the database, if there is no Redis.
+LOG_GUARD = env.text("LOG_GUARD")
 LIMIT_STATEMENTS_PER_DAY = env.number("LIMIT_STATEMENTS_PER_DAY", 10)
 LIMIT_NEW_IDENTITIES_PER_HOUR = env.number("LIMIT_NEW_IDENTITIES_PER_HOUR", 20)
 TURN = TurnSettings(
@@ -93,6 +98,8 @@ if not SECRET_KEY:
 
 if REQUIRE_IDENTITY and not DIRECTORY_NAME:
     raise env.ConfigurationError("REQUIRE_IDENTITY", "must be 0 without DIRECTORY_NAME: no client ID belongs to a key")
+
+public_log.check(LOG_KEY, LOG_VRF_KEY, has_directory=bool(DIRECTORY_NAME), has_guard=bool(REDIS_URL or LOG_GUARD))
 
 if DEBUG:
     ALLOWED_HOSTS += ["localhost", "127.0.0.1", "[::1]"]

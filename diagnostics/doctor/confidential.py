@@ -17,5 +17,6 @@ def without_secrets(text: str) -> str:
 
 def _secrets() -> set[str]:
     passwords = {urlsplit(url).password or "" for url in (settings.DATABASE_URL, settings.REDIS_URL)}
-    found = {settings.SECRET_KEY, *settings.TURN.secrets, *passwords, *map(unquote, passwords)}
+    found = {settings.SECRET_KEY, settings.LOG_KEY, settings.LOG_VRF_KEY, *settings.TURN.secrets, *passwords}
+    found |= set(map(unquote, passwords))
     return {secret for secret in found if secret}

@@ -63,6 +63,10 @@ BAD = [
     ("RELEASE_HOURS", "8761"),
     ("VETO_DAYS", "-1"),
     ("VETO_DAYS", "3651"),
+    ("LOG_KEY", "short"),
+    ("LOG_KEY", "A" * 42 + "B"),
+    ("LOG_VRF_KEY", "A" * 44),
+    ("LOG_GUARD", "two\nlines"),
     ("METRICS_TOKEN", "short"),
     ("METRICS_TOKEN", "more than one word of it"),
     ("DATABASE_URL", "/var/lib/securecall.sqlite3"),
@@ -185,6 +189,30 @@ def test_every_variable_has_a_bad_value() -> None:
 
     # Any text is a good name for the platform's environment.
     assert names - {name for name, _ in BAD} == {"RAILWAY_ENVIRONMENT_NAME", "RAILWAY_PROJECT_ID"}
+
+
+KEYS = {"LOG_KEY": "A" * 43, "LOG_VRF_KEY": "A" * 42 + "E"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({"LOG_KEY": "A" * 43}, "LOG_VRF_KEY"),
+        ({"LOG_VRF_KEY": "A" * 43}, "LOG_KEY"),
+        ({"LOG_KEY": "A" * 43, "LOG_VRF_KEY": "A" * 43}, "LOG_VRF_KEY"),
+        (KEYS, "DIRECTORY_NAME"),
+        (KEYS | {"DIRECTORY_NAME": "calls.example.org"}, "LOG_GUARD"),
+    ],
+    ids=range(5),
+)
+def test_half_a_log_stops_the_start(variables: dict[str, str], name: str) -> None:
+    with pytest.raises(SystemExit, match=f"{name} must"):
+        read("LOG_KEY", DEBUG="1", **variables)
+
+
+@pytest.mark.parametrize("guard", [{"LOG_GUARD": "guard"}, {"REDIS_URL": "redis://127.0.0.1"}], ids=["file", "redis"])
+def test_log_has_two_keys_a_directory_and_a_guard(guard: dict[str, str]) -> None:
+    assert read("LOG_KEY", DEBUG="1", DIRECTORY_NAME="calls.example.org", **KEYS, **guard) == KEYS["LOG_KEY"]
 
 
 def test_secret_key_is_required() -> None:

@@ -1,0 +1,51 @@
+"""Let the database itself refuse to change or delete entries and logs.
+
+SQLite makes a table anew for a column, which loses the table's triggers: a later migration of these two tables runs
+`drop` first, and then `create`.
+"""
+
+from django.apps.registry import Apps
+from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+TABLES = ("transparency_entry", "transparency_log")
+CREATE = {
+    "sqlite": [
+        f"""CREATE TRIGGER {table}_{event.lower()} BEFORE {event} ON {table}
+        BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END"""
+        for table in TABLES
+        for event in ("UPDATE", "DELETE")
+    ],
+    "postgresql": [
+        """CREATE FUNCTION transparency_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'the log is append-only' USING ERRCODE = 'restrict_violation'; END $$""",
+        *(
+            f"""CREATE TRIGGER {table}_stays BEFORE UPDATE OR DELETE ON {table}
+            FOR EACH ROW EXECUTE FUNCTION transparency_stays()"""
+            for table in TABLES
+        ),
+    ],
+}
+DROP = {
+    "sqlite": [f"DROP TRIGGER {table}_{event}" for table in TABLES for event in ("update", "delete")],
+    "postgresql": [
+        *(f"DROP TRIGGER {table}_stays ON {table}" for table in TABLES),
+        "DROP FUNCTION transparency_stays()",
+    ],
+}
+
+
+def create(_apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    for statement in CREATE[schema_editor.connection.vendor]:
+        schema_editor.execute(statement)
+
+
+def drop(_apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    for statement in DROP[schema_editor.connection.vendor]:
+        schema_editor.execute(statement)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("transparency", "0001_initial")]
+
+    operations = [migrations.RunPython(create, drop)]
