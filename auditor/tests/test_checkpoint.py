@@ -1,7 +1,6 @@
 """Checkpoints and keys: those of the vectors are accepted, and nothing that looks like them."""
 
 import base64
-import json
 import stat
 import time
 from pathlib import Path
@@ -12,10 +11,8 @@ from auditor import checkpoint as notes
 from auditor import keys
 from auditor.__main__ import Exit, main
 from auditor.errors import FaultError
-from tests.support.made_log import LOG_KEY, ORIGIN, MadeLog, key_id, serving, signed, vkey
-from tests.support.servers import ROOT
+from tests.support.made_log import LOG_KEY, ORIGIN, VECTORS, MadeLog, key_id, serving, signed, vkey
 
-VECTORS = json.loads((ROOT / "tests" / "support" / "trust.json").read_text())
 NOTE: str = VECTORS["lookupAlice"]["proof"]["checkpoint"]
 KEY = keys.read_vkey(VECTORS["vkey"], keys.NOTE)
 ROOT_LINE = NOTE.split("\n")[2]

@@ -1,6 +1,5 @@
 """The two trees and the rules of entries: against the vectors, against the definitions, and kept and read again."""
 
-import json
 import random
 
 import pytest
@@ -11,10 +10,8 @@ from auditor.merkle import MerkleTree, leaf_hash
 from auditor.prefix_tree import EMPTY, Leaf, PrefixTree
 from auditor.replay import Replay
 from auditor.tiles import TileTree
-from tests.support.made_log import MadeLog, MadeTree, merkle_root, sha256
-from tests.support.servers import ROOT
+from tests.support.made_log import VECTORS, MadeLog, MadeTree, merkle_root, sha256
 
-VECTORS = json.loads((ROOT / "tests" / "support" / "trust.json").read_text())
 ENTRIES = [bytes.fromhex(entry) for entry in VECTORS["entries"]]
 
 
