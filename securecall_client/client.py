@@ -26,6 +26,7 @@ from securecall_client.parts import Candidate
 from securecall_client.patience import patiently
 from securecall_client.reconnect import BackOff, ReconnectPolicy
 from securecall_client.registration import Event, Registration
+from securecall_client.standing import CallRequest
 
 HEARTBEAT_SECONDS = 30  # half of what the server waits for
 REQUEST_SECONDS = 10
@@ -55,12 +56,14 @@ class Client:
     **Events** come in order, each once, and wait until they are read; what the server sends again on a later connection
     is left out. First comes `Registered`, and again after each reconnect; `Disconnected`; `IncomingCall`,
     `CallAccepted`, `CallRejected`, `CallEnded` and `IceCandidate`; an `Error` that belongs to none of the requests
-    below. The iteration ends once the client is closed or stays away.
+    below. A call that ended unheard while the client was away is told as `CallEnded`, "gone". The iteration ends once
+    the client is closed or stays away.
 
     **Requests** wait for a connection if there is none, and for their answer, together for at most `timeout` seconds;
     where the server answers RATE_LIMITED they are sent again, as long as that is allowed in this time. They raise
     `RequestError` where the server refuses, `TimeoutError`, and `ClosedError` where the connection broke before the
-    answer: then the request may or may not have been carried out.
+    answer: then the request may or may not have been carried out. Of those about calls the next connection tells, by
+    what the server lists; they are made again if they were not, and raise `ClosedError` where there is none.
     """
 
     def __init__(  # noqa: PLR0913 -- each has a default
@@ -188,8 +191,5 @@ class Client:
     async def _ask(self, message: ClientMessage, answer: type[Answer]) -> Answer:
         return await patiently(lambda: self.request(message, answer), self._timeout)
 
-    async def _confirm(self, message: ClientMessage, call_id: str) -> None:
-        async def confirm() -> None:
-            await (await self._registration.exchange()).confirm(message, call_id)
-
-        await patiently(confirm, self._timeout)
+    async def _confirm(self, request: CallRequest, call_id: str) -> None:
+        await patiently(lambda: self._registration.confirm(request, call_id), self._timeout)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from securecall_client.codec import CLIENT_MESSAGES
 from securecall_client.connection import Connection
-from securecall_client.errors import ClosedError, InvalidFrameError
+from securecall_client.errors import ClosedError, InvalidFrameError, RequestError
 from securecall_client.messages import ClientMessage, Heartbeat, HeartbeatAck, ServerMessage, Unknown
 from securecall_client.unanswered import Unanswered
 
@@ -29,6 +29,7 @@ class Exchange:
         self._heartbeat_seconds = heartbeat_seconds
         self._unanswered = Unanswered()
         self._has_heard = True
+        self.over = asyncio.Event()
 
     async def run(self) -> ClosedError:
         """Receive messages and send heartbeats until the connection is closed; returns how it was closed."""
@@ -42,6 +43,7 @@ class Exchange:
         finally:
             beating.cancel()
             self._unanswered.fail(closed)
+            self.over.set()
         return closed
 
     async def send(self, message: ClientMessage) -> None:
@@ -63,6 +65,12 @@ class Exchange:
         await self.connection.send(message)
         await self.send(Heartbeat())
         await settled
+
+    async def catch_up(self) -> None:
+        """Wait until what waited for this client has come; it precedes the answer to a heartbeat."""
+        # One that is refused for its rate is answered, too.
+        with contextlib.suppress(RequestError):
+            await self.request(Heartbeat(), HeartbeatAck)
 
     async def _receive(self) -> None:
         try:

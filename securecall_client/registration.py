@@ -1,6 +1,7 @@
 """Keep a client ID registered, over as many connections as are needed."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -10,11 +11,12 @@ from websockets.exceptions import WebSocketException
 from securecall_client.connection import Connection
 from securecall_client.errors import ClosedError, SecureCallError
 from securecall_client.exchange import Exchange
-from securecall_client.messages import ServerMessage
+from securecall_client.messages import CallInitiate, ServerMessage
 from securecall_client.ownership import Identity
 from securecall_client.patience import patiently
 from securecall_client.reconnect import Loss, ReconnectPolicy
 from securecall_client.repeats import Repeats
+from securecall_client.standing import CallRequest, Standing
 
 # What an attempt to connect and register raises.
 _FAILURES = (OSError, WebSocketException, SecureCallError)
@@ -49,6 +51,7 @@ class Registration:
         # What came, in order; None once nothing follows.
         self.events: asyncio.Queue[Event | None] = asyncio.Queue()
         self.repeats = Repeats()
+        self._standing = Standing()
         self._open = open_connection
         self._client_id = client_id
         self._reconnect = reconnect
@@ -87,6 +90,27 @@ class Registration:
             raise ClosedError
         return self._exchange.result()
 
+    async def confirm(self, request: CallRequest, call_id: str) -> None:
+        """Have a request about a call carried out, once, over as many connections as that takes."""
+        exchange, is_repeated = await self.exchange(), False
+        while True:
+            try:
+                if is_repeated:
+                    await exchange.catch_up()
+                if not (is_repeated and self._is_done(request, call_id)):
+                    await exchange.confirm(request, call_id)
+                break
+            except ClosedError:
+                await exchange.over.wait()
+                exchange, is_repeated = await self.exchange(), True
+        self._standing.did(request, call_id)
+
+    def _is_done(self, request: CallRequest, call_id: str) -> bool:
+        """Return whether a request was carried out whose connection broke before its answer."""
+        # A call that was placed may have ended meanwhile.
+        has_ended = isinstance(request, CallInitiate) and self.repeats.has_ended(call_id)
+        return has_ended or self._standing.is_done(request, call_id)
+
     async def _register(self) -> Exchange:
         connection = await self._open()
         try:
@@ -96,17 +120,36 @@ class Registration:
             raise
         exchange = Exchange(connection, self._deliver, self._heartbeat_seconds)
         self.repeats.begin_connection()
+        self._standing.registered(registered.calls)
         self.events.put_nowait(registered)
         self._exchange.set_result(exchange)
         return exchange
 
     def _deliver(self, message: ServerMessage) -> None:
         if not self.repeats.is_repeat(message):
+            self._standing.heard(message)
             self.events.put_nowait(message)
+
+    async def _run(self, exchange: Exchange) -> ClosedError:
+        """Exchange messages until the connection is closed; returns how it was closed."""
+        catching_up = asyncio.create_task(self._tell_gone(exchange))
+        try:
+            return await exchange.run()
+        finally:
+            catching_up.cancel()
+
+    async def _tell_gone(self, exchange: Exchange) -> None:
+        """Tell the end of calls that ended unheard while there was no connection."""
+        if not self._standing.gone():
+            return
+        with contextlib.suppress(ClosedError):
+            await exchange.catch_up()
+            for ended in self._standing.gone():
+                self._deliver(ended)
 
     async def _stay(self, exchange: Exchange) -> ClosedError:
         """Stay registered until `reconnect` gives up; returns how that was."""
-        loss = Loss(await exchange.run())
+        loss = Loss(await self._run(exchange))
         while (delay := self._lose(loss)) is not None:
             await asyncio.sleep(delay)
             try:
@@ -114,7 +157,7 @@ class Registration:
             except _FAILURES as failure:
                 loss = Loss(failure, loss.failed_attempts + 1)
             else:
-                loss = Loss(await exchange.run())
+                loss = Loss(await self._run(exchange))
         return loss.error if isinstance(loss.error, ClosedError) else ClosedError()
 
     def _lose(self, loss: Loss) -> float | None:

@@ -49,6 +49,10 @@ class Repeats:
         """Forget a call, whose ID is used again."""
         self._calls.pop(call_id, None)
 
+    def has_ended(self, call_id: str) -> bool:
+        """Return whether the end of a call was heard."""
+        return call_id in self._calls and any(end in self._calls[call_id].heard for end in _ENDS)
+
     def is_repeat(self, message: ServerMessage) -> bool:
         """Return whether the message was heard on an earlier connection; remember it if not."""
         if not isinstance(message, OfACall):
