@@ -50,6 +50,22 @@ async function withMedia(withVideo, callId, run) {
   update();
 }
 
+// Who was muted before the page was loaded anew still is.
+const MUTED = "muted in call";
+
+/** Open what a call sent before this page was loaded anew. */
+export async function openAgain(sends, { callId }) {
+  const { stream, problem } = await openMedia(sends.video);
+  // The library stops what comes too late.
+  if (ongoing(demo.client)?.callId !== callId) return stream;
+  for (const track of stream?.getAudioTracks() ?? []) track.enabled = sessionStorage.getItem(MUTED) !== callId;
+  demo.media = stream;
+  follow(stream);
+  if (problem) notify(problem, "warning");
+  update();
+  return stream;
+}
+
 /** Follow the client's call. */
 export function callChanged(call) {
   if (call.state === "ended") ended(call);
@@ -78,7 +94,7 @@ function stop(stream) {
 
 /** Somebody without microphone and camera wants to see and hear all the same. */
 export function receiveAtLeast(peerConnection) {
-  if (demo.media || demo.client?.currentCall?.role === "callee") return;
+  if (demo.media || demo.client?.currentCall?.role === "callee" || peerConnection.getTransceivers().length) return;
   for (const kind of ["audio", "video"]) peerConnection.addTransceiver(kind, { direction: "recvonly" });
 }
 
@@ -130,8 +146,11 @@ async function replaceEnded(ended) {
 }
 
 /** Mute, or not. */
-export function toggleMicrophone() {
-  for (const track of demo.media?.getAudioTracks() ?? []) track.enabled = !track.enabled;
+export function toggleMicrophone({ callId }) {
+  for (const track of demo.media?.getAudioTracks() ?? []) {
+    track.enabled = !track.enabled;
+    sessionStorage.setItem(MUTED, track.enabled ? "" : callId);
+  }
   update();
 }
 

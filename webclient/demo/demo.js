@@ -2,7 +2,7 @@
 
 import { SecureCall } from "../securecall.js";
 import {
-  acceptCompared, answer, callChanged, placeCall, receiveAtLeast, remoteChanged, toggleCamera, toggleMicrophone, toggleVerified,
+  acceptCompared, answer, callChanged, openAgain, placeCall, receiveAtLeast, remoteChanged, toggleCamera, toggleMicrophone, toggleVerified,
 } from "./calls.js";
 import { element } from "./page.js";
 import { mayShowPicture, ongoing, renderTime } from "./screen.js";
@@ -19,7 +19,7 @@ const rtcConfiguration = { iceTransportPolicy: "all" };
 
 async function enter(name, callAtOnce) {
   const heartbeatIntervalMs = Number(document.body.dataset.heartbeatIntervalMs);
-  const client = new SecureCall("/signal", { clientId: name, heartbeatIntervalMs, rtcConfiguration });
+  const client = new SecureCall("/signal", { clientId: name, heartbeatIntervalMs, rtcConfiguration, resume: openAgain });
   demo.client = client;
   listen(client);
   remember({ name });

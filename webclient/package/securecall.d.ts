@@ -165,6 +165,13 @@ export interface SecureCallOptions {
    * Its `iceServers` are used beside those of the server. Read when a call begins, so it may be changed between calls.
    */
   rtcConfiguration?: RTCConfiguration;
+  /**
+   * Opens what was sent before this page was loaded anew during a call, such as
+   * `(sends) => navigator.mediaDevices.getUserMedia(sends)`. With it such a page takes its call up again, as long as the server
+   * holds it (5 s) and the peer has this library, and keeps in `sessionStorage` what it has to know for that. Without it, or
+   * where it fails, that call ends. The call is `reconnecting` meanwhile; a stream that comes after its end is stopped.
+   */
+  resume?: (sends: { audio: boolean; video: boolean }, call: CallStatus) => Promise<MediaStream | null>;
   /** Where `timer-worker.js` is, if not beside this module; it must come from the page's own origin. */
   workerUrl?: string | URL;
   /** How often "path" is told during a call; 2,000 by default, at least 100. */
@@ -222,6 +229,8 @@ export type ErrorCode =
   | "key-refused"
   /** The directory could not be asked. */
   | "directory-unavailable"
+  /** The part of the library that knows calls could not be loaded; it is tried again when it is needed. */
+  | "calls-unavailable"
   /** The worker whose timers go on in hidden pages could not be started; told by "warning". */
   | "worker-unavailable";
 

@@ -40,6 +40,8 @@ PAGE_SERVER = {
     "LIMIT_NEW_CONNECTIONS_PER_IP_PER_MINUTE": "0",
     "LIMIT_HTTP_REQUESTS_PER_IP_PER_MINUTE": "0",
     "LIMIT_PKD_LOOKUPS_PER_MINUTE": "0",
+    # A page that is loaded anew on a busy machine.
+    "HOLD_GOING_AWAY_SECONDS": "60",
 }
 
 

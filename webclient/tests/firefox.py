@@ -84,6 +84,10 @@ class FirefoxPage:
         """Load a document and wait until it is complete."""
         await self._session.command("browsingContext.navigate", context=self.context, url=url, wait="complete")
 
+    async def reload(self) -> None:
+        """Load the document anew and wait until it is complete."""
+        await self._session.command("browsingContext.reload", context=self.context, wait="complete")
+
     async def add_init_script(self, script: str) -> None:
         """Run `script` in each document from now on, before its own scripts."""
         await self._session.command(

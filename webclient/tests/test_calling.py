@@ -141,4 +141,5 @@ async def test_somebody_alone_calls_themselves_from_a_second_tab(memory_site: Si
     await alice.hears_something()
     assert guest.problems == []
     await guest.page.close()
-    await alice.is_told("left, or lost the connection")
+    await alice.clicks("Hang up")
+    await alice.is_told("You hung up.")

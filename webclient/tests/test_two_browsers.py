@@ -62,6 +62,9 @@ async def test_firefox_calls_chromium(fox: FirefoxPerson, alice: Person) -> None
     await expect(alice.ringing(fox)).to_contain_text("Audio call")
     await alice.clicks("Answer")
     await hear_each_other(fox, alice)
+    await fox.page.reload()
+    await fox.sees(f"In a call with {alice.id}.")
+    await hear_each_other(fox, alice)
     await fox.clicks("Hang up")
     await alice.is_told(f"{fox.id} hung up.")
 
@@ -75,6 +78,13 @@ async def test_chromium_calls_firefox(fox: FirefoxPerson, alice: Person) -> None
     await fox.sees(f"{alice.id} hung up.")
 
     await alice.talks_to(fox, "Audio call")
+    await hear_each_other(fox, alice)
+    await alice.clicks("Mute")
+    await alice.page.reload()
+    await alice.sees(f"In a call with {fox.id}.")
+    # The page opened the microphone by itself: who was muted must not be heard for that.
+    await expect(alice.button("Mute")).to_have_attribute("aria-pressed", "true")
+    await alice.clicks("Mute")
     await hear_each_other(fox, alice)
     await alice.clicks("Hang up")
     await fox.sees(f"{alice.id} hung up.")

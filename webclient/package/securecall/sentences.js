@@ -29,4 +29,5 @@ export const CALL_SENTENCES = {
   connecting: (peer) => `Connecting to ${peer} …`,
   connected: (peer) => `In a call with ${peer}.`,
   reconnecting: (peer) => `The way to ${peer} broke; looking for another one …`,
+  resuming: (peer) => `Taking up the call with ${peer} again …`,
 };

@@ -14,7 +14,8 @@ EVENT_SECONDS = 20
 START = """
 async ({ clientId, options }) => {
   Object.assign(window, await import("/static/webclient/securecall.js"));
-  window.client = new SecureCall("/signal", { clientId, pathIntervalMs: 100, ...options });
+  const resume = (sends) => navigator.mediaDevices.getUserMedia(sends);
+  window.client = new SecureCall("/signal", { clientId, pathIntervalMs: 100, resume, ...options });
   window.events = [];
   window.news = new EventTarget();
   const types = [

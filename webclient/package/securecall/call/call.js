@@ -1,7 +1,7 @@
 /**
  * One call, from its first ring to its end: its state, and its steps in their order. `states.js` has the table; each part
  * beside it does one thing: `opening` the first offer and answer, `placing` what the server is told, `trickle` candidates, `negotiation` later offers, `mending`
- * a way that breaks, `link` the peer connection, `control` the hang-up on the media's way, `signing` the keys, `tracks`.
+ * a way that breaks, `resuming` a page that is loaded anew, `link` the peer connection, `control` the hang-up on the media's way, `signing` the keys, `tracks`.
  *
  * @typedef {import("../../securecall.js").CallStatus} CallStatus
  * @typedef {import("../../securecall.js").EndReason} EndReason
@@ -19,6 +19,7 @@ import { NamedTimers } from "./named-timers.js";
 import { Negotiation } from "./negotiation.js";
 import { Opening } from "./opening.js";
 import { Placing } from "./placing.js";
+import { Resumption } from "./resuming.js";
 import { verify } from "./signing.js";
 import { firstStatus, following } from "./states.js";
 import { Steps } from "./steps.js";
@@ -40,7 +41,7 @@ export class Call {
   verification = null;
   /** @type {Promise<import("../../securecall.js").PeerKey | null>} */
   peerKey;
-  /** @type {{fingerprints: string | null, negotiates: boolean} | null} null until the browser has the peer's description */
+  /** @type {{fingerprints: string | null, negotiates: boolean, resumes: boolean} | null} null until the browser has the peer's description */
   peer = null;
   control = new Control(this);
   link = new Link(this);
@@ -48,6 +49,7 @@ export class Call {
   negotiation = new Negotiation(this);
   opening = new Opening(this);
   placing = new Placing(this);
+  resumption = new Resumption(this);
   trickle = new Trickle(this);
   /** @type {string[]} the lines that this side adds to its descriptions */
   attributes = [];
@@ -58,13 +60,14 @@ export class Call {
    * @param {string} peerId
    * @param {string} callId
    * @param {any} [incoming] the payload of INCOMING_CALL
+   * @param {import("../kept.js").Kept} [kept] by the page before this one
    */
-  constructor(surroundings, peerId, callId, incoming) {
+  constructor(surroundings, peerId, callId, incoming, kept) {
     this.surroundings = surroundings;
     this.incoming = incoming;
     this.clientId = surroundings.clientId;
     this.timers = new NamedTimers(surroundings.timers);
-    this.status = firstStatus(callId, peerId, incoming?.sdpOffer);
+    this.status = kept ? { ...kept.status, state: "reconnecting" } : firstStatus(callId, peerId, incoming?.sdpOffer);
     this.peerKey = surroundings.keys.judge(peerId).catch(() => null);
   }
 
@@ -89,21 +92,18 @@ export class Call {
   }
 
   /**
-   * Begin: the caller's `opening.place` follows, or the callee's `opening.accept`.
+   * Begin: the caller's `opening.place` follows, the callee's `opening.accept`, or `resumption.begin`.
    *
    * @param {boolean} [rings] whether anybody has to be told
    */
   announce(rings = true) {
-    if (rings) this.#show(this.status.state);
+    const isTakenUp = this.status.state === "reconnecting";
+    if (rings) this.#show(this.status.state, isTakenUp ? { sentence: CALL_SENTENCES.resuming(this.peerId) } : {});
+    this.peerKey.then((peerKey) => peerKey && !this.isOver && this.surroundings.judged(peerKey));
+    if (isTakenUp) return;
     const silent = this.role === "caller" ? "peer" : "you";
     this.timers.after("ring", RING_MS, () => this.finish("no-answer", silent, { say: true }));
-    this.peerKey.then((peerKey) => peerKey && !this.isOver && this.surroundings.judged(peerKey));
     if (this.role === "callee") this.step(() => verify(this, this.incoming.sdpOffer));
-  }
-
-  /** @param {any} given */
-  candidate(given) {
-    this.step(() => (given?.description ? this.negotiation.received(given.description) : this.trickle.received(given)));
   }
 
   /**

@@ -4,6 +4,7 @@
  * @typedef {import("./call.js").Call} Call
  */
 
+import { pathIn } from "../path.js";
 import { LONGEST_MS, bounded } from "../timers.js";
 
 const PATH_MS = 2_000;
@@ -14,8 +15,6 @@ export class Link {
   /** @type {RTCPeerConnection | null} */
   rtc = null;
   #pathTimer = 0;
-  /** @type {Promise<typeof import("../path.js") | null> | null} */
-  #pathModule = null;
   /** @type {import("../path.js").SeenPath | null} */
   #pathSeen = null;
   #call;
@@ -36,8 +35,6 @@ export class Link {
     rtc.onconnectionstatechange = () => mending.connectionChanged(rtc);
     rtc.onnegotiationneeded = () => negotiation.needed();
     const everyMs = Math.min(bounded(options.pathIntervalMs, LEAST_PATH_MS, PATH_MS), LONGEST_MS);
-    // Now, as the server may be away later; without a network once is enough.
-    this.#pathModule = import("../path.js").catch(() => null);
     this.#pathTimer = setInterval(() => this.#lookAtPath(rtc), everyMs);
     return rtc;
   }
@@ -83,7 +80,7 @@ export class Link {
   async #lookAtPath(rtc) {
     const call = this.#call;
     if (call.status.state !== "connected") return;
-    const path = (await this.#pathModule)?.pathIn(await rtc.getStats(), call.callId, this.#pathSeen);
+    const path = pathIn(await rtc.getStats(), call.callId, this.#pathSeen);
     if (!path || call.status.state !== "connected") return;
     this.#pathSeen = path;
     call.path = path.status;

@@ -10,7 +10,6 @@ const MEND_MS = 45_000;
 const RESTART_EVERY_MS = 8_000;
 // "disconnected" often mends by itself. The callee waits longer, so that offers seldom meet.
 const RESTART_AFTER_MS = { caller: 1_000, callee: 2_500 };
-const ASK_MS = 2_000;
 // RFC 8656 and 8489: the credentials were not taken.
 const CREDENTIAL_ERRORS = [401, 403, 438, 441];
 
@@ -34,8 +33,7 @@ export class Mending {
     const { connectionState } = rtc;
     if (connectionState === "connected") this.#connected();
     else if (connectionState !== "disconnected" && connectionState !== "failed") return;
-    else if (this.#call.change("BROKE")) {
-      this.#call.timers.after("deadline", MEND_MS, () => this.noPath());
+    else if (this.broke()) {
       this.#restart(connectionState === "failed" ? 0 : RESTART_AFTER_MS[this.#call.role]);
     } else if (connectionState === "failed") {
       if (this.#call.peer?.negotiates && !this.#call.placing.isForgotten) this.#restart(0);
@@ -43,19 +41,16 @@ export class Mending {
     }
   }
 
-  /**
-   * Find out whether the peer is still at the other end of the call's way.
-   *
-   * @returns {Promise<boolean>}
-   */
-  async isPeerThere() {
-    const { rtc, control, surroundings } = this.#call;
-    if (!rtc || this.#call.status.state !== "connected") return false;
-    const before = await bytesReceived(rtc);
-    const waited = new Promise((resolve) => surroundings.timers.after(ASK_MS, () => resolve(null)));
-    const answered = await Promise.race([control.ask().then(() => true), waited]);
-    // Another client knows no question; but what it sends, it sends.
-    return answered === true || (!this.#call.peer?.negotiates && (await bytesReceived(rtc)) > before);
+  /** The way is lost: another one has to be found in time. */
+  broke() {
+    const isNews = this.#call.change("BROKE");
+    if (isNews) this.expect();
+    return isNews;
+  }
+
+  /** Give up unless there is a way before long. */
+  expect() {
+    this.#call.timers.after("deadline", MEND_MS, () => this.noPath());
   }
 
   /** Try at once, if there is no way. */
@@ -94,10 +89,4 @@ export class Mending {
       this.#restart(RESTART_EVERY_MS);
     });
   }
-}
-
-/** @param {RTCPeerConnection} rtc */
-async function bytesReceived(rtc) {
-  const stats = [...(await rtc.getStats()).values()].filter(({ type }) => type === "candidate-pair");
-  return stats.reduce((sum, { bytesReceived: bytes = 0 }) => sum + bytes, 0);
 }

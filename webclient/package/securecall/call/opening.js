@@ -4,7 +4,7 @@
  * @typedef {import("./call.js").Call} Call
  */
 
-import { NEGOTIATES_ATTRIBUTE } from "../attributes.js";
+import { NEGOTIATES_ATTRIBUTE, RESUMES_ATTRIBUTE } from "../attributes.js";
 import { attributeValues, fingerprintsIn, offersData, readDescription } from "../description.js";
 import { SecureCallError } from "../errors.js";
 import { sign, verify } from "./signing.js";
@@ -51,7 +51,7 @@ export class Opening {
       await call.surroundings.iceServers.refreshIfOld();
       const rtc = call.link.open();
       if (offersData(sdp)) call.control.open(rtc);
-      await this.#describedBy(rtc, { type: "offer", sdp });
+      await describedBy(call, rtc, { type: "offer", sdp });
       answerTracks(rtc, stream);
       await this.#describe(rtc);
       await this.#settle(rtc);
@@ -72,7 +72,7 @@ export class Opening {
       call.mending.start();
       // For the next ICE restart: see `Link.configure`.
       call.surroundings.iceServers.use(iceServers);
-      await this.#describedBy(rtc, { type: "answer", sdp });
+      await describedBy(call, rtc, { type: "answer", sdp });
       call.trickle.answered(rtc);
       await this.#settle(rtc);
     });
@@ -87,19 +87,25 @@ export class Opening {
     if (!call.isOver) call.placing.place(rtc);
   }
 
-  /**
-   * @param {RTCPeerConnection} rtc
-   * @param {{type: "offer" | "answer", sdp: string}} description the peer's first
-   */
-  async #describedBy(rtc, description) {
-    await rtc.setRemoteDescription(description);
-    const negotiates = attributeValues(description.sdp, NEGOTIATES_ATTRIBUTE).length > 0;
-    this.#call.peer = { fingerprints: fingerprintsIn(description.sdp), negotiates };
-  }
-
   /** @param {RTCPeerConnection} rtc */
   async #settle(rtc) {
     await this.#call.trickle.settle();
     syncRemoteTracks(this.#call, rtc);
   }
+}
+
+/**
+ * @param {Call} call
+ * @param {RTCPeerConnection} rtc
+ * @param {{type: "offer" | "answer", sdp: string}} description the peer's first for this peer connection
+ */
+export async function describedBy(call, rtc, description) {
+  await rtc.setRemoteDescription(description);
+  /** @param {string} attribute */
+  const has = (attribute) => attributeValues(description.sdp, attribute).length > 0;
+  call.peer = {
+    fingerprints: fingerprintsIn(description.sdp),
+    negotiates: has(NEGOTIATES_ATTRIBUTE),
+    resumes: has(RESUMES_ATTRIBUTE),
+  };
 }

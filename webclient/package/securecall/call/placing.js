@@ -47,6 +47,11 @@ export class Placing {
     this.#standing = "forgotten";
   }
 
+  /** The server listed the call to a page that was loaded anew. */
+  listed() {
+    this.#standing = "placed";
+  }
+
   /** @param {RTCPeerConnection} rtc with the offer or the answer */
   place(rtc) {
     const [type, payload] = this.#message(rtc);

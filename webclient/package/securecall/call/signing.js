@@ -4,7 +4,7 @@
  * @typedef {import("./call.js").Call} Call
  */
 
-import { IDENTITY_ATTRIBUTE, NEGOTIATES_ATTRIBUTE } from "../attributes.js";
+import { IDENTITY_ATTRIBUTE, NEGOTIATES_ATTRIBUTE, RESUMES_ATTRIBUTE } from "../attributes.js";
 import { attributeValues, signedText } from "../description.js";
 
 const PUBLISH_MS = 3_000;
@@ -20,7 +20,7 @@ export async function sign(call, sdp) {
   const { keys } = call.surroundings;
   // The peer looks the key up when it sees the signature.
   await Promise.race([keys.publish(), new Promise((resolve) => setTimeout(resolve, PUBLISH_MS))]);
-  return [NEGOTIATES_ATTRIBUTE, ...(await keys.sign(signedText(call, call.role, sdp)))];
+  return [NEGOTIATES_ATTRIBUTE, RESUMES_ATTRIBUTE, ...(await keys.sign(signedText(call, call.role, sdp)))];
 }
 
 /**

@@ -9,6 +9,7 @@
  * @property {import("../ice-servers.js").IceServers} iceServers
  * @property {import("../../securecall.js").SecureCallOptions} options
  * @property {(type: string, detail: unknown) => void} tell
+ * @property {() => void} began another call
  * @property {(peerKey: import("../../securecall.js").PeerKey) => void} judged
  */
 

@@ -22,11 +22,17 @@ export class Trickle {
   #peerTellsEnd = false;
   #isEndTold = false;
   #isUnreadableTold = false;
+  /** Whether ours wait for the description that they belong to. */
+  #isHeld;
   #call;
 
-  /** @param {Call} call */
-  constructor(call) {
+  /**
+   * @param {Call} call
+   * @param {boolean} [isHeld] until `release`
+   */
+  constructor(call, isHeld = false) {
     this.#call = call;
+    this.#isHeld = isHeld;
   }
 
   // - Ours -
@@ -42,13 +48,19 @@ export class Trickle {
       return;
     }
     // What is gathered before the description is sent goes with it.
-    if (!placing.isPlaced || candidate?.candidate === "") return;
+    if (!placing.isPlaced || this.#isHeld || candidate?.candidate === "") return;
     if (candidate === null) this.postEnd();
     else if (isOfFirstLine(candidate)) this.post(candidate.candidate);
     else {
       this.#held.push(candidate);
       if (rtc?.signalingState === "stable") this.postHeld(rtc);
     }
+  }
+
+  /** Their description has been sent, with those that were gathered by then. */
+  release() {
+    this.#isHeld = false;
+    this.postEnd();
   }
 
   /** Forget what was gathered: ICE restarts. */
@@ -115,6 +127,11 @@ export class Trickle {
     const early = this.#early;
     this.#early = [];
     for (const candidate of early) await this.#add(candidate);
+  }
+
+  /** Forget those that came before the peer's description. */
+  forgetEarly() {
+    this.#early = [];
   }
 
   /** @param {Candidate} candidate */

@@ -1,0 +1,28 @@
+/**
+ * Another microphone, another camera, or none.
+ */
+
+import { NO_CALL_TO_SEND_IN, SecureCallError } from "../errors.js";
+
+/**
+ * Send another track of a kind, or none.
+ *
+ * @param {import("./call.js").Call} call
+ * @param {"audio" | "video"} kind
+ * @param {MediaStreamTrack | null} track
+ */
+export async function replaceTrack(call, kind, track) {
+  const { rtc, stream, callId } = call;
+  if (!rtc) throw new SecureCallError("no-call", NO_CALL_TO_SEND_IN, { callId });
+  const transceiver = rtc.getTransceivers().find((it) => it.receiver.track.kind === kind && it.mid !== null);
+  if (!transceiver) {
+    if (track) rtc.addTransceiver(track, { direction: "sendrecv", streams: stream ? [stream] : [] });
+    return;
+  }
+  await transceiver.sender.replaceTrack(track);
+  if (call.isOver) throw new SecureCallError("no-call", call.status.sentence, { callId });
+  if (track && stream) transceiver.sender.setStreams(stream);
+  // The peer learns from it whether anything is to be seen or heard.
+  const direction = track ? "sendrecv" : "recvonly";
+  if (transceiver.direction !== direction) transceiver.direction = direction;
+}

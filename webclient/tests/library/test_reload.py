@@ -1,0 +1,70 @@
+"""A page that is loaded anew takes its call up again."""
+
+import pytest
+
+from tests.support.servers import RunningServer
+from webclient.tests.library.clients import Client, Document
+from webclient.tests.library.conftest import OpenClient, OpenFirefoxClient
+from webclient.tests.library.liar import Liar
+from webclient.tests.library.network import Line
+from webclient.tests.library.signer import OFFER
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+HEARS = """
+(async () => {
+  const stats = [...(await client.peerConnection.getStats()).values()];
+  return stats.some(({ type, packetsReceived }) => type === "inbound-rtp" && packetsReceived > 5);
+})()
+"""
+
+
+async def load_anew(line: Line, *people: Client[Document]) -> None:
+    """Load pages anew; their line breaks first, so that calls are held for as long as a busy machine takes."""
+    line.cut()
+    for person in people:
+        await person.expects("signaling", state="waiting")
+    line.mend()
+    for person in people:
+        await (await person.starts()).connects()
+    for person in people:
+        await person.expects("call", state="reconnecting")
+        await person.expects("call", state="connected")
+        await person.expects("verification", status="verified")
+
+
+async def test_call_is_taken_up_again_by_the_caller_the_callee_and_both(
+    open_client: OpenClient, library_server: RunningServer
+) -> None:
+    async with Line.to(library_server.port) as line:
+        alice, bob = await open_client("alice", line.port), await open_client("bob", line.port)
+        call_id = await alice.talks_to(bob)
+        for people in ((alice,), (bob,), (alice, bob)):
+            await load_anew(line, *people)
+            for person in (alice, bob):
+                await person.until("client.currentCall.state === 'connected'")
+                await person.until(HEARS)
+        await alice.does("client.hangUp()")
+        await bob.expects("call", state="ended", reason="hung-up", callId=call_id)
+
+
+async def test_call_is_taken_up_again_in_firefox(
+    open_firefox_client: OpenFirefoxClient, library_server: RunningServer
+) -> None:
+    async with Line.to(library_server.port) as line:
+        alice, bob = await open_firefox_client("alice", line.port), await open_firefox_client("bob", line.port)
+        await alice.talks_to(bob)
+        await load_anew(line, alice, bob)
+        for person in (alice, bob):
+            await person.until(HEARS)
+
+
+async def test_offer_of_a_page_loaded_anew_that_is_not_signed_is_forged(open_client: OpenClient, liar: Liar) -> None:
+    """A server that could replace the peer connection could listen."""
+    alice, bob = await open_client("alice", liar.port), await open_client("bob")
+    call_id = await alice.talks_to(bob)
+    await alice.expects("verification", status="verified")
+    candidate = {"candidate": "", "sdpMid": "0", "description": {"type": "offer", "sdp": OFFER, "anew": 1}}
+    await liar.tells("ICE_CANDIDATE", {"callId": call_id, "candidate": candidate})
+    await alice.expects("call", state="ended", reason="forged", callId=call_id)
+    await bob.expects("call", state="ended", reason="forged", callId=call_id)
