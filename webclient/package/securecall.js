@@ -297,7 +297,7 @@ export class SecureCall extends EventTarget {
   #registered({ iceServers, calls: standing }) {
     this.#iceServers.use(iceServers);
     this.#keys.publish();
-    this.#calls.later((calls) => calls.registered(standing));
+    this.#calls.later((calls) => calls.registered(Array.isArray(standing) ? standing : []));
   }
 
   /**

@@ -96,10 +96,8 @@ export class Calls {
 
   // - The server's -
 
-  /** @param {any} calls of REGISTERED */
-  registered(calls) {
-    /** @type {{callId: string, role: string, state: string}[]} */
-    const standing = Array.isArray(calls) ? calls : [];
+  /** @param {{callId: string, role: string, state: string}[]} standing the calls of REGISTERED */
+  registered(standing) {
     this.current?.online(standing.some(({ callId }) => callId === this.current?.callId));
     for (const { callId, role, state } of standing) {
       // One that rings here can still be answered.
@@ -120,6 +118,7 @@ export class Calls {
     else if (!call) return;
     // It waits to ring.
     else if (!call.isOver && call !== this.current && type !== "ICE_CANDIDATE") call.finish("cancelled", "peer", { isQuiet: true });
+    else if (type === "CALL_REJECTED" && payload.reason === "busy" && this.#incoming.gaveWay(call)) return;
     else received(call, type, payload);
   }
 
@@ -130,12 +129,10 @@ export class Calls {
   refused({ code, request, callId }, isRepeated) {
     const call = callId === undefined ? undefined : this.#known.get(callId);
     if (call) {
-      if (!call.isOver) call.placing.refused(code, request, isRepeated);
-      return;
-    }
-    // An end that arrived twice, or after the peer's.
-    if (code === "CALL_NOT_FOUND") return;
-    this.#surroundings.tell("error", new SecureCallError(code, ERROR_SENTENCES[code] ?? code, { request, callId }));
+      const isLost = request === "CALL_INITIATE" && code === "TARGET_NOT_FOUND" && this.#incoming.gaveWay(call);
+      if (!call.isOver && !isLost) call.placing.refused(code, request, isRepeated);
+      // Otherwise an end that arrived twice, or after the peer's.
+    } else if (code !== "CALL_NOT_FOUND") this.#surroundings.tell("error", new SecureCallError(code, ERROR_SENTENCES[code] ?? code, { request, callId }));
   }
 
   // - Ours -
@@ -164,6 +161,7 @@ export class Calls {
     const kept = call && keptOf(call);
     this.#surroundings.connection.watchClosely(waitsForServer(call?.status.state));
     if (kept || !call) keep(this.#place, kept);
+    this.#incoming.changed();
   }
 
   /**

@@ -13,6 +13,8 @@ import { isCallId, isClientId } from "./ids.js";
 
 /** What comes in. */
 export class Incoming {
+  /** @type {{own: Call, call: Call} | null} the peer's call, which will give way to our own that it has met */
+  #rival = null;
   #calls;
   #surroundings;
 
@@ -98,10 +100,41 @@ export class Incoming {
   #meet(own, made) {
     const call = made();
     // One that the server has not taken is as if it had never been: the peer could not tell that it lost.
-    if (own.placing.isStanding && own.callId < call.callId) {
-      this.#rejectBusy(call.callId);
+    if (!own.placing.isStanding || own.callId > call.callId) {
+      this.#replace(own, call);
       return;
     }
+    // The peer ends its own when it hears of ours, which it may never do: until then its own waits.
+    this.#calls.keep(call);
+    this.#rival = { own, call };
+  }
+
+  /**
+   * Our own call does not reach the peer: the peer's, if there is one, takes its place.
+   *
+   * @param {Call} own
+   * @returns {boolean} whether there is one
+   */
+  gaveWay(own) {
+    const call = this.#rival?.own === own ? this.#rival.call : null;
+    if (!call || call.isOver || own.status.state !== "calling") return false;
+    this.#rival = null;
+    this.#replace(own, call);
+    return true;
+  }
+
+  /** The current call changed: one that is answered, or over, has no rival any more. */
+  changed() {
+    if (!this.#rival || this.#rival.own.status.state === "calling") return;
+    this.#rival.call.finish("busy", "you", { say: true, rejectWith: "busy", isQuiet: true });
+    this.#rival = null;
+  }
+
+  /**
+   * @param {Call} own
+   * @param {Call} call the peer's, which needs no answer of a person
+   */
+  #replace(own, call) {
     own.finish("cancelled", "you", { say: true, isQuiet: true });
     this.#calls.begin(call, false);
     // How that goes is told by events.

@@ -29,6 +29,7 @@ class Liar:
         self._target = target
         self._lies: dict[str, Lie] = {}
         self._refusals: dict[str, list[Payload]] = {}
+        self._kept: set[str] = set()
         self._heard: list[tuple[str, Payload]] = []
         self._times: list[tuple[str, float]] = []
         self._news = asyncio.Condition()
@@ -53,6 +54,10 @@ class Liar:
     def refuses(self, message_type: str, *errors: Payload) -> None:
         """Answer the next messages of this type with these errors, and keep them from the server."""
         self._refusals[message_type] = list(errors)
+
+    def keeps(self, message_type: str) -> None:
+        """Keep messages of this type from the server, without an answer, from now on."""
+        self._kept.add(message_type)
 
     async def tells(self, message_type: str, payload: Payload) -> None:
         """Tell all pages what the server has not said."""
@@ -122,7 +127,7 @@ class Liar:
                 if errors := self._refusals.get(message["type"]):
                     error = {"request": message["type"], "message": "No.", **errors.pop(0)}
                     await page.send(json.dumps({"type": "ERROR", "payload": error}))
-                else:
+                elif message["type"] not in self._kept:
                     await server.send(text)
         if page.close_code == CloseCode.ABNORMAL_CLOSURE:
             # The server sees a lost line, as it was, and no page that leaves.

@@ -1,5 +1,6 @@
 """A peer's newer call wins over its own older one, and calls that cross become one."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,8 @@ from tests.support.people import Person, new_call_id
 from tests.support.servers import RunningServer
 from webclient.tests.library.clients import ClientPage
 from webclient.tests.library.conftest import OpenClient
-from webclient.tests.library.liar import Liar
+from webclient.tests.library.liar import Liar, Payload
+from webclient.tests.library.network import Line
 from webclient.tests.library.signer import OFFER
 from webclient.tests.library.test_securecall import CALL, talk_without_ringing
 
@@ -79,3 +81,40 @@ async def test_calls_that_cross_become_one_though_the_server_refused_the_first(
     await liar.hears("CALL_INITIATE")
     await bob.does(CALL % alice.id)
     await talk_without_ringing(alice, bob)
+
+
+NO_TARGET = {"code": "TARGET_NOT_FOUND", "request": "CALL_INITIATE", "callId": "A" * 22, "message": "No."}
+BUSY = {"callId": "A" * 22, "reason": "busy"}
+
+
+@pytest.mark.parametrize(
+    ("message_type", "payload"), [("ERROR", NO_TARGET), ("CALL_REJECTED", BUSY)], ids=["lost", "busy"]
+)
+async def test_calls_that_cross_become_one_though_the_winner_does_not_arrive(
+    message_type: str, payload: dict[str, str], open_client: OpenClient, liar: Liar, library_server: RunningServer
+) -> None:
+    """The peer's own call rang, and then its line was lost, or it has a client that knows nothing of crossing."""
+    async with Line.to(library_server.port) as line:
+        alice, bob = await open_client("alice", line.port), await open_client("bob", liar.port)
+        for person, byte in ((alice, 255), (bob, 0)):
+            await person.does(f"() => {{ crypto.getRandomValues = (bytes) => bytes.fill({byte}); }}")
+        rings = asyncio.Event()
+
+        def note(incoming: Payload) -> Payload:
+            rings.set()
+            return incoming
+
+        liar.lies("INCOMING_CALL", note)
+        liar.keeps("CALL_INITIATE")
+        await bob.does(CALL % alice.id)
+        await liar.hears("CALL_INITIATE")
+        await alice.does(CALL % bob.id)
+        await rings.wait()
+        line.cut()
+        await alice.expects("signaling", state="waiting")
+        await liar.tells(message_type, payload)
+        await bob.expects("call", state="connecting")
+        line.mend()
+        await alice.does("client.retryNow()")
+        await talk_without_ringing(alice, bob)
+        assert liar.heard("CALL_REJECT") == []
