@@ -132,8 +132,14 @@ export class SecureCall extends EventTarget {
    */
   safetyNumber(peerId?: string): Promise<string | null>;
 
-  /** Make a new identity key and publish it: everybody who knows the old one will see that it changed. */
+  /**
+   * Make a new identity key and publish it: everybody who knows the old one will see that it changed. The owner of the ID
+   * signs for the new key with the old one, and others go on without a question.
+   */
   replaceIdentity(): Promise<Identity>;
+
+  /** Load what claims, moves and restores a client ID that belongs to a key. */
+  owner(): Promise<Owner>;
 
   addEventListener<K extends keyof SecureCallEventMap>(
     type: K,
@@ -178,6 +184,85 @@ export interface SecureCallOptions {
   pathIntervalMs?: number;
   /** How often the server hears that this client lives; 30,000 by default, at least 100. A server gives up after 60 s. */
   heartbeatIntervalMs?: number;
+  /**
+   * Make the ID this browser's own at once, if it is nobody's and the server knows owners: then nobody else registers it. With
+   * this browser's data it would be lost: show a recovery code soon (`Owner.setRecoveryCode`). False by default.
+   */
+  claimsId?: boolean;
+}
+
+/**
+ * A client ID that belongs to a key. Each act is a statement that the key signs; it is kept before it is sent, and sent again
+ * after a lost answer. Acts resolve when the directory has taken them, with `status.state`.
+ */
+export interface Owner {
+  /** As the last "ownership" event told it. */
+  readonly status: OwnerStatus;
+  /** Make a code to write down, in seven groups of four. Nothing is kept or sent. */
+  newRecoveryCode(): Promise<string>;
+  /**
+   * Tell whether somebody typed the code again as it was shown, in whatever spelling.
+   *
+   * @throws {SecureCallError} `bad-recovery-code` for one with a mistake.
+   */
+  isSameCode(code: string, typed: string): Promise<boolean>;
+  /**
+   * Make the ID this browser's own, with a recovery code or without. Takes a connection.
+   *
+   * @throws {SecureCallError} `NOT_REGISTERED` if it is somebody's, or if this browser's key is in the directory for less than
+   *   a day; `not-owner` where the server knows no owners.
+   */
+  claim(code?: string): Promise<OwnerStatus["state"]>;
+  /** Set the first recovery code, or another one, which takes the old one. Takes a connection. */
+  setRecoveryCode(code: string, oldCode?: string): Promise<OwnerStatus["state"]>;
+  /**
+   * Get the ID back with a new key, in a browser that lost the old one, or lock out whoever took it. Takes no connection;
+   * `connect()` afterwards.
+   *
+   * @param newCode From now on in place of `code`.
+   * @throws {SecureCallError} `bad-recovery-code`.
+   */
+  restore(code: string, newCode?: string): Promise<OwnerStatus["state"]>;
+  /** Move here from a device that has the ID, 1: make a key; what is returned goes to that device. */
+  requestMove(): Promise<string>;
+  /** 2, on the device that has the ID: sign for the new one; what is returned goes back. */
+  allowMove(request: string): Promise<string>;
+  /** 3, on the new device; `connect()` afterwards. */
+  completeMove(allowed: string): Promise<OwnerStatus["state"]>;
+}
+
+export interface OwnerStatus {
+  /**
+   * - `unknown`: not looked up yet, or the server knows no owners.
+   * - `free`: the ID belongs to nobody.
+   * - `owner`: it belongs to this browser's key.
+   * - `foreign`: it belongs to a key that this browser does not have. Not registered; `restore()` or another ID.
+   * - `moved`: this browser moved it to another device.
+   * - `changed`: it belonged to this browser's key, and somebody changed that. Deserves to be loud; `restore()`.
+   */
+  state: "unknown" | "free" | "owner" | "foreign" | "moved" | "changed";
+  sentence: string;
+  clientId: string;
+  /** The name of the server's directory, which is part of each statement; null until it told one. */
+  directory: string | null;
+  hasRecoveryCode: boolean;
+  /** When an operator's release takes, or took, effect, as `Date.now()` counts; null without one. */
+  releasedAt: number | null;
+}
+
+/** An answer that was refused, to be kept: it may prove that a server lied. */
+export interface Evidence {
+  /** About whom. */
+  clientId: string;
+  /** Of docs/protocol.md, "Client IDs that belong to a key"; 0: another one. */
+  rule: number;
+  sentence: string;
+  /** The payloads of `PKD_RESULT`, as they came. */
+  answers: unknown[];
+  /** The statement that was known before; null without one. */
+  pinned: string | null;
+  directory: string | null;
+  at: number;
 }
 
 /** Something that could not be done. `message` is a sentence for people. */
@@ -210,6 +295,12 @@ export type ErrorCode =
   | "invalid-call"
   /** A recovery code with a mistake in it, or that of another client ID. */
   | "bad-recovery-code"
+  /** What was copied from another device to move an ID here is not what that device showed, or is for another ID. */
+  | "bad-move"
+  /** The ID does not belong to this browser, or the server knows no owners. */
+  | "not-owner"
+  /** The directory's answer does not follow from what is known; an "evidence" event has it. */
+  | "refused-answer"
   /** The browser could not be made to send or receive: description, tracks or codecs. */
   | "media"
   /** The peer's app sent an ICE candidate in a form that cannot be read; it is left out. Told once in a call. */
@@ -254,6 +345,10 @@ export interface SecureCallEventMap {
   identity: CustomEvent<Identity>;
   /** A peer's key was looked up, accepted or verified. `status: "changed"` deserves to be loud. */
   peerkey: CustomEvent<PeerKey>;
+  /** Whom this client's ID belongs to was looked up, or changed. `state: "changed"` deserves to be loud. */
+  ownership: CustomEvent<OwnerStatus>;
+  /** An answer about a client ID, perhaps this client's, was refused. */
+  evidence: CustomEvent<Evidence>;
   /** The peer's description came, and its signature was checked. */
   verification: CustomEvent<Verification>;
   /** The current call's safety number is known, and the peer's key that it is made of. */
@@ -384,13 +479,16 @@ export interface PeerKey {
    * - `new`: seen for the first time, and pinned.
    * - `known`: the one that was pinned.
    * - `changed`: not the one that was pinned, or withdrawn. Either the peer has a new browser, or somebody
-   *   pretends to be the peer. Stays until `acceptPeerKey()`.
+   *   pretends to be the peer. Stays until `acceptPeerKey()`. Also after an operator gave the ID to a new owner.
+   * - `moved`: told once; the peer's ID belongs to another key now, for which the one before or the recovery code signed.
    * - `unpublished`: the peer has no key, and never had one.
+   * - `withheld`: an operator withholds the key, gave the ID free or closed it; `sentence` says which.
+   * - `refused`: the answer does not follow from what is pinned, which stays. An "evidence" event has it.
    * - `unavailable`: the directory could not be asked.
    */
-  status: "new" | "known" | "changed" | "unpublished" | "unavailable";
+  status: "new" | "known" | "changed" | "moved" | "unpublished" | "withheld" | "refused" | "unavailable";
   sentence: string;
-  /** What the directory says, and its fingerprint; null if nothing. */
+  /** What the directory says, and its fingerprint; null if nothing. Where the ID belongs to a key it is that one. */
   publicKey: string | null;
   fingerprint: string | null;
   /** What was pinned before, if that differs. */

@@ -75,14 +75,11 @@ export class SecureCall extends EventTarget {
       isInCall: () => this.#ongoing !== null,
       registered: (payload) => this.#registered(payload),
       received: (type, payload) => this.#calls.later((calls) => calls.received(type, payload)),
-      refused: (error, isRepeated) => this.#calls.later((calls) => calls.refused(error, isRepeated)),
+      refused: (error, isRepeated) => this.#refused(error, isRepeated),
     });
     const tell = this.#tell.bind(this);
     this.#iceServers = new IceServers(this.#connection, (error) => tell("error", error));
-    this.#keys = new KeyRing(this.#connection, clientId, {
-      identity: (identity) => tell("identity", identity),
-      error: (error) => tell("error", error),
-    });
+    this.#keys = new KeyRing(this.#connection, options, tell);
     this.#calls = new CallRing({
       clientId,
       connection: this.#connection,
@@ -251,6 +248,10 @@ export class SecureCall extends EventTarget {
     return this.#keys.replace();
   }
 
+  owner() {
+    return this.#keys.owner();
+  }
+
   /** The call that is not over, if there is one. */
   get #ongoing() {
     return this.#calls.known?.ongoing ?? null;
@@ -290,14 +291,26 @@ export class SecureCall extends EventTarget {
   /** @param {SignalingStatus} status */
   #signalingChanged(status) {
     this.#tell("signaling", status);
-    if (status.state === "superseded") this.#call?.finish("superseded", "server", { say: true });
+    if (status.state !== "superseded") return;
+    this.#call?.finish("superseded", "server", { say: true });
+    this.#keys.superseded();
   }
 
   /** @param {any} payload of REGISTERED */
   #registered({ iceServers, calls: standing }) {
     this.#iceServers.use(iceServers);
-    this.#keys.publish();
+    this.#keys.publish({ isUnsigned: !this.#connection.proof });
     this.#calls.later((calls) => calls.registered(Array.isArray(standing) ? standing : []));
+  }
+
+  /**
+   * @param {import("./securecall/connection.js").ServerError} error
+   * @param {boolean} isRepeated
+   */
+  #refused(error, isRepeated) {
+    const { code, request, challenge, message } = error;
+    if (request === "REGISTER" && code === "NOT_REGISTERED") this.#keys.challenged(challenge, message);
+    else this.#calls.later((calls) => calls.refused(error, isRepeated));
   }
 
   /**

@@ -4,6 +4,8 @@
  * @typedef {import("../securecall.js").SignalingStatus} SignalingStatus
  * @typedef {import("../securecall.js").ErrorCode} ErrorCode
  * @typedef {import("./timers.js").Timers} Timers
+ * @typedef {{code: ErrorCode, message?: string, request?: string, callId?: string, retryAfterMs?: number, challenge?: string}}
+ *   ServerError
  */
 
 import { ERROR_SENTENCES, SecureCallError } from "./errors.js";
@@ -78,6 +80,8 @@ export class Connection {
   #clientId;
   #heartbeatMs;
   #isWatchedClosely = false;
+  /** @type {{challenge: string, signature: string} | undefined} with what the last REGISTER proved whose the ID is */
+  proof;
   /** Ends what `start` listens to. */
   #watching = new AbortController();
 
@@ -88,7 +92,7 @@ export class Connection {
    * @param {Timers} timers
    * @param {{changed: (status: SignalingStatus) => void, isInCall: () => boolean, registered: (payload: any) => void,
    *   received: (type: string, payload: any) => void,
-   *   refused: (error: {code: ErrorCode, request?: string, callId?: string}, isRepeated: boolean) => void}} listener
+   *   refused: (error: ServerError, isRepeated: boolean) => void}} listener
    */
   constructor(url, clientId, heartbeatMs, timers, listener) {
     this.url = url;
@@ -111,11 +115,21 @@ export class Connection {
     this.#open(0);
   }
 
-  /** Leave deliberately; ends the client's calls at the server. */
-  stop() {
+  /**
+   * Leave deliberately; ends the client's calls at the server.
+   *
+   * @param {string} [sentence]
+   */
+  stop(sentence = "You left the server.") {
     const socket = this.#detach();
     socket?.close(NORMAL);
-    this.#finish({ state: "closed", sentence: "You left the server.", attempts: 0 });
+    this.#finish({ state: "closed", sentence, attempts: 0 });
+  }
+
+  /** @param {Connection["proof"]} [proof] for an ID that belongs to a key */
+  register(proof) {
+    this.proof = proof;
+    this.#transmit("REGISTER", { clientId: this.#clientId, ...proof });
   }
 
   /** The network may have changed: connect now, or find out whether the connection survived. */
@@ -246,7 +260,7 @@ export class Connection {
     const socket = new WebSocket(this.url);
     this.#socket = socket;
     this.#registerTimer = this.#timers.after(REGISTER_MS, () => this.#giveUp());
-    socket.onopen = () => this.#transmit("REGISTER", { clientId: this.#clientId });
+    socket.onopen = () => this.register();
     socket.onmessage = ({ data }) => this.#receive(data);
     socket.onclose = ({ code }) => this.#closed(code);
     this.#change({ state: "connecting", sentence: "Connecting to the server …", attempts });
@@ -389,7 +403,7 @@ export class Connection {
     }
   }
 
-  /** @param {{code: ErrorCode, message?: string, request?: string, callId?: string, retryAfterMs?: number}} error */
+  /** @param {ServerError} error */
   #refused(error) {
     const { code, request, callId, retryAfterMs } = error;
     if (request === "HEARTBEAT") {
@@ -424,7 +438,7 @@ export class Connection {
     for (const message of messages) Object.assign(message, { heartbeat: Infinity, isSent: false });
     this.#timers.after(delayMs, () => {
       if (socket !== this.#socket) return;
-      if (request === "REGISTER") this.#transmit("REGISTER", { clientId: this.#clientId });
+      if (request === "REGISTER") this.register();
       for (const message of messages) {
         if (message.heartbeat === Infinity && this.#outbox.includes(message)) this.#send(message);
       }

@@ -16,18 +16,22 @@ export class KeyRing {
   #keys = null;
   #isDoubted = false;
   #make;
-  #onError;
+  #tell;
 
   /**
    * @param {import("./connection.js").Connection} connection
-   * @param {string} clientId
-   * @param {{identity: (identity: Identity) => void, error: (error: SecureCallError) => void}} listener
+   * @param {import("../securecall.js").SecureCallOptions} options
+   * @param {(type: string, detail: unknown) => void} tell
    */
-  constructor(connection, clientId, { identity, error }) {
-    this.#onError = error;
+  constructor(connection, options, tell) {
+    this.#tell = tell;
     this.#make = async () => {
       const { Keys } = await import("./keys.js");
-      return new Keys(connection, clientId, { identity: (known) => identity((this.identity = known)), error });
+      return new Keys(connection, options, {
+        identity: (known) => tell("identity", (this.identity = known)),
+        error: (error) => tell("error", error),
+        tell,
+      });
     };
   }
 
@@ -44,14 +48,38 @@ export class KeyRing {
     return keys;
   }
 
-  /** The key is in the directory after this, if it can be; several calls are one. */
-  async publish() {
+  /** @param {(keys: Keys) => Promise<unknown>} run */
+  async #run(run) {
     try {
-      await (await this.#loaded()).publish();
+      await run(await this.#loaded());
     } catch {
       const sentence = "The part of the client that knows keys could not be loaded. Calls cannot be verified.";
-      this.#onError(new SecureCallError("keys-unavailable", sentence));
+      this.#tell("error", new SecureCallError("keys-unavailable", sentence));
     }
+  }
+
+  /**
+   * The key is in the directory after this, if it can be; several calls are one.
+   *
+   * @param {{isUnsigned: boolean}} [registered] how, if it was just now
+   */
+  publish(registered) {
+    return this.#run((keys) => keys.publish(registered));
+  }
+
+  /** @param {string | undefined} challenge @param {string | undefined} message of the server, which wants a signature */
+  challenged(challenge, message) {
+    this.#run(async (keys) => (await keys.owner()).challenged(challenge, String(message)));
+  }
+
+  /** Look who has the ID now. */
+  superseded() {
+    this.#run((keys) => keys.superseded());
+  }
+
+  /** @returns {Promise<import("../securecall.js").Owner>} */
+  async owner() {
+    return (await this.#loaded()).owner();
   }
 
   /** Look again at the next `publish`. */

@@ -13,6 +13,18 @@ export const KEY_SENTENCES = {
     "Compare the safety number before you trust it.",
   unpublished: (peer) => `${peer} has not published a key, so nobody can tell whether it is really ${peer}.`,
   unavailable: () => "The directory of keys cannot be asked right now.",
+  free: (peer) =>
+    `This is the first time you see ${peer}'s key. The name belongs to no key, so the server could lie: compare the safety number.`,
+  moved: (peer) => `${peer} moved to a new key, for which the one before or the recovery code signed.`,
+  released: (peer) => `An operator gave this name to a new owner. It may be another person than the ${peer} you knew.`,
+  refused: (peer) => `What the server says of ${peer}'s key does not follow from what you know, so it is not believed.`,
+};
+
+/** @type {Record<string, (peer: string) => string>} */
+export const WITHHELD_SENTENCES = {
+  revoked: (peer) => `An operator withholds ${peer}'s key, so there is no key to call with.`,
+  released: (peer) => `An operator gave the name ${peer} free, and nobody owns it yet. There is no key to call with.`,
+  erased: (peer) => `The name ${peer} was erased and is closed. There is no key to call with.`,
 };
 
 /** @type {Record<string, (peer: string) => string>} */

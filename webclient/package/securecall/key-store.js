@@ -3,10 +3,16 @@
  */
 
 /**
- * What the browser keeps: `identities` by server and own ID, `pins` by server, own ID and the peer's.
+ * What the browser keeps: `identities` by server and own ID, `pins` by server, own ID and the peer's; beside them, by the
+ * server alone, the name of its directory.
  *
- * @typedef {{privateKey: CryptoKey, publicKey: string}} KeptIdentity
- * @typedef {{publicKey: string, pinnedAt: number, isVerified: boolean, hasSigned: boolean}} Pin
+ * @typedef {{privateKey: CryptoKey, publicKey: string, statement: string, signatures: {identity: string, previous?: string,
+ *   recovery?: string}}} KeptStatement
+ * @typedef {{privateKey: CryptoKey, publicKey: string, statement?: string, allowed?: string,
+ *   next?: KeptStatement | {privateKey: CryptoKey, publicKey: string, statement?: undefined}}} KeptIdentity `statement`: the
+ *   last one, if the ID belongs to this key; `next`: one that had no answer yet; `allowed`: one that another device may send
+ * @typedef {{publicKey: string, pinnedAt: number, isVerified: boolean, hasSigned: boolean, statement?: string}} Pin
+ *   `statement`: the last one that was seen, if the peer's ID belongs to a key, which is `publicKey`
  */
 export class KeyStore {
   /** @type {Promise<IDBDatabase | null>} */

@@ -19,6 +19,12 @@ from webclient.tests.library.clients import Client, Document
 from webclient.tests.library.liar import Liar
 from webclient.tests.library.signer import Signer
 
+OWNERS = {
+    "DIRECTORY_NAME": "calls.example.org",
+    "LIMIT_NEW_IDENTITIES_PER_HOUR": "0",
+    "LIMIT_STATEMENTS_PER_DAY": "0",
+}
+
 D = TypeVar("D", bound=Document)
 D_co = TypeVar("D_co", bound=Document, covariant=True)
 
@@ -48,9 +54,9 @@ def library_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def library_server(coturn_server: Coturn, library_database: Path) -> Iterator[RunningServer]:
-    """One process, in memory, with a relay."""
+    """One process, in memory, with a relay, where client IDs can belong to keys."""
     relay = {"TURN_SECRET": coturn_server.secrets[0], "TURN_URLS": coturn_server.url("udp")}
-    with server(env={**PAGE_SERVER, **relay, "DATABASE_URL": f"sqlite:///{library_database}"}) as running:
+    with server(env={**PAGE_SERVER, **relay, **OWNERS, "DATABASE_URL": f"sqlite:///{library_database}"}) as running:
         yield running
 
 

@@ -97,9 +97,12 @@ class Liar:
         return Response(answer.status, answer.reason, headers, body)
 
     async def _relay(self, page: ServerConnection) -> None:
-        url = f"ws://127.0.0.1:{self._target}/signal"
+        # What an owner signs names the host that the page opened, which a proxy passes on.
+        assert page.request
+        url = f"ws://{page.request.headers['Host']}/signal"
+        there: dict[str, Any] = {"host": "127.0.0.1", "port": self._target}
         async with (
-            connect(url, proxy=None, compression=None, ping_interval=None, max_size=None) as server,
+            connect(url, proxy=None, compression=None, ping_interval=None, max_size=None, **there) as server,
             asyncio.TaskGroup() as both,
         ):
             both.create_task(self._to_page(server, page))

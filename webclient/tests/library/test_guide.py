@@ -12,20 +12,18 @@ PAGE = """
 async () => {
   document.body.innerHTML = "<video autoplay muted playsinline></video><button>Call</button>";
   window.confirm = () => true;
+  window.alert = (text) => { window.paper = text.split(": ").at(-1); };
+  window.prompt = () => window.paper;
   %s
 }
 """
 
 
-async def runs(client: Client[Document], peer: Client[Document]) -> None:
+async def runs(name: str, client: Client[Document], **replaced: str) -> None:
     """Run the example in a page, as this client."""
-    script = example("plain.js")
-    for before, after in (
-        ('import { SecureCall } from "securecall-client";', ""),
-        ("wss://host/signal", "/signal"),
-        ('"alice"', f'"{client.id}"'),
-        ('"bob"', f'"{peer.id}"'),
-    ):
+    script = example(name)
+    words = {'import { SecureCall } from "securecall-client";': "", "wss://host/signal": "/signal", "alice": client.id}
+    for before, after in {**words, **replaced}.items():
         assert before in script
         script = script.replace(before, after)
     await client.does(PAGE % script)
@@ -33,8 +31,16 @@ async def runs(client: Client[Document], peer: Client[Document]) -> None:
 
 async def test_call_in_ten_lines(open_client: OpenClient, open_firefox_client: OpenFirefoxClient) -> None:
     alice, bob = await open_client("alice", connected=False), await open_firefox_client("bob", connected=False)
-    await runs(alice, bob)
-    await runs(bob, alice)
+    await runs("plain.js", alice, bob=bob.id)
+    await runs("plain.js", bob, bob=alice.id)
     await alice.does("document.querySelector('button').click()")
     for client in (alice, bob):
         await client.until("document.querySelector('video').videoWidth > 0")
+
+
+async def test_name_that_belongs_to_a_key(open_client: OpenClient) -> None:
+    alice = await open_client("alice", connected=False)
+    await runs("owner.js", alice)
+    await alice.starts()
+    await alice.connects()
+    await alice.expects("ownership", state="owner", hasRecoveryCode=True)

@@ -20,7 +20,8 @@ export async function sign(call, sdp) {
   const { keys } = call.surroundings;
   // The peer looks the key up when it sees the signature.
   await Promise.race([keys.publish(), new Promise((resolve) => setTimeout(resolve, PUBLISH_MS))]);
-  return [NEGOTIATES_ATTRIBUTE, RESUMES_ATTRIBUTE, ...(await keys.sign(signedText(call, call.role, sdp)))];
+  const signatures = await keys.sign(signedText(call, call.role, sdp));
+  return [NEGOTIATES_ATTRIBUTE, RESUMES_ATTRIBUTE, ...signatures.map((it) => IDENTITY_ATTRIBUTE + it)];
 }
 
 /**

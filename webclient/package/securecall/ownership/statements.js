@@ -16,7 +16,6 @@
  * @typedef {[name: keyof Statement, isGood: (value: string) => boolean, form: string]} Line
  */
 
-import { isClientId } from "../ids.js";
 import { digest, isDigest, isIdentity, isRecovery } from "./signatures.js";
 
 const HEAD = "securecall-statement-v2";
@@ -35,7 +34,7 @@ function orNothing(isGood) {
 /** @type {Line[]} in the order of the lines */
 export const LINES = [
   ["directory", (value) => /^[a-z0-9.-]{1,253}$/.test(value), "a name of a-z, 0-9, dots and hyphens"],
-  ["id", isClientId, "a client ID"],
+  ["id", (value) => /^[a-zA-Z0-9_-]{1,64}$/.test(value), "a client ID"],
   [
     "seq",
     (value) => /^(0|[1-9][0-9]{0,9})$/.test(value) && Number(value) < SEQ_END,

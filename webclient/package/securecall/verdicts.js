@@ -1,0 +1,25 @@
+/**
+ * What a chain of statements, each of which is right, means to somebody who knew its owner.
+ *
+ * @typedef {import("./key-store.js").Pin} Pin
+ * @typedef {import("./ownership/answers.js").Link} Link
+ */
+
+const AFTER_RELEASE = 2;
+
+/**
+ * @param {Pin | null} pin
+ * @param {Link[]} chain
+ * @returns {"new" | "known" | "moved" | "released" | "changed"} `moved`: to a key for which the owner signed; `released`: to an
+ *   owner whom an operator let in; `changed`: the key that was pinned, before the ID belonged to one, is none of these
+ */
+export function verdictOn(pin, chain) {
+  if (pin === null) return "new";
+  const isPinned = (/** @type {Link} */ { text, statement }) =>
+    pin.statement === undefined ? statement.identity === pin.publicKey : text === pin.statement;
+  const at = chain.findIndex(isPinned);
+  if (at < 0) return "changed";
+  const later = chain.slice(at + 1);
+  if (later.some(({ kind }) => kind === AFTER_RELEASE)) return "released";
+  return chain.at(-1)?.statement.identity === pin.publicKey ? "known" : "moved";
+}
