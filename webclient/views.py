@@ -13,4 +13,5 @@ def demo(request: HttpRequest) -> HttpResponse:
     """Show the page; its script reads `?name=` and `?call=` from the address by itself."""
     # Half of the timeout: one lost heartbeat is no reason to lose the connection.
     heartbeat_interval_ms = round(settings.TIMEOUTS.heartbeat_seconds * MILLISECONDS / 2)
-    return render(request, "webclient/demo.html", {"heartbeat_interval_ms": heartbeat_interval_ms})
+    context = {"heartbeat_interval_ms": heartbeat_interval_ms, "directory_name": settings.DIRECTORY_NAME}
+    return render(request, "webclient/demo.html", context)

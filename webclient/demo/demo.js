@@ -4,22 +4,27 @@ import { SecureCall } from "../securecall.js";
 import {
   acceptCompared, answer, callChanged, openAgain, placeCall, receiveAtLeast, remoteChanged, toggleCamera, toggleMicrophone, toggleVerified,
 } from "./calls.js";
+import {
+  allowMove, claim, completeMove, evidenceCame, keepCode, ownershipChanged, requestMove, restore, showCode,
+} from "./owning.js";
 import { element } from "./page.js";
 import { mayShowPicture, ongoing, renderTime } from "./screen.js";
 import { demo, notify, update } from "./state.js";
 
 const NAME_RULE = "A name has 1 to 64 letters, digits, hyphens or underscores, without spaces.";
 // Of these the page tells otherwise: the server's answer to a message is the end of a call, with its own sentence.
-const TOLD_ELSEWHERE = new Set(["TARGET_NOT_FOUND", "CALL_NOT_FOUND", "superseded"]);
+const TOLD_ELSEWHERE = new Set(["TARGET_NOT_FOUND", "CALL_NOT_FOUND", "superseded", "refused-answer"]);
 
 // Read by the client at each call.
 const rtcConfiguration = { iceTransportPolicy: "all" };
 
 // --- Coming and going ---------------------------------------------------------------------------------
 
-async function enter(name, callAtOnce) {
+async function enter(name, callAtOnce, claimsId) {
   const heartbeatIntervalMs = Number(document.body.dataset.heartbeatIntervalMs);
-  const client = new SecureCall("/signal", { clientId: name, heartbeatIntervalMs, rtcConfiguration, resume: openAgain });
+  const client = new SecureCall("/signal", {
+    clientId: name, heartbeatIntervalMs, rtcConfiguration, claimsId, resume: openAgain,
+  });
   demo.client = client;
   listen(client);
   remember({ name });
@@ -35,6 +40,8 @@ async function enter(name, callAtOnce) {
 function leave() {
   demo.client?.disconnect();
   demo.client = null;
+  demo.ownership = null;
+  demo.wantsCode = false;
   demo.opening = null;
   demo.notice = null;
   asked.delete("call");
@@ -52,6 +59,8 @@ function listen(client) {
   for (const type of ["signaling", "path", "identity", "peerkey", "verification"]) {
     client.addEventListener(type, update);
   }
+  client.addEventListener("ownership", ({ detail }) => ownershipChanged(detail));
+  client.addEventListener("evidence", ({ detail }) => evidenceCame(detail));
   client.addEventListener("call", ({ detail }) => callChanged(detail));
   client.addEventListener("safetynumber", ({ detail }) => {
     demo.safety = detail;
@@ -89,6 +98,13 @@ function refusal(inputId, name) {
   return inputId === "peer" && name === demo.client?.clientId ? "That is you. Enter somebody else’s name." : "";
 }
 
+function onSubmit(id, run) {
+  element(id).addEventListener("submit", (event) => {
+    event.preventDefault();
+    run();
+  });
+}
+
 function onClick(id, run) {
   element(id).addEventListener("click", run);
 }
@@ -106,12 +122,25 @@ function onCallClick(id, run) {
   });
 }
 
-onName("name-form", "name", (name) => enter(name, asked.get("call")));
+onName("name-form", "name", (name) => enter(name, asked.get("call"), element("claim").checked));
 onName("call-form", "peer", (peerId, button) => placeCall(peerId, button?.value !== "audio"));
 onClick("retry", () => demo.client?.retryNow());
 onClick("come-back", () => demo.client?.connect().catch(() => {}));
 onClick("leave", leave);
 onClick("leave-superseded", leave);
+onClick("leave-shut-out", leave);
+onClick("claim-now", claim);
+onClick("make-code", showCode);
+onClick("use-code", () => {
+  demo.wantsCode = true;
+  update();
+});
+onClick("later", () => element("recovery").close());
+onClick("request-move", requestMove);
+onSubmit("code-form", keepCode);
+onSubmit("restore-form", restore);
+onSubmit("allow-form", allowMove);
+onSubmit("answer-form", completeMove);
 onCallClick("answer", (call) => answer(call, mayShowPicture(call)));
 onCallClick("answer-audio", (call) => answer(call, false));
 onCallClick("decline", ({ callId }) => demo.client.reject(undefined, callId));
@@ -148,5 +177,7 @@ update();
 if (asked.has("name")) {
   element("name").value = asked.get("name");
   element("peer").value = asked.get("call") ?? "";
+  // A link makes nobody the owner of a name.
+  element("claim").checked = false;
   element("name-form").requestSubmit();
 }

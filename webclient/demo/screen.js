@@ -1,13 +1,17 @@
 /** What is shown, as it follows from the client's state; called whenever something may have changed. */
 
 import { element, avatar, play, show, state, write } from "./page.js";
+import { renderOwner, renderShutOut } from "./owner-screen.js";
+import { isShutOut } from "./owning.js";
 import { ring } from "./ringing.js";
 import { renderSecurity } from "./security.js";
 import { duration, rate, size } from "./words.js";
 
-const SCREENS = ["welcome", "lobby", "superseded", "call"];
+const SCREENS = ["welcome", "lobby", "superseded", "shut-out", "call"];
 // Where the next thing to do is: in a new screen the focus would otherwise be nowhere.
-const FOCUS = { welcome: "name", lobby: "peer", superseded: "superseded-title", call: "call-peer" };
+const FOCUS = {
+  welcome: "name", lobby: "peer", superseded: "superseded-title", "shut-out": "shut-out-title", call: "call-peer",
+};
 const TONES = { online: "good", connecting: "plain", waiting: "warning", superseded: "warning", closed: "plain", idle: "plain" };
 
 let screen = null;
@@ -19,8 +23,9 @@ export function render(demo) {
   renderNotice(demo.notice);
   renderIncoming(demo, call);
   if (demo.client) renderLobby(demo);
+  if (isShutOut(demo)) renderShutOut(demo);
   if (call) renderCall(demo, call);
-  change(screenFor(demo.client, call));
+  change(screenFor(demo, call));
   document.title = title(call);
 }
 
@@ -47,9 +52,11 @@ export function renderTime(client) {
   if (connectedAt !== null) write("call-time", duration(Date.now() - connectedAt));
 }
 
-function screenFor(client, call) {
+function screenFor(demo, call) {
+  const { client } = demo;
   if (call && call.state !== "incoming") return "call";
   if (!client) return "welcome";
+  if (isShutOut(demo)) return "shut-out";
   return client.signaling.state === "superseded" ? "superseded" : "lobby";
 }
 
@@ -66,7 +73,8 @@ function title(call) {
 }
 
 function renderSignaling(signaling) {
-  show("signaling", Boolean(signaling) && signaling.state !== "superseded");
+  // These are screens of their own, which say why.
+  show("signaling", Boolean(signaling) && !["superseded", "closed"].includes(signaling.state));
   if (!signaling) return;
   element("signaling").dataset.state = signaling.state;
   element("signaling").dataset.tone = TONES[signaling.state];
@@ -83,8 +91,10 @@ function renderNotice(notice) {
   write("notice-action", notice?.action?.label ?? "");
 }
 
-function renderLobby({ client, opening }) {
+function renderLobby(demo) {
+  const { client, opening } = demo;
   const { identity } = client;
+  renderOwner(demo);
   write("you-name", client.clientId);
   avatar("you-avatar", client.clientId);
   write("you-key", identity ? keyStory(identity) : "Getting your key…");

@@ -4,7 +4,10 @@ import { inGroups } from "../securecall.js";
 import { qrPath } from "./qr.js";
 import { element, show, state, write } from "./page.js";
 
-const KEY_TONES = { new: "plain", known: "good", changed: "bad", unpublished: "warning", unavailable: "warning" };
+const KEY_TONES = {
+  new: "plain", known: "good", moved: "warning", changed: "bad", refused: "bad", withheld: "bad", unpublished: "warning",
+  unavailable: "warning",
+};
 const MEDIA_TONES = { verified: "good", unsigned: "warning", stripped: "bad", unknown: "warning", forged: "bad" };
 
 /** @param {object} demo of demo.js @param {object} call the call that is shown */
@@ -48,10 +51,12 @@ function item(text) {
 function renderAlarm(peerKey, verification, peerId) {
   const isChanged = peerKey?.status === "changed";
   const isStripped = verification?.status === "stripped";
-  show("alarm", isChanged || isStripped);
+  const isRefused = peerKey?.status === "refused";
+  show("alarm", isChanged || isStripped || isRefused);
   show("alarm-keys", isChanged);
   show("accept-key-form", isChanged);
   if (isStripped) warn(`This may not be ${peerId}`, verification.sentence);
+  if (isRefused) warn("The server may lie", peerKey.sentence);
   if (!isChanged) return;
   warn(`This may not be ${peerId}`, peerKey.sentence);
   write("alarm-old", peerKey.pinnedFingerprint ?? "none");

@@ -15,6 +15,10 @@ export const demo = {
   seesPeer: false,
   /** @type {{peerId: string, publicKey: string, digits: string} | null} the safety number, and with whose key */
   safety: null,
+  /** @type {import("../securecall.js").OwnerStatus | null} whose the name is; null: not known, or names are nobody's here */
+  ownership: null,
+  /** Whether somebody wants to type the recovery code although there is a connection. */
+  wantsCode: false,
   /** @type {{text: string, tone: string, action?: {label: string, run: () => void}} | null} */
   notice: null,
 };
