@@ -8,6 +8,8 @@ from django.urls.resolvers import RoutePattern
 from diagnostics import request_report
 from operators import metrics
 from securecall_site import views
+from signaling import operations
+from transparency.views import log_urls
 from webclient.views import demo
 
 # Loaded by the first request for it: a third of the work of a start, and a tenth of a process' memory, that few need.
@@ -20,6 +22,7 @@ urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
     path("admin/", admin.site.urls),
     API,
+    *log_urls(operations.log_checkpoint),
 ]
 
 if settings.DEMO:

@@ -1,4 +1,4 @@
-"""The only door for operators' pages: status, snapshots, clients online, disconnect, open calls, end a call."""
+"""The only door for pages: status, snapshots, clients online, disconnect, open calls, end a call, sign the log."""
 
 from collections.abc import Collection
 from typing import Any
@@ -6,8 +6,10 @@ from typing import Any
 from signaling.cluster import node
 from signaling.cluster.roll_call import Disconnected, Found
 from signaling.protocol.calls import EndReason
+from signaling.protocol.errors import UnavailableError
 from signaling.registry.outcomes import OpenCall, OpenCalls
 from signaling.telemetry.snapshot import Gauges, Overview
+from transparency.stored import StoppedError
 
 __all__ = [
     "Disconnected",
@@ -19,6 +21,7 @@ __all__ = [
     "end_call",
     "find_clients",
     "gauges",
+    "log_checkpoint",
     "open_calls",
     "own",
     "snapshots",
@@ -40,6 +43,14 @@ async def status() -> dict[str, Any]:
 async def gauges() -> Gauges:
     """Count the connections, clients and calls of this process."""
     return (await node.current()).gauges()
+
+
+async def log_checkpoint() -> str | None:
+    """Sign the public log as it is; None where there is none. Raises `StoppedError`."""
+    try:
+        return await (await node.current()).relay.log.checkpoint()
+    except UnavailableError as error:
+        raise StoppedError(str(error)) from error
 
 
 async def count_groups() -> int:

@@ -7,15 +7,16 @@ from typing import Any
 
 import msgspec
 from django.conf import settings
-from msgspec import UNSET, Struct
+from msgspec import Struct
 
 from pkd import acceptance, directory, identities, keys, statements
 from pkd.acceptance import Accepted, Offered, TooManyError
 from pkd.claimed import NotTheirsError
 from pkd.database import PATIENCE_SECONDS
-from pkd.identities import ALL, Listed
 from pkd.models import KeyChange
 from pkd.statements import BadStatementError, Signatures
+from signaling import answers
+from signaling.answers import NOTHING_KNOWN, Known, is_given, read_known
 from signaling.connections.connection import Connection
 from signaling.protocol import client_messages, server_messages
 from signaling.protocol.errors import (
@@ -24,11 +25,9 @@ from signaling.protocol.errors import (
     RateLimitedError,
     UnavailableError,
 )
-from signaling.protocol.fields import or_unset
-from signaling.protocol.listed import ListedSignatures, ListedStatement
 from signaling.telemetry.counters import FOUND, MISSING, UNCHANGED, counters
+from transparency.stored import StoppedError
 
-AFTER = "after is the seq of the statement that you know, a whole number from -1; or leave it out."
 SIGNATURES = (
     "A statement needs signatures: an object with identity, and with previous and recovery where they are needed, each "
     "a string."
@@ -48,13 +47,13 @@ def needs_no_registration(message: Any) -> bool:
     if not settings.DIRECTORY_NAME:
         return False
     if isinstance(message, client_messages.PkdRegister):
-        return _is_given(message.statement)
-    return isinstance(message, client_messages.PkdLookup) and _is_given(message.after)
+        return is_given(message.statement)
+    return isinstance(message, client_messages.PkdLookup) and is_given(message.after)
 
 
 async def pkd_register(connection: Connection, message: client_messages.PkdRegister) -> None:
     """Publish the client's own key, and reply after the commit (PROTOCOL.md, "Public key directory")."""
-    if settings.DIRECTORY_NAME and _is_given(message.statement):
+    if settings.DIRECTORY_NAME and is_given(message.statement):
         await _accept_statement(connection, message)
         return
     if problem := keys.problem(message.public_key, settings.LIMITS.public_key_bytes):
@@ -78,11 +77,11 @@ async def pkd_register(connection: Connection, message: client_messages.PkdRegis
 
 async def pkd_lookup(connection: Connection, message: client_messages.PkdLookup) -> None:
     """Look up the key of a client, which may be offline; with `after`, its statements too."""
-    is_checked = bool(settings.DIRECTORY_NAME) and _is_given(message.after)
-    after = _after(message.after) if is_checked else ALL
+    is_checked = bool(settings.DIRECTORY_NAME) and is_given(message.after)
+    known = read_known(message) if is_checked else NOTHING_KNOWN
     connection.allowance.consume_lookup(time.monotonic())
     if is_checked:
-        result = await _result(message.client_id, after)
+        result = await _result(connection, message.client_id, known)
     else:
         try:
             result = server_messages.PkdResult(message.client_id, await directory.look_up(message.client_id))
@@ -94,12 +93,13 @@ async def pkd_lookup(connection: Connection, message: client_messages.PkdLookup)
 
 async def _accept_statement(connection: Connection, message: client_messages.PkdRegister) -> None:
     """Accept a statement; reply once it is committed, and nobody else has the client ID (TRUST.md, "Statements")."""
-    after = _after(message.after) if _is_given(message.after) else ALL
+    known = read_known(message)
     offered = _offered(connection, message)
     connection.allowance.consume_register(time.monotonic())
     wait = await _new_identity_wait(connection, offered)
+    save, deadline = await connection.relay.log.save(), time.monotonic() + PATIENCE_SECONDS
     try:
-        accepted = await directory.ask(acceptance.accept, offered, wait, time.monotonic() + PATIENCE_SECONDS)
+        accepted = await directory.ask(acceptance.accept, offered, wait, deadline, save)
     except BadStatementError as error:
         raise InvalidMessageError(str(error)) from None
     except NotTheirsError as error:
@@ -108,10 +108,12 @@ async def _accept_statement(connection: Connection, message: client_messages.Pkd
         raise RateLimitedError(str(error), error.retry_after_seconds) from None
     except directory.DirectoryUnavailableError:
         raise UnavailableError from None
+    except StoppedError as error:
+        connection.relay.log.stop(error)
     await _settle(connection, message.client_id, accepted, is_registered=offered.is_registered)
     if not accepted.is_repeated:
         _count(accepted.change)
-    connection.reply(await _result(message.client_id, after))
+    connection.reply(await _result(connection, message.client_id, known))
 
 
 async def _settle(connection: Connection, client_id: str, accepted: Accepted, *, is_registered: bool) -> None:
@@ -152,38 +154,15 @@ def _offered(connection: Connection, message: client_messages.PkdRegister) -> Of
     return Offered(public_key, statement, Signatures(*msgspec.structs.astuple(signatures)), is_registered)
 
 
-async def _result(client_id: str, after: int) -> server_messages.PkdResult:
+async def _result(connection: Connection, client_id: str, known: Known) -> server_messages.PkdResult:
+    answer = await connection.relay.log.answer(client_id, *known)
+    if answer is not None:
+        return answers.proved(client_id, answer)
     try:
-        standing = await directory.ask(identities.standing, client_id, after)
+        standing = await directory.ask(identities.standing, client_id, known.after)
     except directory.DirectoryUnavailableError:
         raise UnavailableError from None
-    return server_messages.PkdResult(
-        client_id,
-        standing.public_key,
-        standing.directory,
-        standing.status,
-        [_listed(row) for row in standing.statements],
-        or_unset(standing.released_at_ms),
-    )
-
-
-def _listed(row: Listed) -> ListedStatement:
-    if not row.text:
-        return ListedStatement(row.kind)
-    identity, previous, recovery = row.signatures or (None, None, None)
-    signatures = ListedSignatures(or_unset(identity), or_unset(previous), or_unset(recovery))
-    return ListedStatement(row.kind, row.text, signatures)
-
-
-def _after(value: Any) -> int:
-    if type(value) is not int or value < ALL:
-        raise InvalidMessageError(AFTER)
-    # There is no statement behind; a database has no room for any number.
-    return min(value, statements.SEQ_END)
-
-
-def _is_given(value: Any) -> bool:
-    return value is not UNSET and value is not None
+    return answers.told(client_id, standing)
 
 
 def _count(kind: KeyChange.Kind | None) -> None:

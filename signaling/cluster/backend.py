@@ -45,9 +45,10 @@ def _in_memory(channel_layer: LocalChannelLayer, clock: Clock | None) -> Backend
 def _on_redis(channel_layer: Any, members: Members, minutes: Minutes, clock: Clock | None) -> Backend:
     # A process without Redis does without its libraries: 5 MiB, and a tenth of the work of a start.
     from signaling.cluster.redis_cluster import RedisCluster  # noqa: PLC0415
+    from signaling.registry.log_guard import RedisStore  # noqa: PLC0415
     from signaling.registry.redis import RedisRegistry  # noqa: PLC0415
 
     layer = channel_layer.here()
     registry = RedisRegistry(layer, settings.LIMITS, settings.TIMEOUTS, clock)
-    relay = Relay(registry, layer, settings.LIMITS.unproved_bytes)
+    relay = Relay(registry, layer, settings.LIMITS.unproved_bytes, RedisStore(layer))
     return Backend(layer, registry, relay, RedisCluster(layer, registry, relay, members, minutes))

@@ -12,9 +12,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 
+from django.conf import settings
+
 from signaling.connections.copies import Copies
 from signaling.connections.owners import Owners
 from signaling.connections.proofs import Proofs
+from signaling.connections.public_log import PublicLog
 from signaling.connections.returns import Returns
 from signaling.connections.room import Room
 from signaling.delivery.events import Event, batched, changing, group_of
@@ -24,6 +27,7 @@ from signaling.protocol.server_messages import CallEnded
 from signaling.registry.contract import Registry
 from signaling.registry.outcomes import Ended
 from signaling.telemetry.counters import counters
+from transparency.guard import FileStore, Store
 
 Outbox = list[tuple[Event, asyncio.Future[bool]]]
 
@@ -31,10 +35,13 @@ Outbox = list[tuple[Event, asyncio.Future[bool]]]
 class Relay:
     """Relays events to any client, wherever it is connected, in the order in which they are posted.
 
-    `unproved_bytes` bounds what is kept of those that were written, until they are proved to have been read.
+    `unproved_bytes` bounds what is kept of those that were written, until they are proved to have been read; `guard`
+    is the public log's.
     """
 
-    def __init__(self, registry: Registry, layer: LoopLayer, unproved_bytes: int = 0) -> None:
+    def __init__(
+        self, registry: Registry, layer: LoopLayer, unproved_bytes: int = 0, guard: Store | None = None
+    ) -> None:
         self.registry = registry
         self.layer = layer
         self.room = Room(unproved_bytes)
@@ -44,6 +51,7 @@ class Relay:
         # The calls that the registry is being asked to open.
         self.placing: set[str] = set()
         self.owners = Owners(registry, layer, self.announce)
+        self.log = PublicLog(guard or FileStore(settings.LOG_GUARD))
         # Steps that failed while Redis was away, to be run when it is back.
         self.owed: list[Callable[[], Awaitable[object]]] = []
         self._outboxes: dict[str, Outbox] = {}

@@ -5,7 +5,16 @@ from typing import Annotated, ClassVar
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pkd.keys import ClientId, PublicKey
-from signaling.protocol.fields import AddedSignatures, AddedText, After, CallId, Candidate, Reason, SessionDescription
+from signaling.protocol.fields import (
+    AddedSignatures,
+    AddedText,
+    After,
+    CallId,
+    Candidate,
+    Reason,
+    SessionDescription,
+    Size,
+)
 
 # `null` is for a statement that publishes none; a schema says what every other message has.
 KeyOrNone = Annotated[PublicKey | None, Meta(extra_json_schema={"type": "string"})]
@@ -102,15 +111,17 @@ class PkdRegister(ClientMessage):
     statement: AddedText = UNSET
     signatures: AddedSignatures = UNSET
     after: After = UNSET
+    size: Size = UNSET
 
 
 class PkdLookup(ClientMessage):
-    """Ask for a client's public key; with `after`, for its statements too, from the one with that `seq` on."""
+    """Ask for a client's public key; with `after`, for its statements from that `seq` on, and for proofs."""
 
     type = "PKD_LOOKUP"
     usage = "PKD_LOOKUP needs a clientId of 1 to 64 letters, digits, hyphens or underscores."
     client_id: ClientId
     after: After = UNSET
+    size: Size = UNSET
 
 
 class TurnCredentials(ClientMessage):

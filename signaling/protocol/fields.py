@@ -26,6 +26,8 @@ AddedText = Annotated[Any, Meta(description="A string; anything else is as if it
 AddedSignatures = Annotated[Any, Meta(description="Strings named identity, previous and recovery.")]
 # The `seq` of the statement that a client knows; -1 of none.
 After = Annotated[Any, Meta(description="A whole number from -1.")]
+# The size of the log's tree that a client knows; 0 of none.
+Size = Annotated[Any, Meta(description="A whole number from 0.")]
 # What a JSON schema says of these, `decode` and the handlers check, who have a better sentence for it.
 CallId = Annotated[str, Meta(extra_json_schema={"pattern": rf"^{CALL_ID.pattern}\Z"})]
 SessionDescription = Annotated[Raw, Meta(extra_json_schema={"type": "string", "minLength": 1})]

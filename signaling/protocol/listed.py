@@ -1,4 +1,4 @@
-"""Statements as PKD_RESULT lists them (TRUST.md, "What is added to the wire")."""
+"""Statements as PKD_RESULT lists them, and the proof of the answer (TRUST.md, "What is added to the wire")."""
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -12,8 +12,26 @@ class ListedSignatures(Struct, omit_defaults=True, gc=False):
 
 
 class ListedStatement(Struct, omit_defaults=True, gc=False):
-    """A statement of a client ID: by its owner (kind 1), or after a release (2). An erased one has its kind alone."""
+    """A statement, with its update where there is a log, else its kind (1 by the owner, 2 after a release).
 
-    kind: int
+    An erased client ID has nothing else.
+    """
+
+    kind: int | UnsetType = UNSET
+    update: str | UnsetType = UNSET
     statement: str | UnsetType = UNSET
     signatures: ListedSignatures | UnsetType = UNSET
+
+
+class Proof(Struct, rename="camel", gc=False):
+    """The proof of an answer by the log, in base64url (TRUST.md, "The log"); hashes stand one behind the other."""
+
+    checkpoint: str
+    entry: str
+    inclusion: str
+    vrf_proof: str
+    siblings: str
+    # The leaf met in place of an absent index; `null` for an empty place, or if the index is there.
+    non_inclusion_leaf: str | None
+    # Left out for a client that knows a larger tree.
+    consistency: str | UnsetType = UNSET

@@ -21,7 +21,7 @@ from signaling.protocol.fields import (
     SessionDescription,
     or_unset,
 )
-from signaling.protocol.listed import ListedStatement
+from signaling.protocol.listed import ListedStatement, Proof
 
 _encode = msgspec.json.Encoder().encode
 
@@ -136,6 +136,7 @@ class PkdResult(ServerMessage):
     status: Status | UnsetType = UNSET
     statements: list[ListedStatement] | UnsetType = UNSET
     released_at: int | UnsetType = UNSET
+    proof: Proof | UnsetType = UNSET
 
 
 class FreshTurnCredentials(ServerMessage):

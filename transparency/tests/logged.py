@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -39,7 +40,7 @@ def empty_log() -> None:
             cursor.execute(step)
 
 
-def set_keys(settings: LazySettings, *, vrf_seed: str = TRUST["vrfSeed"]) -> None:
+def set_keys(settings: Any, *, vrf_seed: str = TRUST["vrfSeed"]) -> None:
     settings.DIRECTORY_NAME = TRUST["directory"]
     settings.LOG_KEY = base64url(bytes.fromhex(TRUST["logSeed"]))
     settings.LOG_VRF_KEY = base64url(bytes.fromhex(vrf_seed))

@@ -1,0 +1,99 @@
+"""The public log, for the connections of this process: what the guard has to do before and after (TRUST.md, "The log").
+
+Before anything is signed or appended the database has to contain what the guard kept; before a checkpoint leaves, the
+guard keeps its tree.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+from pkd import directory
+from pkd.acceptance import Save
+from pkd.models import Statement
+from signaling.protocol.errors import UnavailableError
+from transparency import proofs
+from transparency.guard import Store, Tree
+from transparency.keys import LogKeys, current
+from transparency.log import Appender
+from transparency.proofs import Answer, Question, Signed
+from transparency.stored import StoppedError
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class PublicLog:
+    """Appends and proves, if there is a log; `clock` is in unix seconds."""
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
+        self.store = store
+        self._clock = clock
+        self._stopped_by = ""
+
+    @property
+    def stopped_by(self) -> str:
+        """Return why nothing was signed the last time; "" if something was."""
+        return self._stopped_by
+
+    async def save(self) -> Save:
+        """Return what saves an accepted statement: with its entry in the log. Raises `UnavailableError`."""
+        keys = current()
+        return Statement.save if keys is None else Appender(keys, await self._kept(keys))
+
+    async def answer(self, client_id: str, after: int, size: int) -> Answer | None:
+        """Answer a look-up with proofs; None without a log. Raises `UnavailableError`."""
+        keys = current()
+        if keys is None:
+            return None
+        kept = await self._kept(keys)
+        # Before the tree is read: the signature says that no larger one was known then.
+        question = Question(client_id, after, size, int(self._clock()))
+        answer = await self._ask(proofs.answer, keys, kept, question)
+        await self._keep(keys, kept, answer.proof.signed.tree)
+        return answer
+
+    async def checkpoint(self) -> str | None:
+        """Sign the log as it is; None without a log. Raises `UnavailableError`."""
+        keys = current()
+        if keys is None:
+            return None
+        kept = await self._kept(keys)
+        signed: Signed = await self._ask(proofs.checkpoint, keys, kept, int(self._clock()))
+        await self._keep(keys, kept, signed.tree)
+        return signed.checkpoint
+
+    def stop(self, error: Exception) -> NoReturn:
+        """Tell the operator once why nothing is signed; raises `UnavailableError`, as clients do well to try again."""
+        if str(error) != self._stopped_by:
+            self._stopped_by = str(error)
+            logger.error("The public log is stopped, and statements are refused: %s", self._stopped_by)
+        raise UnavailableError from error
+
+    async def _ask(self, step: Callable[..., T], *arguments: object) -> T:
+        try:
+            found: T = await directory.ask(step, *arguments)
+        except directory.DirectoryUnavailableError:
+            raise UnavailableError from None
+        except StoppedError as error:
+            self.stop(error)
+        if self._stopped_by:
+            self._stopped_by = ""
+            logger.warning("The public log goes on")
+        return found
+
+    async def _kept(self, keys: LogKeys) -> Tree | None:
+        try:
+            return await self.store.read(keys.vkey)
+        except (OSError, ValueError) as error:
+            self.stop(error)
+
+    async def _keep(self, keys: LogKeys, kept: Tree | None, tree: Tree) -> None:
+        if kept is not None and kept.size == tree.size:
+            return
+        try:
+            await self.store.keep(keys.vkey, tree)
+        except OSError as error:
+            self.stop(error)
