@@ -29,6 +29,7 @@ from tools.faults.snapshot import snapshot
 from tools.faults.soak import soak
 from tools.faults.strangers import strangers
 from tools.faults.valkey import valkey
+from tools.faults.verifiers import SIZES, verifiers
 
 SHOWN_SECONDS = 5
 # Beside the connections a process has files of its own; below the limit there is room for those who just leave.
@@ -137,6 +138,12 @@ def scenarios(soak_minutes: float) -> dict[str, Scenario]:
             90,
             lambda: chaos(10_000),
             lambda: chaos(500),
+        ),
+        "verifiers": Scenario(
+            f"The public log at up to {max(SIZES):,} entries before four verifiers that others wrote",
+            180,
+            verifiers,
+            lambda: verifiers(SIZES[:5]),
         ),
         "soak": Scenario(
             "A soak: clients come, call, drop and go on two processes",
