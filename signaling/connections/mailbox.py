@@ -10,9 +10,6 @@ from signaling.delivery.events import Event, is_end, is_needed, size_of
 from signaling.protocol.calls import State
 from signaling.registry.held import call_of
 
-# So many events are looked at when a call ends, and no more: what is further back is proved soon.
-NEWEST = 32
-
 
 class Inbox:
     """The events of the channel layer that came to one connection while it could not write them."""
@@ -96,17 +93,14 @@ class Unproved:
         self.size += sum(size_of(event) for _, event in self.ringing) - sum(size_of(event) for _, event in before)
 
     def forget(self, call_id: str) -> None:
-        """Remove of the newest events those about a call that has ended; its end itself is still to be proved."""
-        begin, asked = max(len(self.events) - NEWEST, 0), self._asked
-        left = []
-        for place, event in enumerate(self.events[begin:], begin):
-            if event.get("call") == call_id and not is_end(event):
-                self.size -= size_of(event)
-                self._asked -= place < asked
-            else:
-                left.append(event)
-        self.events[begin:] = left
-        self._first_candidate = min(self._first_candidate, begin)
+        """Remove what is about a call that has ended; its end itself is still to be proved."""
+        places = [
+            place for place, event in enumerate(self.events) if event.get("call") == call_id and not is_end(event)
+        ]
+        for place in reversed(places):
+            self.size -= size_of(self.events.pop(place))
+            self._asked -= place < self._asked
+        self._first_candidate = 0
 
     def has_rung(self, call_id: str) -> bool:
         """Return whether the ring of a call is here."""

@@ -31,8 +31,8 @@ class Client:
     waiting: list[Message] = field(default_factory=list)
     # What its connection was told of calls that ring here, proved or not: they ring again on the next one.
     rang: list[Message] = field(default_factory=list)
-    # What follows, and is not proved; nothing, where no ping is answered.
-    unproved: list[Message] = field(default_factory=list)
+    # What follows, and is not proved, with its number; nothing, where no ping is answered.
+    unproved: list[tuple[int, Message]] = field(default_factory=list)
     is_pinged: bool = False
     # How many messages its connection was told.
     written: int = 0
@@ -109,7 +109,7 @@ class Model:
     def handed_over(self, client_id: str) -> list[Message]:
         """Pick what a connection hands over: what rings, beside one place for the copies of what it rings elsewhere."""
         client = self.clients.get(client_id, Client())
-        waiting = [*self.still_ringing(client_id, client.rang), *client.unproved]
+        waiting = [*self.still_ringing(client_id, client.rang), *(one for _, one in client.unproved)]
         while len(waiting) + self.copies_of(client_id) > HELD_MESSAGES:
             waiting.remove(next(one for one in waiting if one[0] == "ICE_CANDIDATE"))
         return waiting
@@ -140,25 +140,35 @@ class Model:
     def note_written(self, client_id: str, message: Message) -> None:
         """Note what a connection is told."""
         client = self.clients[client_id]
-        client.unproved.append(message)
         client.written += 1
+        client.unproved.append((client.written, message))
         if not client.is_pinged:
             self.prove(client_id, client.written)
 
     def note_order(self, client_id: str, came: list[Message]) -> None:
         """Note in which order a connection was told what it was told last."""
         client = self.clients[client_id]
-        if came and client.is_pinged:
-            client.unproved[-len(came) :] = came
+        first = client.written - len(came) + 1
+        left = [message for number, message in client.unproved if number >= first]
+        client.unproved = [one for one in client.unproved if one[0] < first]
+        for number, message in enumerate(came, first):
+            if message in left:
+                left.remove(message)
+                client.unproved.append((number, message))
 
     def prove(self, client_id: str, written: int) -> None:
         """Keep of the first messages that a connection was told what rings, as far as there is room for candidates."""
         client = self.clients[client_id]
-        count = max(written - client.written + len(client.unproved), 0)
-        proved, client.unproved = client.unproved[:count], client.unproved[count:]
+        proved = [message for number, message in client.unproved if number <= written]
+        client.unproved = [one for one in client.unproved if one[0] > written]
         client.rang = self.still_ringing(client_id, [*client.rang, *proved])
         while len(client.rang) > HELD_MESSAGES:
             client.rang.remove(next(one for one in client.rang if one[0] == "ICE_CANDIDATE"))
+
+    def forget(self, client_id: str, call_id: str) -> None:
+        """Keep nothing of what a connection was told of a call that ended there, but its end."""
+        client = self.clients[client_id]
+        client.unproved = [one for one in client.unproved if one[1][1]["callId"] != call_id or one[1][0] in ENDS]
 
     def is_pointless(self, client_id: str, message: Message, later: list[Message]) -> bool:
         """Whether a message that waited says nothing any more; that a call ended does, unless it was placed anew."""
@@ -288,12 +298,15 @@ class Model:
         """Let a client hear of something: now, when it is back, or never when it is gone."""
         if self.is_online(client_id):
             self.told[client_id].append(message)
+            if message[0] in ENDS:
+                self.forget(client_id, message[1]["callId"])
             self.note_written(client_id, message)
         elif client_id in self.clients:
             self.clients[client_id].waiting.append(message)
 
     def _end(self, client_id: str, call_id: str, message_type: str, reason: str | None) -> list[Message]:
         peer = self.calls.pop(call_id).peer_of(client_id)
+        self.forget(client_id, call_id)
         payload = {"callId": call_id} if reason is None else {"callId": call_id, "reason": reason}
         self.tell(peer, (message_type, payload))
         return []

@@ -122,7 +122,7 @@ class Proving(Signaling):
         first, *came = line.read(1 + len(expected))
         # Callers answer in any order.
         assert (first, by_call(came)) == (answer, by_call(expected))
-        self.model.clients[name].unproved = came
+        self.model.note_order(name, came)
         self.is_told()
 
     async def lose(self, line: Line, name: str) -> None:

@@ -1,4 +1,4 @@
-from signaling.connections.mailbox import NEWEST, Inbox, Unproved
+from signaling.connections.mailbox import Inbox, Unproved
 from signaling.delivery.events import GONE, Event, size_of
 from signaling.tests.stage import change, message
 
@@ -105,12 +105,3 @@ def test_end_of_a_call_makes_what_is_about_it_pointless_but_for_its_end() -> Non
     assert (queue.events, queue.size) == ([others[0], end, others[1]], 3)
     assert queue.prove(b"ping") == [others[0], end]
     assert (queue.events, queue.size) == ([others[1]], 1)
-
-
-def test_end_of_a_call_looks_no_further_back_than_at_the_newest_events() -> None:
-    old, new = [about("ended", message("1"))] * 2, [about("other", message("1"))] * (NEWEST - 1)
-    queue = unproved(*old, *new)
-    queue.forget("ended")
-    assert queue.events == [old[0], *new]
-    assert queue.drop_candidate()
-    assert queue.events == new
