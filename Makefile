@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test screenshots lint format audit lock bench bench-quick fuzz faults conformance package clean
+.PHONY: help run test screenshots lint format audit lock bench bench-quick fuzz faults long conformance package clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -61,7 +61,11 @@ fuzz: .venv/development.stamp ## Send a million hostile inputs to both servers; 
 faults: .venv/development.stamp ## Kill, starve and flood servers of a real size for 20 minutes; ARGS="crash soak --soak 30"
 	@scripts/install-services
 	$(PYTHON) -m tools.faults $(ARGS)
-	@test -n "$(ARGS)" || $(MAKE) --no-print-directory package
+	@test -n "$(ARGS)" || $(MAKE) --no-print-directory long package
+
+long: .venv/development.stamp ## Run the tests that take too long for `make test`
+	@scripts/install-services
+	$(PYTHON) -m pytest --long --numprocesses 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 package: .venv/development.stamp ## Build the npm package with each bundler, and run it in Chromium and Firefox
 	$(PYTHON) -m pytest webclient/tests/npm/bundlers.py -n0 $(ARGS)

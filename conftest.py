@@ -83,12 +83,20 @@ signal.signal(signal.SIGTERM, signal.default_int_handler)
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_reset_sequences"})
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--long`."""
+    parser.addoption("--long", action="store_true", help="run the tests that are marked as long, and no others")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Browsers first; on Postgres only the tests that use Django's database, as the others run on SQLite."""
+    """Browsers first; long tests alone or none; on Postgres only the tests that use Django's database."""
     items.sort(key=lambda item: not item.nodeid.startswith(IN_BROWSERS))
-    if not ON_POSTGRES:
-        return
-    kept = [item for item in items if _uses_database(item)]
+    is_long_run = config.getoption("long")
+    kept = [
+        item
+        for item in items
+        if (item.get_closest_marker("long") is not None) == is_long_run and (not ON_POSTGRES or _uses_database(item))
+    ]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
     items[:] = kept
 

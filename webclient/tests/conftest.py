@@ -53,7 +53,8 @@ class Site:
     there: RunningServer
 
 
-REGISTRIES = ("memory", "two-on-redis")
+# Pages hear nothing of the registry.
+REGISTRIES = ("memory", pytest.param("two-on-redis", marks=pytest.mark.long))
 
 
 class Visit(Protocol):

@@ -10,7 +10,7 @@ from playwright.async_api import expect
 
 from tests.support.servers import RunningServer, server
 from tests.support.services.process import free_port
-from webclient.tests.conftest import PAGE_SERVER, Meet, Site, Visit
+from webclient.tests.conftest import PAGE_SERVER, REGISTRIES, Meet, Site, Visit
 from webclient.tests.gallery import Gallery
 from webclient.tests.people import Heartbeats, Person
 
@@ -80,7 +80,7 @@ class Restartable:
         self._stack.close()
 
 
-@pytest_asyncio.fixture(loop_scope="session", params=["memory", "two-on-redis"])
+@pytest_asyncio.fixture(loop_scope="session", params=REGISTRIES)
 async def restartable(
     request: pytest.FixtureRequest, own_database: Callable[[], dict[str, str]]
 ) -> AsyncIterator[Restartable]:

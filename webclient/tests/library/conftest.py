@@ -25,6 +25,17 @@ OWNERS = {
     "LIMIT_STATEMENTS_PER_DAY": "0",
 }
 
+
+def long_in(browser: str) -> pytest.MarkDecorator:
+    """Leave one browser to `make long`: for what is the library's own work, or costs a call with pictures in each."""
+    marks = {browser: [pytest.mark.long]}
+    openers = {"chromium": "open_client", "firefox": "open_firefox_client"}
+    params = [pytest.param(opener, id=name, marks=marks.get(name, ())) for name, opener in openers.items()]
+    return pytest.mark.parametrize("open_any_client", params, indirect=True)
+
+
+LONG_IN_CHROMIUM, LONG_IN_FIREFOX = long_in("chromium"), long_in("firefox")
+
 D = TypeVar("D", bound=Document)
 D_co = TypeVar("D_co", bound=Document, covariant=True)
 

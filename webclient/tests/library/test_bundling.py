@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from webclient.tests.library.clients import Client, Document
-from webclient.tests.library.conftest import OpenAnyClient, OpenClient, OpenFirefoxClient
+from webclient.tests.library.conftest import (
+    LONG_IN_CHROMIUM,
+    LONG_IN_FIREFOX,
+    OpenAnyClient,
+    OpenClient,
+    OpenFirefoxClient,
+)
 from webclient.tests.library.test_paths import RELAY_ONLY
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -93,6 +99,7 @@ async def see_each_other(*clients: Client[Document]) -> None:
         await client.until(SEES_PICTURES)
 
 
+@LONG_IN_FIREFOX
 async def test_call_from_an_app_that_does_not_bundle(open_any_client: OpenAnyClient, open_client: OpenClient) -> None:
     app, alice = await start_app(open_client), await open_any_client("alice")
     await app.does(f"app.call('{alice.id}')")
@@ -103,6 +110,7 @@ async def test_call_from_an_app_that_does_not_bundle(open_any_client: OpenAnyCli
     await app.until(SEES_PICTURES.replace("client.peerConnection", "app.rtc"))
 
 
+@LONG_IN_CHROMIUM
 async def test_call_to_an_app_that_does_not_bundle(open_any_client: OpenAnyClient, open_client: OpenClient) -> None:
     app, alice = await start_app(open_client), await open_any_client("alice")
     await alice.does(f"media({BOTH}).then((stream) => client.call('{app.id}', stream))")
@@ -112,7 +120,8 @@ async def test_call_to_an_app_that_does_not_bundle(open_any_client: OpenAnyClien
     assert await alice.does(TRANSPORTS) == 3
 
 
-@pytest.mark.parametrize("callee", ["chromium", "firefox"])
+@pytest.mark.parametrize("callee", [pytest.param("chromium", marks=pytest.mark.long), "firefox"])
+@LONG_IN_FIREFOX
 async def test_call_between_clients_has_one_transport(
     callee: str, open_any_client: OpenAnyClient, open_client: OpenClient, open_firefox_client: OpenFirefoxClient
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.people import new_call_id
-from webclient.tests.library.conftest import OpenAnyClient
+from webclient.tests.library.conftest import LONG_IN_FIREFOX, OpenAnyClient
 from webclient.tests.library.liar import Liar
 from webclient.tests.library.signer import FINGERPRINT, OFFER, Signer
 
@@ -27,21 +27,27 @@ async def test_call_that_nobody_changed_is_verified(open_any_client: OpenAnyClie
     await alice.expects("verification", callId=call_id, status="verified")
 
 
-@pytest.mark.parametrize("field", ["callId", "callerId"])
+@LONG_IN_FIREFOX
 async def test_call_whose_ids_hold_lines_of_their_own_is_not_signed(
-    field: str, open_any_client: OpenAnyClient, signer: Signer, liar: Liar
+    open_any_client: OpenAnyClient, signer: Signer, liar: Liar
 ) -> None:
     """What is signed is lines: with more of them the text would fit another call, and the server's own certificate."""
     alice = await open_any_client("alice", liar.port)
     await alice.does("""client.addEventListener("call", ({ detail }) => {
       if (detail.state === "incoming") client.accept(null).catch(() => undefined);
     })""")
-    liar.lies("INCOMING_CALL", lambda it: it | {field: f"{it[field]}\n{signer.id}\n{alice.id}\ncallee\n{ITS_OWN}"})
-    await signer.calls(alice, is_signed=False)
-    error = await alice.expects("error", code="invalid-call")
-    assert error["message"].endswith("or somebody tries to forge calls.")
-    assert await alice.does("client.currentCall") is None
-    assert liar.heard("CALL_ACCEPT") == []
+    lines = f"\n{signer.id}\n{alice.id}\ncallee\n{ITS_OWN}"
+    for field in ("callId", "callerId"):
+
+        def lie(payload: dict[str, Any], field: str = field) -> dict[str, Any]:
+            return payload | {field: payload[field] + lines}
+
+        liar.lies("INCOMING_CALL", lie)
+        await signer.calls(alice, is_signed=False)
+        error = await alice.expects("error", code="invalid-call")
+        assert error["message"].endswith("or somebody tries to forge calls."), field
+        assert await alice.does("client.currentCall") is None, field
+        assert liar.heard("CALL_ACCEPT") == [], field
 
 
 NOT_IDS: list[dict[str, Any]] = [
@@ -62,6 +68,7 @@ SIGNED_TEXT = """async ([ids, role, sdp]) => {
 }"""
 
 
+@LONG_IN_FIREFOX
 async def test_no_text_is_made_of_what_is_no_id(open_any_client: OpenAnyClient) -> None:
     alice = await open_any_client("alice", connected=False)
     for role in ("caller", "callee"):
@@ -125,6 +132,7 @@ async def test_signed_fingerprint_counts_in_one_spelling_alone(
         await alice.expects("call", callId=call_id, state="ended", reason="forged")
 
 
+@LONG_IN_FIREFOX
 async def test_signature_for_no_fingerprint_is_forged(open_any_client: OpenAnyClient, signer: Signer) -> None:
     alice = await open_any_client("alice")
     call_id = new_call_id()
@@ -133,6 +141,7 @@ async def test_signature_for_no_fingerprint_is_forged(open_any_client: OpenAnyCl
     await alice.expects("verification", callId=call_id, status="forged")
 
 
+@LONG_IN_FIREFOX
 async def test_lines_that_are_no_fingerprints_are_not_signed_as_such(
     open_any_client: OpenAnyClient, signer: Signer
 ) -> None:
