@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from pkd.tests.owners import DIRECTORY
 from tests.support.people import Person, Target
 from tests.support.servers import Kind, RunningServer, database_template, server
 
@@ -23,6 +24,9 @@ SHARED = {
     "LIMIT_CONNECTIONS_PER_IP": "0",
     "LIMIT_NEW_CONNECTIONS_PER_IP_PER_MINUTE": "0",
     "LIMIT_HTTP_REQUESTS_PER_IP_PER_MINUTE": "0",
+    # Who knows nothing of owners sees what it always saw.
+    "DIRECTORY_NAME": DIRECTORY,
+    "LIMIT_NEW_IDENTITIES_PER_HOUR": "0",
     "ALLOWED_ORIGINS": "https://app.example.com",
     "TURN_SECRET": f"{TURN_SECRET}, the secret before it",
     "TURN_URLS": ",".join(TURN_URLS),

@@ -2,12 +2,14 @@
 
 import json
 
+from tests.conftest import Start
 from tools.faults import report
 from tools.faults.chaos import chaos
 from tools.faults.clock import clock
 from tools.faults.crash import crash
 from tools.faults.deploy import deploy
 from tools.faults.findings import broken
+from tools.faults.owners import races
 from tools.faults.redis_away import redis_away
 
 
@@ -29,6 +31,11 @@ async def test_clock_that_is_set_ends_nothing() -> None:
 
 async def test_connections_that_are_cut_off_leave_nothing() -> None:
     assert broken(await chaos(100)) == []
+
+
+async def test_register_around_a_statement_takes_nothing_from_the_owner(start: Start) -> None:
+    doors = start("ours", "redis", 0).ws_url, start("ours", "redis", 1).ws_url
+    assert broken(await races(doors, 20, 4)) == []
 
 
 def test_page_says_what_the_last_runs_gave() -> None:

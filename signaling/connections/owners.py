@@ -54,6 +54,8 @@ class Owners:
         self._announce = announce
         self._news = OwnerNews(registry, layer, self._hear, self.poll)
         self._kept: OrderedDict[str, Owned] = OrderedDict()
+        # How often something was forgotten: what was asked before that may be older.
+        self._forgotten = 0
         self._seen_until = timezone.now()
         self._new_identities = SlidingWindows(AN_HOUR)
         self._lock = Lock()
@@ -74,11 +76,12 @@ class Owners:
         if kept is not None and not is_fresh:
             self._kept.move_to_end(client_id)
             return kept
+        forgotten = self._forgotten
         try:
             owned = await directory.ask(identities.owned, client_id)
         except directory.DirectoryUnavailableError:
             raise UnavailableError from None
-        if owned is not None:
+        if owned is not None and forgotten == self._forgotten:
             self._keep(owned)
         return owned
 
@@ -89,6 +92,7 @@ class Owners:
 
     def forget(self, client_id: str) -> None:
         """Ask the directory about a client ID the next time."""
+        self._forgotten += 1
         self._kept.pop(client_id, None)
 
     async def own(self, client_id: str, identity: str, sender: Owner | None = None) -> None:
@@ -128,7 +132,7 @@ class Owners:
                 task.cancel()
 
     async def _catch_up(self) -> None:
-        began = timezone.now()
+        began, forgotten = timezone.now(), self._forgotten
         try:
             if not self.registry.owned.is_loaded:
                 self.registry.owned.load(await directory.ask(identities.all_owned_ids, seconds=LOAD_SECONDS))
@@ -137,6 +141,11 @@ class Owners:
             if not self.registry.owned.is_loaded:
                 raise UnavailableError from None
         else:
+            is_newest = forgotten == self._forgotten
+            for owned in changed:
+                self._kept.pop(owned.client_id, None)
+                if is_newest:
+                    self._keep(owned)
             for owned in changed:
                 await self._settle(owned)
             self._seen_until = began
@@ -147,7 +156,6 @@ class Owners:
     async def _settle(self, owned: Owned) -> None:
         """Carry out what follows from a change that another process may not have carried out."""
         self.registry.owned.note(owned.client_id, owned.token)
-        self._keep(owned)
         if owned.changed_at.timestamp() < time.time() - GRACE_SECONDS:
             await self._oust(await self.registry.own(owned.client_id, owned.token))
 

@@ -1,5 +1,6 @@
 """What a process knows of owners: told by nobody, after a loss of Redis' data, and while it has yet to look."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
@@ -94,6 +95,26 @@ async def test_owner_is_asked_for_once(here: Node, join: Join) -> None:
     assert await here.relay.owners.find("alice", is_fresh=True) is not kept
     here.relay.owners.forget("alice")
     assert await here.relay.owners.find("alice") is not kept
+
+
+async def test_what_was_asked_before_a_change_is_not_kept(here: Node, join: Join) -> None:
+    alice = await (await join()).register("alice")
+    await becomes_owner(alice, ALICE)
+    owners = here.relay.owners
+    asks: list[Callable[[], Awaitable[object]]] = [lambda: owners.find("alice"), owners.catch_up]
+    for ask in asks:
+        asking = asyncio.ensure_future(ask())
+        # It asks, perhaps in a task of its own; whatever it gets is of before.
+        for _ in range(2):
+            await asyncio.sleep(0)
+        owners.forget("alice")
+        await asking
+        await sync_to_async(decide)()
+        found = await owners.find("alice")
+        assert found is not None
+        assert found.takes_effect_at is not None
+        await Release.objects.all().adelete()
+        owners.forget("alice")
 
 
 async def test_client_id_that_only_looks_owned_is_nobodys(here: Node, join: Join) -> None:

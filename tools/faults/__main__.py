@@ -20,6 +20,7 @@ from tools.faults.deaf import deaf
 from tools.faults.deploy import deploy, upgrade
 from tools.faults.failover import failover
 from tools.faults.findings import Finding, broken
+from tools.faults.owners import owners
 from tools.faults.postgres_away import postgres_away
 from tools.faults.redis_away import redis_away
 from tools.faults.report import Report, table
@@ -132,6 +133,12 @@ def scenarios(soak_minutes: float) -> dict[str, Scenario]:
             90,
             lambda: strangers(500, 20),
             lambda: strangers(50, 3),
+        ),
+        "owners": Scenario(
+            "Strangers and thieves register on one of two processes while the other accepts an owner's statement",
+            240,
+            lambda: owners(10_000, 1000),
+            lambda: owners(200, 20),
         ),
         "chaos": Scenario(
             "10,000 connections in calls are cut off at random bytes",
