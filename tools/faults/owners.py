@@ -1,27 +1,36 @@
 """Strangers and thieves against the owners of client IDs, on two processes: each REGISTER falls around a statement."""
 
 import asyncio
-import random
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pkd import keys, statements
-from pkd.tests.owners import DIRECTORY, Identity, Recovery, first, following, signed
+from pkd.tests.owners import DIRECTORY
 from tests.support.client import Client
 from tests.support.people import OFFER, Person
 from tests.support.servers import environment, migrate
 from tests.support.services import postgres_server
+from tools.faults.aim import Aim
 from tools.faults.findings import Finding, all_of, noted
 from tools.faults.listener import CLOSED, Listener
+from tools.faults.owning import (
+    OWNER,
+    RESTORED,
+    Patient,
+    challenged,
+    claim,
+    is_refused,
+    is_signed,
+    recover,
+    sign,
+    sign_in,
+)
 from tools.faults.system import new_id, system
 
-OWNER, RESTORED, PAPER = Identity("owner"), Identity("restored"), Recovery("paper")
 STRANGERS = 10
-AT_ONCE = 6
+AT_ONCE = 4
 # A connection that never registers is closed after 60 s.
 OWNERS_A_CROWD = 20
 LOOK_SECONDS = 0.05
@@ -31,29 +40,6 @@ SUPERSEDED = 4409
 REFUSED, THROWN_OUT, BEFORE, TAKEN = "refused", "thrown out", "first, of an ID that nobody owned yet", "**took it**"
 
 Doors = tuple[str, str]
-
-
-class Aim:
-    """Lets a REGISTER fall into the time that a statement takes, from a little before it to a little after."""
-
-    def __init__(self) -> None:
-        self._seconds = 0.02
-
-    async def around(self, statement: Awaitable[None], register: Awaitable[None]) -> None:
-        """Send a statement, and a REGISTER at a random moment around it."""
-        delay = random.uniform(-0.2, 1.6) * self._seconds  # noqa: S311
-        self._sent_at = time.monotonic() + max(-delay, 0)
-
-        async def after(seconds: float, step: Awaitable[None]) -> None:
-            await asyncio.sleep(max(seconds, 0))
-            await step
-
-        # An owner who was superseded may have nothing left to send on.
-        await asyncio.gather(after(-delay, statement), after(delay, register), return_exceptions=True)
-
-    def note_answer(self) -> None:
-        """Note how long the statement took."""
-        self._seconds += (time.monotonic() - self._sent_at - self._seconds) / 10
 
 
 Schedule = Callable[[Doors, AsyncExitStack, Aim], Awaitable[str]]
@@ -118,11 +104,11 @@ async def _after_the_first_answer(doors: Doors, count: int) -> int:
         for begin in crowds:
             here, there = doors if begin // OWNERS_A_CROWD % 2 else doors[::-1]
             async with AsyncExitStack() as stack:
-                strangers = [await stack.enter_async_context(Person(there, "")) for _ in range(STRANGERS)]
+                strangers = [await stack.enter_async_context(Patient(there, "")) for _ in range(STRANGERS)]
                 for _ in range(min(OWNERS_A_CROWD, count - begin)):
-                    async with Person(here, new_id("owner")) as owner:
+                    async with Patient(here, new_id("owner")) as owner:
                         await claim(await owner.registers())
-                        await owner.expects("PKD_RESULT", status="signed")
+                        await is_signed(owner, claim)
                         for stranger in strangers:
                             await stranger.send("REGISTER", clientId=owner.id)
                         refused += sum([await is_refused(stranger) for stranger in strangers])
@@ -148,7 +134,7 @@ async def around_a_claim(doors: Doors, stack: AsyncExitStack, aim: Aim) -> str:
         if is_in and await of_stranger.closes() != SUPERSEDED:
             return TAKEN
         heard = len(of_stranger.heard)
-        again = await stack.enter_async_context(Person(doors[1], owner.id))
+        again = await stack.enter_async_context(Patient(doors[1], owner.id))
         await sign_in(again, OWNER)
         async with Listener(again) as of_again:
             await of_again.hears("REGISTERED")
@@ -163,15 +149,15 @@ async def around_a_recovery(doors: Doors, stack: AsyncExitStack, aim: Aim) -> st
     """Let the thief of a key register on the other process while a recovery by its owner is accepted."""
     owner, bob, call_id = await _talking(doors[0], stack)
     await claim(owner)
-    await owner.expects("PKD_RESULT", status="signed")
+    await is_signed(owner, claim)
     owner.drop()
     victim, thief, late = [
-        await stack.enter_async_context(Person(door, owner.id)) for door in (doors[0], doors[1], doors[1])
+        await stack.enter_async_context(Patient(door, owner.id)) for door in (doors[0], doors[1], doors[1])
     ]
     challenge = await challenged(thief)
     async with Listener(thief) as of_thief:
-        await aim.around(recover(victim), _sign(thief, OWNER, challenge))
-        await victim.expects("PKD_RESULT", publicKey=RESTORED.public, status="signed")
+        await aim.around(recover(victim), sign(thief, OWNER, challenge))
+        await is_signed(victim, recover)
         aim.note_answer()
         # From here on the old key is worth nothing, on any process.
         await sign_in(late, OWNER)
@@ -195,51 +181,8 @@ async def around_a_recovery(doors: Doors, stack: AsyncExitStack, aim: Aim) -> st
 
 async def _talking(door: str, stack: AsyncExitStack) -> tuple[Person, Person, str]:
     """Connect an owner and Bob, who are in a call."""
-    owner, bob = [await stack.enter_async_context(Person(door, new_id(name))) for name in ("owner", "bob")]
+    owner, bob = [await stack.enter_async_context(Patient(door, new_id(name))) for name in ("owner", "bob")]
     return owner, bob, await (await owner.registers()).talks_to(await bob.registers())
-
-
-async def claim(owner: Person) -> None:
-    """Send the first statement of a client ID, with a recovery code."""
-    await _state(owner, first(OWNER, PAPER.public, owner.id), OWNER)
-
-
-async def recover(victim: Person) -> None:
-    """Send the statement by which the recovery code gives a client ID to a new key."""
-    before = first(OWNER, PAPER.public, victim.id)
-    statement = following(before, identity=RESTORED.public, key=keys.digest(RESTORED.public))
-    await _state(victim, statement, RESTORED, PAPER)
-
-
-async def _state(
-    client: Person, statement: statements.Statement, identity: Identity, recovery: Recovery | None = None
-) -> None:
-    by = signed(statement, identity, recovery=recovery)._asdict()
-    payload = {"clientId": client.id, "publicKey": identity.public, "statement": statement.text}
-    await client.send("PKD_REGISTER", **payload, signatures={name: text for name, text in by.items() if text})
-
-
-async def challenged(client: Person) -> str:
-    """Send REGISTER for a client ID that belongs to a key; returns the challenge."""
-    await client.send("REGISTER", clientId=client.id)
-    challenge: str = (await client.expects("ERROR", code="NOT_REGISTERED"))["challenge"]
-    return challenge
-
-
-async def sign_in(client: Person, identity: Identity) -> None:
-    """Send REGISTER, signed for a challenge."""
-    await _sign(client, identity, await challenged(client))
-
-
-async def _sign(client: Person, identity: Identity, challenge: str) -> None:
-    signature = identity.sign(statements.registration(DIRECTORY, client.id, challenge))
-    await client.send("REGISTER", clientId=client.id, challenge=challenge, signature=signature)
-
-
-async def is_refused(client: Person) -> bool:
-    """Return whether the answer to REGISTER is that the client ID belongs to a key."""
-    message = await client.next_message()
-    return bool(message["type"] == "ERROR" and message["payload"]["code"] == "NOT_REGISTERED")
 
 
 async def _is_owned(asking: Person, client_id: str, tries: int) -> bool:
