@@ -35,7 +35,7 @@ async def test_connections_that_are_cut_off_leave_nothing() -> None:
 
 async def test_register_around_a_statement_takes_nothing_from_the_owner(start: Start) -> None:
     doors = start("ours", "redis", 0).ws_url, start("ours", "redis", 1).ws_url
-    assert broken(await races(doors, 20, 4)) == []
+    assert broken(await races(doors, 10, 2)) == []
 
 
 def test_page_says_what_the_last_runs_gave() -> None:
