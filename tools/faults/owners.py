@@ -32,7 +32,7 @@ from tools.faults.system import new_id, system
 STRANGERS = 10
 AT_ONCE = 4
 # A connection that never registers is closed after 60 s.
-OWNERS_A_CROWD = 20
+OWNERS_A_CROWD = 5
 LOOK_SECONDS = 0.05
 SUPERSEDED = 4409
 
