@@ -17,7 +17,17 @@ from transparency.guard import Tree
 from transparency.keys import LogKeys
 from transparency.models import Entry, Log, Place
 from transparency.prefix_tree import EMPTY
-from transparency.stored import UNBUILT, Head, Nodes, Pieces, StoppedError, check_contains, head, last_update
+from transparency.stored import (
+    UNBUILT,
+    Head,
+    Nodes,
+    Pieces,
+    PieceStore,
+    StoppedError,
+    check_contains,
+    head,
+    last_update,
+)
 
 
 class Appender:
@@ -35,7 +45,9 @@ class Appender:
         check_contains(self._kept, tree, nodes)
         # Behind the lock: the order of the primary keys is that of the entries.
         statement.save()
-        append(self._keys, at_end, statement, nodes)
+        index = vrf.index_of(proof_of(self._keys, at_end.log_id, statement.identity, keeps=True))
+        before = last_update(at_end.log_id, index)
+        Growing(at_end, nodes, Pieces(at_end.log_id)).append(statement, index, before).save()
 
 
 def lock(vkey: str, newcomer: Identity | None = None) -> Head:
@@ -54,43 +66,45 @@ def lock(vkey: str, newcomer: Identity | None = None) -> Head:
     return head(vkey)
 
 
-def append(keys: LogKeys, at_end: Head, statement: Statement, nodes: Nodes) -> Head:
-    """Append the entry of a saved statement behind the end of a locked log; return the new end."""
-    index = index_of(keys, at_end.log_id, statement.identity)
-    before = last_update(at_end.log_id, index)
-    if statement.seq != (0 if before is None else before.seq + 1):
-        raise StoppedError("The log lacks earlier statements of a client ID: run manage.py buildlog.")
-    # Clocks differ and step back; the time in the log does not.
-    last_at_ms = 0 if at_end.last is None else at_end.last.update.at_ms
-    update = Update(
-        kind=statement.kind,
-        seq=statement.seq,
-        at_ms=max(last_at_ms, round(statement.at.timestamp() * 1000)),
-        index=index,
-        before=NOTHING if before is None else before.digest,
-        statement=hashlib.sha256(statement.text.encode()).digest(),
-    )
-    pieces = Pieces(at_end.log_id)
-    updated = prefix_tree.update(index, update.digest, pieces)
-    if updated.root_before != (EMPTY if at_end.last is None else at_end.last.prefix_root):
-        raise StoppedError("The prefix tree is not the one of the last entry: somebody changed the database.")
-    entry = LoggedEntry(update, updated.root)
-    hashes = b"".join(merkle.completed_by(at_end.size, merkle.leaf_hash(entry.encoded), nodes))
-    Entry.objects.create(
-        log_id=at_end.log_id, number=at_end.size, index=index, seq=update.seq, data=entry.encoded, hashes=hashes
-    )
-    nodes.note(at_end.size, hashes)
-    pieces.write(updated.pieces)
-    return Head(at_end.log_id, at_end.size + 1, entry)
+class Growing:
+    """A locked log: its end, and what is read and written to append to it."""
 
+    def __init__(self, at_end: Head, nodes: Nodes, pieces: PieceStore) -> None:
+        self.head = at_end
+        self._nodes = nodes
+        self._pieces = pieces
 
-def index_of(keys: LogKeys, log_id: int, identity: Identity) -> bytes:
-    """Return the index of a client ID that belongs to a key; keep its proof beside the ID's first statement."""
-    return vrf.index_of(proof_of(keys, log_id, identity, keeps=True))
+    def append(self, statement: Statement, index: bytes, before: Update | None) -> Entry:
+        """Make the next entry, whose row is left to save; write the prefix tree.
+
+        Raises `StoppedError` for a statement that does not follow `before`, the last update of its index.
+        """
+        log_id, size, last = self.head
+        if statement.seq != (0 if before is None else before.seq + 1):
+            raise StoppedError("The log lacks earlier statements of a client ID: run manage.py buildlog.")
+        # Clocks differ and step back; the time in the log does not.
+        update = Update(
+            kind=statement.kind,
+            seq=statement.seq,
+            at_ms=max(0 if last is None else last.update.at_ms, round(statement.at.timestamp() * 1000)),
+            index=index,
+            before=NOTHING if before is None else before.digest,
+            statement=hashlib.sha256(statement.text.encode()).digest(),
+        )
+        updated = prefix_tree.update(index, update.digest, self._pieces)
+        if updated.root_before != (EMPTY if last is None else last.prefix_root):
+            raise StoppedError("The prefix tree is not the one of the last entry: somebody changed the database.")
+        self._pieces.write(updated.pieces)
+        entry = LoggedEntry(update, updated.root)
+        data = entry.encoded
+        hashes = b"".join(merkle.completed_by(size, merkle.leaf_hash(data), self._nodes))
+        self._nodes.note(size, hashes)
+        self.head = Head(log_id, size + 1, entry)
+        return Entry(log_id=log_id, number=size, index=index, seq=update.seq, data=data, hashes=hashes)
 
 
 def proof_of(keys: LogKeys, log_id: int, identity: Identity, *, keeps: bool = False) -> bytes:
-    """Return the proof of a client ID's index: the one that is kept, or a new one."""
+    """Return the proof of a client ID's index: the one that is kept beside its first statement, or a new one."""
     kept = Place.objects.filter(log_id=log_id, first_statement__identity=identity)
     row = kept.values_list("proof", flat=True).first()
     if row is not None:

@@ -8,14 +8,14 @@ from django.db import connection, transaction
 
 from pkd import identities
 from pkd.identities import Standing
-from pkd.models import Identity
+from pkd.models import Identity, Statement
 from transparency import merkle, notes, prefix_tree, vrf
 from transparency.entry import UPDATE_BYTES
 from transparency.guard import Tree
 from transparency.keys import LogKeys
 from transparency.log import proof_of
-from transparency.models import Entry
-from transparency.stored import Head, Nodes, Pieces, StoppedError, check_contains, head, last_update
+from transparency.models import Entry, Place
+from transparency.stored import UNBUILT, Head, Nodes, Pieces, StoppedError, check_contains, head, last_update
 
 
 class Question(NamedTuple):
@@ -85,6 +85,21 @@ def checkpoint(keys: LogKeys, kept: Tree | None, at: int) -> Signed:
         return _signed(keys, kept, at_end, Nodes(at_end.log_id), at)
 
 
+def examine(vkey: str, kept: Tree | None) -> int:
+    """Return the size of a log that may go on, with all statements in it as far as the last one says.
+
+    Raises `StoppedError`.
+    """
+    with _snapshot():
+        at_end = head(vkey)
+        nodes = Nodes(at_end.log_id)
+        check_contains(kept, Tree(at_end.size, merkle.root(at_end.size, nodes)), nodes)
+        last = Statement.objects.order_by("-pk").first()
+        if last is not None and not _is_logged(at_end.log_id, last):
+            raise StoppedError(UNBUILT)
+        return at_end.size
+
+
 @contextmanager
 def _snapshot() -> Iterator[None]:
     """See one state of the database for as long as the block runs."""
@@ -99,6 +114,14 @@ def _signed(keys: LogKeys, kept: Tree | None, at_end: Head, nodes: Nodes, at: in
     tree = Tree(at_end.size, merkle.root(at_end.size, nodes))
     check_contains(kept, tree, nodes)
     return Signed(notes.checkpoint(keys.signer, *tree, at), tree)
+
+
+def _is_logged(log_id: int, statement: Statement) -> bool:
+    places = Place.objects.filter(log_id=log_id, first_statement__identity_id=statement.identity_id)
+    proof = places.values_list("proof", flat=True).first()
+    if proof is None:
+        return False
+    return Entry.objects.filter(log_id=log_id, index=vrf.index_of(bytes(proof)), seq=statement.seq).exists()
 
 
 def _vrf_proof(keys: LogKeys, log_id: int, client_id: str) -> bytes:

@@ -1,7 +1,7 @@
 """The log as the database has it: its last entry, the nodes of its Merkle tree, and the pieces of its prefix tree."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from pkd.models import Identity
 from transparency import merkle
@@ -11,7 +11,7 @@ from transparency.guard import Tree
 from transparency.merkle import HASH_BYTES, Node
 from transparency.models import Entry, Log, Piece
 
-UNBUILT = "The log lacks the statements that were accepted before it: run manage.py buildlog."
+UNBUILT = "The log lacks statements that were accepted without it: run manage.py buildlog."
 
 
 class StoppedError(Exception):
@@ -59,19 +59,29 @@ class Nodes:
             self._known[Node(level, number >> level)] = hashes[level * HASH_BYTES : (level + 1) * HASH_BYTES]
 
 
+class PieceStore(Protocol):
+    """The pieces of a log's prefix tree."""
+
+    def __call__(self, names: Sequence[str]) -> Mapping[str, bytes]:
+        """Return those that are there."""
+
+    def write(self, pieces: dict[str, bytes]) -> None:
+        """Insert pieces, or replace those of their names."""
+
+
 class Pieces:
-    """Reads the pieces of a log's prefix tree."""
+    """The `PieceStore` of the database."""
 
     def __init__(self, log_id: int) -> None:
         self._log_id = log_id
 
     def __call__(self, names: Sequence[str]) -> dict[str, bytes]:
-        """Return those that are there."""
+        """See `PieceStore`."""
         rows = Piece.objects.filter(log_id=self._log_id, name__in=names).values_list("name", "content")
         return {name: bytes(content) for name, content in rows}
 
     def write(self, pieces: dict[str, bytes]) -> None:
-        """Insert pieces, or replace those of their names."""
+        """See `PieceStore.write`."""
         rows = [Piece(log_id=self._log_id, name=name, content=content) for name, content in pieces.items()]
         Piece.objects.bulk_create(rows, update_conflicts=True, unique_fields=["log", "name"], update_fields=["content"])
 

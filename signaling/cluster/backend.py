@@ -50,5 +50,5 @@ def _on_redis(channel_layer: Any, members: Members, minutes: Minutes, clock: Clo
 
     layer = channel_layer.here()
     registry = RedisRegistry(layer, settings.LIMITS, settings.TIMEOUTS, clock)
-    relay = Relay(registry, layer, settings.LIMITS.unproved_bytes, RedisStore(layer))
+    relay = Relay(registry, layer, settings.LIMITS.unproved_bytes, RedisStore(layer.link.call, layer.prefix))
     return Backend(layer, registry, relay, RedisCluster(layer, registry, relay, members, minutes))

@@ -11,10 +11,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from diagnostics.arguments import positive_number, signaling_url
-from diagnostics.doctor import clock, configuration, database, machine, proxy, redis, relay, static_files
+from diagnostics.doctor import clock, configuration, database, machine, proxy, public_log, redis, relay, static_files
 from diagnostics.doctor.confidential import without_secrets
 from diagnostics.doctor.finding import Finding
 from diagnostics.outcome import Outcome
+from securecall_site import log_guard
 from securecall_site.examined import connect_as_the_server
 from signaling.admission.client_ip import header
 from signaling.admission.host import is_signature_taken
@@ -70,6 +71,7 @@ def examine(seconds: float, url: str | None) -> Iterator[Finding]:
     yield from database.examine(clocks)
     records = redis.Records(registry_prefix(settings.REDIS_PREFIX), FORMAT, KNOWN_FORMAT)
     yield from redis.examine(clocks, seconds, records, connect_as_the_server)
+    yield from public_log.examine(log_guard.read)
     yield from relay.examine(seconds)
     yield from clock.examine(clocks)
     yield from machine.examine()

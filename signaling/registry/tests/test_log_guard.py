@@ -6,7 +6,7 @@ from transparency.guard import Tree
 
 
 async def test_redis_keeps_the_largest_tree_of_each_log(process: RedisProcess, other: RedisProcess) -> None:
-    here, there = RedisStore(process.layer), RedisStore(other.layer)
+    here, there = (RedisStore(each.link.call, each.layer.prefix) for each in (process, other))
     assert await here.read("one") is None
     for store, size in ((here, 0), (there, 10), (here, 9), (there, 2)):
         await store.keep("one", Tree(size, bytes([size]) * 32))
