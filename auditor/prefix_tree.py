@@ -9,7 +9,7 @@ below older ones, so the highest number has only leaves below it.
 import hashlib
 from array import array
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 EMPTY = bytes(32)
@@ -109,7 +109,8 @@ class PrefixTree:
         """Grow inner nodes below the last slot until the leaf that stands there and the index part."""
         other = self._index(met)
         depth = len(path) - 1
-        for bit, other_bit in zip(list(_bits(index))[depth:], list(_bits(other))[depth:], strict=True):
+        below = zip(islice(_bits(index), depth, None), islice(_bits(other), depth, None), strict=True)
+        for bit, other_bit in below:
             node = len(self.below) // 2
             self.below.extend((0, 0))
             self.hashes += (EMPTY, EMPTY)
