@@ -1,5 +1,6 @@
 /** What is done with calls. Each act is for the call that was there at the click, however long it takes, or for none. */
 
+import { keep, kept } from "./keeping.js";
 import { explain, openMedia, openTrack } from "./media.js";
 import { element } from "./page.js";
 import { ongoing } from "./screen.js";
@@ -26,6 +27,10 @@ export async function answer({ callId }, withVideo) {
  * as long as it likes: what comes too late for the call that it was meant for is for no other one.
  */
 async function withMedia(withVideo, callId, run) {
+  if (demo.rtcConfiguration.iceTransportPolicy === "relay" && demo.client.hasRelay === false) {
+    notify("This server has no relay, so a call cannot hide your network address. Switch “Always relay” off to call without.", "bad");
+    return;
+  }
   const opening = { callId };
   demo.notice = null;
   demo.opening = opening;
@@ -58,7 +63,7 @@ export async function openAgain(sends, { callId }) {
   const { stream, problem } = await openMedia(sends.video);
   // The library stops what comes too late.
   if (ongoing(demo.client)?.callId !== callId) return stream;
-  for (const track of stream?.getAudioTracks() ?? []) track.enabled = sessionStorage.getItem(MUTED) !== callId;
+  for (const track of stream?.getAudioTracks() ?? []) track.enabled = kept("sessionStorage", MUTED) !== callId;
   demo.media = stream;
   follow(stream);
   if (problem) notify(problem, "warning");
@@ -149,7 +154,7 @@ async function replaceEnded(ended) {
 export function toggleMicrophone({ callId }) {
   for (const track of demo.media?.getAudioTracks() ?? []) {
     track.enabled = !track.enabled;
-    sessionStorage.setItem(MUTED, track.enabled ? "" : callId);
+    keep("sessionStorage", MUTED, track.enabled ? "" : callId);
   }
   update();
 }

@@ -4,6 +4,7 @@ import { SecureCall } from "../securecall.js";
 import {
   acceptCompared, answer, callChanged, openAgain, placeCall, receiveAtLeast, remoteChanged, toggleCamera, toggleMicrophone, toggleVerified,
 } from "./calls.js";
+import { keep, kept } from "./keeping.js";
 import {
   allowMove, claim, completeMove, evidenceCame, keepCode, ownershipChanged, requestMove, restore, showCode,
 } from "./owning.js";
@@ -14,16 +15,14 @@ import { demo, notify, update } from "./state.js";
 const NAME_RULE = "A name has 1 to 64 letters, digits, hyphens or underscores, without spaces.";
 // Of these the page tells otherwise: the server's answer to a message is the end of a call, with its own sentence.
 const TOLD_ELSEWHERE = new Set(["TARGET_NOT_FOUND", "CALL_NOT_FOUND", "superseded", "refused-answer"]);
-
-// Read by the client at each call.
-const rtcConfiguration = { iceTransportPolicy: "all" };
+const ALWAYS_RELAY = "always relay";
 
 // --- Coming and going ---------------------------------------------------------------------------------
 
 async function enter(name, callAtOnce, claimsId) {
   const heartbeatIntervalMs = Number(document.body.dataset.heartbeatIntervalMs);
   const client = new SecureCall("/signal", {
-    clientId: name, heartbeatIntervalMs, rtcConfiguration, claimsId, resume: openAgain,
+    clientId: name, heartbeatIntervalMs, rtcConfiguration: demo.rtcConfiguration, claimsId, resume: openAgain,
   });
   demo.client = client;
   listen(client);
@@ -68,12 +67,20 @@ function listen(client) {
   });
   client.addEventListener("peerconnection", ({ detail }) => receiveAtLeast(detail.peerConnection));
   client.addEventListener("remotestream", ({ detail }) => remoteChanged(detail.stream));
+  client.addEventListener("peermedia", ({ detail }) => notify(detail.sentence, detail.isStopped ? "warning" : "plain"));
   client.addEventListener("missedcall", ({ detail }) => {
     notify(`${detail.peerId} called while you were in this call.`, "plain");
   });
   client.addEventListener("error", ({ detail }) => {
     if (!TOLD_ELSEWHERE.has(detail.code)) notify(detail.message, "bad");
   });
+}
+
+/** Hide the address behind a relay from the next call on, or not. */
+function relay(isWanted) {
+  demo.rtcConfiguration.iceTransportPolicy = isWanted ? "relay" : "all";
+  element("always-relay").checked = isWanted;
+  update();
 }
 
 const asked = new URLSearchParams(location.search);
@@ -163,7 +170,8 @@ element("incoming").addEventListener("cancel", (event) => {
   demo.client?.reject();
 });
 element("always-relay").addEventListener("change", ({ target }) => {
-  rtcConfiguration.iceTransportPolicy = target.checked ? "relay" : "all";
+  keep("localStorage", ALWAYS_RELAY, target.checked ? "yes" : "");
+  relay(target.checked);
 });
 element("accept-key-sure").addEventListener("change", update);
 element("accept-key-form").addEventListener("submit", (event) => {
@@ -173,7 +181,7 @@ element("accept-key-form").addEventListener("submit", (event) => {
 });
 setInterval(() => renderTime(demo.client), 1000);
 
-update();
+relay(kept("localStorage", ALWAYS_RELAY) === "yes");
 if (asked.has("name")) {
   element("name").value = asked.get("name");
   element("peer").value = asked.get("call") ?? "";

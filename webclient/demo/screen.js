@@ -91,10 +91,17 @@ function renderNotice(notice) {
   write("notice-action", notice?.action?.label ?? "");
 }
 
+const RELAY_HINT = "Hides your network address from the other person. A relay carries the call, and it cannot listen either.";
+const NO_RELAY_HINT = "No relay on this server: a call cannot hide your network address from the other person.";
+
 function renderLobby(demo) {
   const { client, opening } = demo;
   const { identity } = client;
   renderOwner(demo);
+  const isWithoutRelay = client.hasRelay === false;
+  write("always-relay-hint", isWithoutRelay ? NO_RELAY_HINT : RELAY_HINT);
+  // Whoever chose it elsewhere can take it back.
+  element("always-relay").disabled = isWithoutRelay && !element("always-relay").checked;
   write("you-name", client.clientId);
   avatar("you-avatar", client.clientId);
   write("you-key", identity ? keyStory(identity) : "Getting your key…");

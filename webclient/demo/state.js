@@ -13,6 +13,8 @@ export const demo = {
   /** @type {string | null} the call whose camera is being switched */
   switching: null,
   seesPeer: false,
+  /** Read by the client at each call: whether a relay hides the address. @type {RTCConfiguration} */
+  rtcConfiguration: { iceTransportPolicy: "all" },
   /** @type {{peerId: string, publicKey: string, digits: string} | null} the safety number, and with whose key */
   safety: null,
   /** @type {import("../securecall.js").OwnerStatus | null} whose the name is; null: not known, or names are nobody's here */

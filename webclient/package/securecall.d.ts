@@ -29,6 +29,8 @@ export class SecureCall extends EventTarget {
 
   /** The connection to the server, as the last "signaling" event told it. */
   readonly signaling: SignalingStatus;
+  /** Whether the server offers a relay, without which `iceTransportPolicy: "relay"` finds no way; null until it registered. */
+  readonly hasRelay: boolean | null;
   /** The call, as the last "call" event told it; null before the first one. An ended call stays here. */
   readonly currentCall: CallStatus | null;
   /** The path of the media, as the last "path" event told it; null without one. */
@@ -349,6 +351,8 @@ export interface SecureCallEventMap {
   ownership: CustomEvent<OwnerStatus>;
   /** An answer about a client ID, perhaps this client's, was refused. */
   evidence: CustomEvent<Evidence>;
+  /** A microphone or a camera of the peer ended by itself, such as one that was unplugged, or another one took its place. */
+  peermedia: CustomEvent<PeerMedia>;
   /** The peer's description came, and its signature was checked. */
   verification: CustomEvent<Verification>;
   /** The current call's safety number is known, and the peer's key that it is made of. */
@@ -373,6 +377,11 @@ export interface SignalingStatus {
   /** Only `waiting`: when the next attempt is, as `Date.now()` counts, and how long that was when the event came. */
   retryAt?: number;
   retryInMs?: number;
+  /**
+   * Only `waiting`: the server can be reached, but refused the connection. Browsers do not say why; most often it does not
+   * allow pages from where this one came. Not told where the page's policy forbids to ask, as it mostly does on another host.
+   */
+  isRefused?: boolean;
   /** How many attempts have failed since the last success. */
   attempts: number;
   /** The code that closed the last connection (RFC 6455; the server's own are 4408, 4409, 4429, 4503, 4507). */
@@ -438,6 +447,15 @@ export interface MissedCall {
   callId: string;
   peerId: string;
   at: number;
+}
+
+export interface PeerMedia {
+  callId: string;
+  peerId: string;
+  kind: "audio" | "video";
+  /** Nothing comes from it any more; otherwise another one took its place. */
+  isStopped: boolean;
+  sentence: string;
 }
 
 export interface PathStatus {

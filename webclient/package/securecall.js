@@ -23,6 +23,8 @@
  *   It arrives also while a server is away, or when it came back without its memory.
  * - **Whoever is still there says so**: `{"type": "ask"}` on the same channel is answered with `{"type": "here"}`. A newer call
  *   from the peer takes the place of this one if it does not come.
+ * - **Media that ends by itself is told**: `{"type": "stopped", "kind": "audio" | "video"}` on it, and `{"type": "sends", "kind"}` when
+ *   another microphone or camera took its place.
  *
  * @typedef {import("./securecall.js").SignalingStatus} SignalingStatus
  * @typedef {import("./securecall.js").Identity} Identity
@@ -99,6 +101,10 @@ export class SecureCall extends EventTarget {
 
   get signaling() {
     return this.#connection.status;
+  }
+
+  get hasRelay() {
+    return this.#iceServers.hasRelay;
   }
 
   get currentCall() {

@@ -73,6 +73,9 @@ IS_IN_LOBBY = """
 () => document.getElementById("lobby")?.hidden === false && !document.getElementById("incoming").open
 """
 
+# A page that is opened anew would take up the call of an earlier test, whose other side may be gone.
+FORGET_CALL = "location.protocol === 'http:' && sessionStorage.clear()"
+
 
 class Somebody(Protocol):
     """A person in a call, in whatever browser."""
@@ -150,6 +153,7 @@ class Person:
     async def gets_ready(self) -> Self:
         """Be registered, in no call and with nothing left to read; the page is opened only if it must be."""
         if not await self.page.evaluate(IS_IN_LOBBY):
+            await self.page.evaluate(FORGET_CALL)
             return await self.enters()
         if await self.button("Dismiss").is_visible():
             await self.clicks("Dismiss")

@@ -53,6 +53,7 @@ async def test_microphone_that_ends_in_a_call_is_replaced(memory_site: Site, mee
     await alice.page.evaluate(STOP)
 
     await alice.is_told("Your microphone stopped, and another one took its place.")
+    await bob.is_told(f"{alice.id}'s microphone works again.")
     await bob.hears_something()
 
 
@@ -66,5 +67,6 @@ async def test_microphone_that_ends_without_another_is_told(memory_site: Site, m
     await alice.page.evaluate(STOP)
 
     await alice.is_told(f"Your microphone stopped, and there is no other: {bob.id} gets nothing from it any more.")
+    await bob.is_told(f"{alice.id}'s microphone stopped.")
     await expect(alice.button("Mute")).to_be_disabled()
     await alice.page.evaluate("delete navigator.mediaDevices.getUserMedia")

@@ -1,6 +1,7 @@
 """The way that voice and picture take."""
 
 import pytest
+from playwright.async_api import expect
 
 from tests.support.servers import RunningServer
 from webclient.tests.conftest import Site, Visit
@@ -39,3 +40,5 @@ async def test_relay_that_refuses_the_credentials_is_told(
 
     await alice.is_told("the relay server refused the credentials")
     await gallery.draws(alice, "relay-refused")
+    await alice.page.reload()
+    await expect(alice.page.get_by_label("Always relay")).to_be_checked()

@@ -95,10 +95,23 @@ async def restartable(
     await asyncio.to_thread(restartable.close)
 
 
+async def wants_a_relay_that_is_not_there(bob: Person, alice: Person) -> None:
+    """Choose on a server without a relay what was chosen elsewhere before."""
+    await alice.sees("No relay on this server")
+    await expect(alice.page.get_by_label("Always relay")).to_be_disabled()
+    await bob.page.evaluate("localStorage.setItem('always relay', 'yes')")
+    await bob.enters()
+    await bob.calls(alice.id)
+    await bob.is_told("This server has no relay")
+    await bob.page.get_by_label("Always relay").uncheck()
+    await expect(bob.page.get_by_label("Always relay")).to_be_disabled()
+
+
 async def test_call_outlives_a_restart_of_the_server(restartable: Restartable, visit: Visit, gallery: Gallery) -> None:
     here, there = restartable.servers[0], restartable.servers[-1]
     alice, bob = await (await visit("alice", here)).enters(), await (await visit("bob", there)).enters()
     people: tuple[Person, ...] = (alice, bob)
+    await wants_a_relay_that_is_not_there(bob, alice)
     for person in people:
         person.expects_problem("WebSocket connection to .* failed: Error in connection establishment")
     await alice.talks_to(bob, "Audio call")

@@ -9,6 +9,7 @@
  */
 
 import { ERROR_SENTENCES, SecureCallError } from "./errors.js";
+import { refusalOf } from "./refusal.js";
 import { bounded } from "./timers.js";
 import { watchDevice } from "./watch.js";
 
@@ -82,6 +83,8 @@ export class Connection {
   #isWatchedClosely = false;
   /** @type {{challenge: string, signature: string} | undefined} with what the last REGISTER proved whose the ID is */
   proof;
+  /** Whether the server has taken a connection of this page: then it refuses none for where the page came from. */
+  #isTaken = false;
   /** Ends what `start` listens to. */
   #watching = new AbortController();
 
@@ -294,6 +297,7 @@ export class Connection {
     this.#detach();
     if (code !== SUPERSEDED) {
       this.#wait(code);
+      if (!this.#isTaken) this.#explain();
       return;
     }
     const sentence = "You are registered with this name in another window or device now; this one is not connected.";
@@ -331,6 +335,13 @@ export class Connection {
     });
   }
 
+  /** Browsers do not say why the opening handshake failed. */
+  async #explain() {
+    const { status } = this;
+    const sentence = await refusalOf(this.url);
+    if (sentence && this.status === status) this.#change({ ...status, sentence, isRefused: true });
+  }
+
   /** @param {number} answerMs */
   #beat(answerMs) {
     this.#beatLater();
@@ -363,6 +374,7 @@ export class Connection {
     }
     const { type, payload } = message ?? {};
     if (typeof payload !== "object" || payload === null) return;
+    this.#isTaken = true;
     if (type === "REGISTERED") this.#registered(payload);
     else if (type === "HEARTBEAT_ACK") this.#heartbeatAnswered();
     else if (type === "ERROR") this.#refused(payload);

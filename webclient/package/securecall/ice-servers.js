@@ -14,6 +14,7 @@ const ASK_EVERY_MS = 5_000;
 export class IceServers {
   /** @type {RTCIceServer[]} */
   list = [];
+  #isKnown = false;
   #expiresAt = Infinity;
   #askedAt = -Infinity;
   #connection;
@@ -33,10 +34,16 @@ export class IceServers {
   /** @param {any} iceServers of any message that carries them */
   use(iceServers) {
     if (!Array.isArray(iceServers)) return;
+    this.#isKnown = true;
     this.list = iceServers;
     // TURN REST API: the username begins with the time, in unix seconds, at which the credential expires.
     const times = iceServers.map((server) => /^(\d+)(:|$)/.exec(server?.username ?? "")?.[1]).filter(Boolean);
     this.#expiresAt = Math.min(...times.map((time) => Number(time) * 1000));
+  }
+
+  /** Whether there is a relay among them; null: the server has not told of any yet. */
+  get hasRelay() {
+    return this.#isKnown ? this.list.some((server) => [server?.urls].flat().some((url) => /^turns?:/.test(url))) : null;
   }
 
   /** Ask for new credentials; what there is stays if there is no answer, or was asked for just now. */

@@ -31,3 +31,11 @@ export const CALL_SENTENCES = {
   reconnecting: (peer) => `The way to ${peer} broke; looking for another one …`,
   resuming: (peer) => `Taking up the call with ${peer} again …`,
 };
+
+const DEVICES = { audio: "microphone", video: "camera" };
+
+/** @type {Record<string, (peer: string, kind: "audio" | "video") => string>} */
+export const MEDIA_SENTENCES = {
+  stopped: (peer, kind) => `${peer}'s ${DEVICES[kind]} stopped.`,
+  sends: (peer, kind) => `${peer}'s ${DEVICES[kind]} works again.`,
+};

@@ -30,6 +30,7 @@ class Liar:
         self._lies: dict[str, Lie] = {}
         self._refusals: dict[str, list[Payload]] = {}
         self._kept: set[str] = set()
+        self._is_shut = False
         self._heard: list[tuple[str, Payload]] = []
         self._times: list[tuple[str, float]] = []
         self._news = asyncio.Condition()
@@ -54,6 +55,10 @@ class Liar:
     def refuses(self, message_type: str, *errors: Payload) -> None:
         """Answer the next messages of this type with these errors, and keep them from the server."""
         self._refusals[message_type] = list(errors)
+
+    def shuts_out(self) -> None:
+        """Refuse connections from now on, as a server does that does not allow the page's origin."""
+        self._is_shut = True
 
     def keeps(self, message_type: str) -> None:
         """Keep messages of this type from the server, without an answer, from now on."""
@@ -81,7 +86,7 @@ class Liar:
 
     async def _page(self, _: ServerConnection, request: Request) -> Response | None:
         if "Upgrade" in request.headers:
-            return None
+            return Response(403, "Forbidden", Headers({"Connection": "close"})) if self._is_shut else None
         return await asyncio.to_thread(self._fetched, request.path)
 
     def _fetched(self, path: str) -> Response:

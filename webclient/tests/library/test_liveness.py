@@ -80,6 +80,20 @@ async def test_heartbeat_that_was_too_many_is_an_answer(open_client: OpenClient,
     assert await alice.does("client.signaling.state") == "online"
 
 
+async def test_server_that_refuses_the_page_is_told_from_one_that_is_away(
+    liar: Liar, open_any_client: OpenAnyClient
+) -> None:
+    alice = await open_any_client("alice", liar.port, connected=False)
+    liar.shuts_out()
+    await alice.does("() => { client.connect().catch(() => {}); }")
+    refused = await alice.expects("signaling", state="waiting", isRefused=True)
+    assert f"It may not allow pages from http://127.0.0.1:{liar.port}:" in refused["sentence"]
+    await alice.does("() => { window.fetch = async () => { throw new TypeError('away'); }; client.retryNow(); }")
+    await alice.expects("signaling", state="waiting")
+    await alice.does("client.disconnect()")
+    assert await alice.does("events.filter(({ isRefused }) => isRefused).length") == 1
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def remembering_chromium() -> AsyncIterator[Browser]:
     """A Chromium with its back/forward cache, which Playwright switches off."""

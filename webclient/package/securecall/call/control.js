@@ -4,6 +4,7 @@
  * @typedef {import("./call.js").Call} Call
  */
 
+import { MEDIA_SENTENCES } from "../sentences.js";
 import { peerEnded } from "./ends.js";
 
 const CHANNEL = { negotiated: true, id: 255 };
@@ -16,6 +17,8 @@ export class Control {
   #onHere = null;
   /** @type {RTCDataChannel | null} */
   #channel = null;
+  /** Kinds of our media that ended by themselves, of which the peer knows. */
+  #stopped = new Set();
   #call;
 
   /** @param {Call} call */
@@ -54,6 +57,17 @@ export class Control {
     return new Promise((/** @type {(value: void) => void} */ resolve) => (this.#onHere = resolve));
   }
 
+  /** @param {string} kind of our media that ended by itself */
+  stopped(kind) {
+    this.#stopped.add(kind);
+    this.#send({ type: "stopped", kind });
+  }
+
+  /** @param {string} kind of our media that is sent again, if it stopped */
+  sends(kind) {
+    if (this.#stopped.delete(kind)) this.#send({ type: "sends", kind });
+  }
+
   /** @param {object} message */
   #send(message) {
     if (this.#channel?.readyState === "open") this.#channel.send(JSON.stringify(message));
@@ -71,6 +85,18 @@ export class Control {
     if (message?.type === "ask") this.#send({ type: "here" });
     else if (message?.type === "here") this.#onHere?.();
     else if (message?.type === "bye") this.#ended(message.reason);
+    else if (message?.type === "stopped" || message?.type === "sends") this.#tell(message.kind, message.type === "stopped");
+  }
+
+  /**
+   * @param {unknown} kind
+   * @param {boolean} isStopped
+   */
+  #tell(kind, isStopped) {
+    const { callId, peerId, surroundings } = this.#call;
+    if (kind !== "audio" && kind !== "video") return;
+    const sentence = MEDIA_SENTENCES[isStopped ? "stopped" : "sends"](peerId, kind);
+    surroundings.tell("peermedia", { callId, peerId, kind, isStopped, sentence });
   }
 
   /** @param {unknown} reason */

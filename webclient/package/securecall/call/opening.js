@@ -8,7 +8,7 @@ import { NEGOTIATES_ATTRIBUTE, RESUMES_ATTRIBUTE } from "../attributes.js";
 import { attributeValues, fingerprintsIn, offersData, readDescription } from "../description.js";
 import { SecureCallError } from "../errors.js";
 import { sign, verify } from "./signing.js";
-import { answerTracks, offerTracks, syncRemoteTracks } from "./tracks.js";
+import { answerTracks, offerTracks, syncRemoteTracks, watchTracks } from "./tracks.js";
 
 /** The first offer of a call, and its answer. */
 export class Opening {
@@ -26,6 +26,7 @@ export class Opening {
   place(stream) {
     const call = this.#call;
     call.stream = stream;
+    watchTracks(call, stream?.getTracks() ?? []);
     return call.step(async () => {
       await call.surroundings.iceServers.refreshIfOld();
       const rtc = call.link.open();
@@ -43,6 +44,7 @@ export class Opening {
     const call = this.#call;
     const { sdpOffer: sdp, iceServers } = call.incoming;
     call.stream = stream;
+    watchTracks(call, stream?.getTracks() ?? []);
     call.timers.clear("ring");
     call.change("ANSWERED");
     call.mending.start();

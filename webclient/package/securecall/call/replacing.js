@@ -3,6 +3,7 @@
  */
 
 import { NO_CALL_TO_SEND_IN, SecureCallError } from "../errors.js";
+import { watchTracks } from "./tracks.js";
 
 /**
  * Send another track of a kind, or none.
@@ -13,6 +14,7 @@ import { NO_CALL_TO_SEND_IN, SecureCallError } from "../errors.js";
  */
 export async function replaceTrack(call, kind, track) {
   const { rtc, stream, callId } = call;
+  if (track) watchTracks(call, [track]);
   if (!rtc) throw new SecureCallError("no-call", NO_CALL_TO_SEND_IN, { callId });
   const transceiver = rtc.getTransceivers().find((it) => it.receiver.track.kind === kind && it.mid !== null);
   if (!transceiver) {
@@ -21,6 +23,7 @@ export async function replaceTrack(call, kind, track) {
   }
   await transceiver.sender.replaceTrack(track);
   if (call.isOver) throw new SecureCallError("no-call", call.status.sentence, { callId });
+  if (track) call.control.sends(kind);
   if (track && stream) transceiver.sender.setStreams(stream);
   // The peer learns from it whether anything is to be seen or heard.
   const direction = track ? "sendrecv" : "recvonly";

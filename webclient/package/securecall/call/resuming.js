@@ -14,7 +14,7 @@ import { Control } from "./control.js";
 import { Link } from "./link.js";
 import { describedBy } from "./opening.js";
 import { sign, verify } from "./signing.js";
-import { offerTracks, syncRemoteTracks } from "./tracks.js";
+import { offerTracks, syncRemoteTracks, watchTracks } from "./tracks.js";
 import { Trickle } from "./trickle.js";
 
 /** A call whose page, or whose peer's page, was loaded anew. */
@@ -46,6 +46,7 @@ export class Resumption {
     this.#isSigned = verification === "verified";
     try {
       call.stream = await this.#open(sends);
+      watchTracks(call, call.stream?.getTracks() ?? []);
       if (call.isOver) return;
       const rtc = await this.#link();
       call.control.open(rtc);

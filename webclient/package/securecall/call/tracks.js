@@ -44,3 +44,18 @@ export function syncRemoteTracks({ callId, remoteStream: stream, surroundings },
   const [hasAudio, hasVideo] = [stream.getAudioTracks().length > 0, stream.getVideoTracks().length > 0];
   surroundings.tell("remotestream", { callId, stream, hasAudio, hasVideo });
 }
+
+/**
+ * Tell the peer when what is sent ends by itself: a microphone that is unplugged falls silent like one that is muted.
+ *
+ * @param {import("./call.js").Call} call
+ * @param {MediaStreamTrack[]} tracks
+ */
+export function watchTracks(call, tracks) {
+  for (const track of tracks) {
+    track.addEventListener("ended", () => {
+      const isSent = call.rtc?.getSenders().some((sender) => sender.track === track);
+      if (isSent && !call.isOver) call.control.stopped(track.kind);
+    });
+  }
+}
