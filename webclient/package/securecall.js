@@ -225,7 +225,7 @@ export class SecureCall extends EventTarget {
    * @param {string | null} [publicKey]
    */
   async acceptPeerKey(peerId, publicKey) {
-    const peerKey = await this.#keys.accept(this.#peerOr(peerId), publicKey);
+    const peerKey = await (await this.#keys.loaded()).accept(this.#peerOr(peerId), publicKey);
     this.#judged(peerKey);
     return peerKey;
   }
@@ -239,7 +239,7 @@ export class SecureCall extends EventTarget {
     const id = this.#peerOr(peerId);
     const found = this.#peerKey?.peerId === id ? this.#peerKey : await this.#keys.judge(id);
     const isMeant = publicKey === undefined || publicKey === found.publicKey;
-    const peerKey = isMeant ? await this.#keys.setVerified(found, isVerified) : found;
+    const peerKey = isMeant ? await (await this.#keys.loaded()).setVerified(found, isVerified) : found;
     this.#judged(peerKey);
     return peerKey;
   }
@@ -250,12 +250,12 @@ export class SecureCall extends EventTarget {
     return this.#safetyNumberFor(this.#peerKey?.peerId === id ? this.#peerKey : await this.#keys.judge(id));
   }
 
-  replaceIdentity() {
-    return this.#keys.replace();
+  async replaceIdentity() {
+    return (await this.#keys.loaded()).replace();
   }
 
-  owner() {
-    return this.#keys.owner();
+  async owner() {
+    return (await this.#keys.loaded()).owner();
   }
 
   /** The call that is not over, if there is one. */
@@ -299,7 +299,7 @@ export class SecureCall extends EventTarget {
     this.#tell("signaling", status);
     if (status.state !== "superseded") return;
     this.#call?.finish("superseded", "server", { say: true });
-    this.#keys.superseded();
+    this.#keys.run((keys) => keys.superseded());
   }
 
   /** @param {any} payload of REGISTERED */
@@ -315,7 +315,7 @@ export class SecureCall extends EventTarget {
    */
   #refused(error, isRepeated) {
     const { code, request, challenge, message } = error;
-    if (request === "REGISTER" && code === "NOT_REGISTERED") this.#keys.challenged(challenge, message);
+    if (request === "REGISTER" && code === "NOT_REGISTERED") this.#keys.run((keys) => keys.challenged(challenge, message));
     else this.#calls.later((calls) => calls.refused(error, isRepeated));
   }
 

@@ -36,7 +36,7 @@ export class KeyRing {
   }
 
   /** @returns {Promise<Keys>} */
-  async #loaded() {
+  async loaded() {
     this.#keys ??= this.#make().catch((error) => {
       // Without a network, perhaps: the next one who needs it asks again.
       this.#keys = null;
@@ -48,10 +48,10 @@ export class KeyRing {
     return keys;
   }
 
-  /** @param {(keys: Keys) => Promise<unknown>} run */
-  async #run(run) {
+  /** @param {(keys: Keys) => Promise<unknown>} run what is not waited for */
+  async run(run) {
     try {
-      await run(await this.#loaded());
+      await run(await this.loaded());
     } catch {
       const sentence = "The part of the client that knows keys could not be loaded. Calls cannot be verified.";
       this.#tell("error", new SecureCallError("keys-unavailable", sentence));
@@ -64,22 +64,7 @@ export class KeyRing {
    * @param {{isUnsigned: boolean}} [registered] how, if it was just now
    */
   publish(registered) {
-    return this.#run((keys) => keys.publish(registered));
-  }
-
-  /** @param {string | undefined} challenge @param {string | undefined} message of the server, which wants a signature */
-  challenged(challenge, message) {
-    this.#run(async (keys) => (await keys.owner()).challenged(challenge, String(message)));
-  }
-
-  /** Look who has the ID now. */
-  superseded() {
-    this.#run((keys) => keys.superseded());
-  }
-
-  /** @returns {Promise<import("../securecall.js").Owner>} */
-  async owner() {
-    return (await this.#loaded()).owner();
+    return this.run((keys) => keys.publish(registered));
   }
 
   /** Look again at the next `publish`. */
@@ -87,35 +72,20 @@ export class KeyRing {
     this.#isDoubted = true;
   }
 
-  /** @returns {Promise<Identity>} */
-  async replace() {
-    return (await this.#loaded()).replace();
-  }
-
   /** @param {string} peerId @returns {Promise<PeerKey>} */
   async judge(peerId) {
-    return (await this.#loaded()).judge(peerId);
-  }
-
-  /** @param {string} peerId @param {string | null | undefined} publicKey @returns {Promise<PeerKey>} */
-  async accept(peerId, publicKey) {
-    return (await this.#loaded()).accept(peerId, publicKey);
-  }
-
-  /** @param {PeerKey} peerKey @param {boolean} isVerified @returns {Promise<PeerKey>} */
-  async setVerified(peerKey, isVerified) {
-    return (await this.#loaded()).setVerified(peerKey, isVerified);
+    return (await this.loaded()).judge(peerId);
   }
 
   /** @param {string | null} text @returns {Promise<string[]>} */
   async sign(text) {
-    const keys = await this.#loaded().catch(() => null);
+    const keys = await this.loaded().catch(() => null);
     return keys ? keys.sign(text) : [];
   }
 
   /** @param {Parameters<Keys["verify"]>} what @returns {Promise<import("../securecall.js").Verification["status"]>} */
   async verify(...what) {
-    const keys = await this.#loaded().catch(() => null);
+    const keys = await this.loaded().catch(() => null);
     const signature = what[3];
     return keys ? keys.verify(...what) : signature === undefined ? "unsigned" : "unknown";
   }

@@ -113,6 +113,16 @@ export class Keys {
     return this.#owner;
   }
 
+  /**
+   * The server wants to know whose this ID is.
+   *
+   * @param {string | undefined} challenge
+   * @param {string | undefined} message
+   */
+  async challenged(challenge, message) {
+    await (await this.owner()).challenged(challenge, String(message));
+  }
+
   /** Another connection registered this client's ID: look whose it is, if it belongs to a key. */
   async superseded() {
     const kept = await this.#store.update("identities", this.#place, (/** @type {KeptIdentity | null} */ before) => before);

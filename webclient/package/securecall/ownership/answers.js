@@ -14,6 +14,7 @@
 
 import { SecureCallError } from "../errors.js";
 import { AFTER_RELEASE, BY_OWNER, brokenRule, kindOf } from "./rules.js";
+import { bytesExactly } from "./signatures.js";
 import { BadStatement, NOTHING, keyLine, parse } from "./statements.js";
 
 // So many in an answer mean that there may be more.
@@ -112,7 +113,7 @@ async function extend(chain, rows, clientId, directory) {
 
 /** @param {any} row @returns {Link} */
 function readRow(row) {
-  const { statement: text, signatures, kind } = row ?? {};
+  const { statement: text, signatures, kind = kindIn(row?.update) } = row ?? {};
   const isSigned = typeof signatures === "object" && signatures !== null;
   if (!isSigned || ![BY_OWNER, AFTER_RELEASE].includes(kind)) refuse("A statement comes without its signatures, or its kind.");
   try {
@@ -121,6 +122,14 @@ function readRow(row) {
     if (error instanceof BadStatement) refuse(error.message);
     throw error;
   }
+}
+
+/**
+ * @param {unknown} update of the public log: its version, the kind, and more
+ * @returns {number | undefined}
+ */
+function kindIn(update) {
+  return typeof update === "string" ? bytesExactly(update.slice(0, 4), 3)?.[1] : undefined;
 }
 
 /**
