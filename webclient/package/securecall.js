@@ -225,7 +225,7 @@ export class SecureCall extends EventTarget {
    * @param {string | null} [publicKey]
    */
   async acceptPeerKey(peerId, publicKey) {
-    const peerKey = await (await this.#keys.loaded()).accept(this.#peerOr(peerId), publicKey);
+    const peerKey = await (await this.#keys.loaded()).peers.accept(this.#peerOr(peerId), publicKey);
     this.#judged(peerKey);
     return peerKey;
   }
@@ -239,7 +239,7 @@ export class SecureCall extends EventTarget {
     const id = this.#peerOr(peerId);
     const found = this.#peerKey?.peerId === id ? this.#peerKey : await this.#keys.judge(id);
     const isMeant = publicKey === undefined || publicKey === found.publicKey;
-    const peerKey = isMeant ? await (await this.#keys.loaded()).setVerified(found, isVerified) : found;
+    const peerKey = isMeant ? await (await this.#keys.loaded()).peers.setVerified(found, isVerified) : found;
     this.#judged(peerKey);
     return peerKey;
   }

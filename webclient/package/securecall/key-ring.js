@@ -74,7 +74,7 @@ export class KeyRing {
 
   /** @param {string} peerId @returns {Promise<PeerKey>} */
   async judge(peerId) {
-    return (await this.loaded()).judge(peerId);
+    return (await this.loaded()).peers.judge(peerId);
   }
 
   /** @param {string | null} text @returns {Promise<string[]>} */
@@ -83,10 +83,10 @@ export class KeyRing {
     return keys ? keys.sign(text) : [];
   }
 
-  /** @param {Parameters<Keys["verify"]>} what @returns {Promise<import("../securecall.js").Verification["status"]>} */
+  /** @param {Parameters<Keys["peers"]["verify"]>} what @returns {Promise<import("../securecall.js").Verification["status"]>} */
   async verify(...what) {
     const keys = await this.loaded().catch(() => null);
     const signature = what[3];
-    return keys ? keys.verify(...what) : signature === undefined ? "unsigned" : "unknown";
+    return keys ? keys.peers.verify(...what) : signature === undefined ? "unsigned" : "unknown";
   }
 }

@@ -1,23 +1,20 @@
 /**
- * This client's identity key, and those of its peers.
+ * This client's identity key: kept, published, and, where the ID belongs to it, watched.
  *
  * @typedef {import("../securecall.js").Identity} Identity
- * @typedef {import("../securecall.js").PeerKey} PeerKey
- * @typedef {import("../securecall.js").Verification} Verification
  * @typedef {import("./connection.js").Connection} Connection
  * @typedef {import("./key-store.js").KeptIdentity} KeptIdentity
- * @typedef {import("./key-store.js").Pin} Pin
  * @typedef {import("./ownership/answers.js").Standing} Standing
  * @typedef {import("./ownership/owner.js").Owner} Owner
  */
 
-import { base64url, bytesOf, encoder } from "./bytes.js";
+import { base64url, encoder } from "./bytes.js";
 import { Directory } from "./directory.js";
 import { SecureCallError } from "./errors.js";
+import { KEY_SENTENCES, refusalSentence } from "./key-sentences.js";
 import { KeyStore } from "./key-store.js";
-import { fingerprint, fingerprintOrNull } from "./safety-number.js";
-import { KEY_SENTENCES, WITHHELD_SENTENCES, refusalSentence } from "./key-sentences.js";
-import { verdictOn } from "./verdicts.js";
+import { Peers } from "./peers.js";
+import { fingerprint } from "./safety-number.js";
 
 // How often a client that stays connected looks whether its ID is still its own.
 const LOOK_EVERY_MS = 86_400_000;
@@ -39,16 +36,7 @@ function keyError(error) {
   return new SecureCallError("directory-unavailable", KEY_SENTENCES.unavailable(""), error);
 }
 
-/**
- * @param {string} publicKey
- * @param {string} [statement] by which the ID belongs to it
- * @returns {Pin}
- */
-function newPin(publicKey, statement) {
-  return { publicKey, pinnedAt: Date.now(), isVerified: false, hasSigned: false, statement };
-}
-
-/** This client's identity key, and those of the others. */
+/** This client's identity key, and with `peers` those of the others. */
 export class Keys {
   /** @type {Identity | null} */
   identity = null;
@@ -63,8 +51,6 @@ export class Keys {
   #claims;
   /** @type {Promise<Owner> | null} */
   #owner = null;
-  /** @type {Map<string, string | undefined>} the last statements of peers, as they were looked up */
-  #statements = new Map();
   #lookTimer = 0;
   /** @type {Promise<void> | null} */
   #publishing = null;
@@ -89,6 +75,7 @@ export class Keys {
       listener.error(new SecureCallError("storage-unavailable", sentence));
     });
     this.#directory = new Directory(this.#store, host, listener.tell);
+    this.peers = new Peers(this.#store, this.#place, (...question) => this.#find(...question));
   }
 
   /** @returns {Promise<Owner>} */
@@ -263,124 +250,6 @@ export class Keys {
   }
 
   /**
-   * @param {string} peerId
-   * @param {(pin: Pin | null) => Pin | null} change
-   * @returns {Promise<Pin | null>}
-   */
-  #pin(peerId, change) {
-    return this.#store.update("pins", `${this.#place} ${peerId}`, change);
-  }
-
-  /**
-   * Look up a peer's key, pin it when it is the first one, and compare it with the pinned one.
-   *
-   * @param {string} peerId
-   * @returns {Promise<PeerKey>}
-   */
-  async judge(peerId) {
-    const known = await this.#pin(peerId, (pin) => pin);
-    let found;
-    try {
-      found = await this.#find(peerId, known?.statement);
-    } catch (error) {
-      const { code, message } = /** @type {SecureCallError} */ (error);
-      return code === "refused-answer"
-        ? this.#describe(peerId, "refused", null, known, `${KEY_SENTENCES.refused(peerId)} ${message}`)
-        : this.#describe(peerId, "unavailable", null, known);
-    }
-    if (found.directory !== undefined && found.status !== "unsigned") return this.#judgeOwned(peerId, found);
-    const { publicKey } = found;
-    this.#statements.delete(peerId);
-    let isNew = false;
-    const pin = await this.#pin(peerId, (before) => {
-      isNew = before === null && publicKey !== null;
-      return isNew ? newPin(String(publicKey)) : before;
-    });
-    // A key that is gone is as much of a change as another one: a directory that lies could just as well hide it.
-    const status = pin === null ? "unpublished" : pin.publicKey !== publicKey ? "changed" : isNew ? "new" : "known";
-    const isFree = status === "new" && found.directory !== undefined;
-    return this.#describe(peerId, status, publicKey, pin, isFree ? KEY_SENTENCES.free(peerId) : undefined);
-  }
-
-  /**
-   * The same for an ID that belongs to a key: what follows from what is pinned is believed.
-   *
-   * @param {string} peerId
-   * @param {Standing} found
-   * @returns {Promise<PeerKey>}
-   */
-  async #judgeOwned(peerId, found) {
-    const last = found.chain.at(-1);
-    if (found.status !== "signed" || !last) {
-      const known = await this.#pin(peerId, (pin) => pin);
-      return this.#describe(peerId, "withheld", null, known, WITHHELD_SENTENCES[found.status](peerId));
-    }
-    const { identity } = last.statement;
-    this.#statements.set(peerId, last.text);
-    let verdict = verdictOn(null, found.chain);
-    const pin = await this.#pin(peerId, (before) => {
-      verdict = verdictOn(before, found.chain);
-      if (verdict === "known") return { .../** @type {Pin} */ (before), statement: last.text };
-      return ["new", "moved"].includes(verdict) ? newPin(identity, last.text) : before;
-    });
-    const status = verdict === "released" ? "changed" : verdict;
-    return this.#describe(peerId, status, identity, pin, KEY_SENTENCES[verdict](peerId));
-  }
-
-  /**
-   * @param {string} peerId
-   * @param {string | null | undefined} publicKey the key that was shown; undefined: whichever there is
-   * @returns {Promise<PeerKey>}
-   */
-  async accept(peerId, publicKey) {
-    const found = await this.judge(peerId);
-    if (found.status !== "changed") return found;
-    if (publicKey !== undefined && publicKey !== found.publicKey) return found;
-    const accepted = found.publicKey;
-    const pin = await this.#pin(peerId, () =>
-      accepted === null ? null : newPin(accepted, this.#statements.get(peerId)),
-    );
-    return this.#describe(peerId, pin ? "known" : "unpublished", accepted, pin);
-  }
-
-  /**
-   * @param {PeerKey} peerKey
-   * @param {boolean} isVerified
-   * @returns {Promise<PeerKey>}
-   */
-  async setVerified(peerKey, isVerified) {
-    const { peerId, status, publicKey } = peerKey;
-    // What was compared is the key that was shown; a changed one is accepted first.
-    const pin = await this.#pin(peerId, (before) =>
-      before?.publicKey === publicKey && before.isVerified !== isVerified ? { ...before, isVerified } : before,
-    );
-    return this.#describe(peerId, status, publicKey, pin);
-  }
-
-  /**
-   * @param {string} peerId
-   * @param {PeerKey["status"]} status
-   * @param {string | null} publicKey
-   * @param {Pin | null} pin
-   * @param {string} [sentence]
-   * @returns {Promise<PeerKey>}
-   */
-  async #describe(peerId, status, publicKey, pin, sentence = KEY_SENTENCES[status](peerId)) {
-    const isOther = pin !== null && pin.publicKey !== publicKey;
-    return Object.freeze({
-      peerId,
-      status,
-      sentence,
-      publicKey,
-      fingerprint: await fingerprintOrNull(publicKey),
-      pinnedKey: isOther ? pin.publicKey : null,
-      pinnedFingerprint: isOther ? await fingerprintOrNull(pin.publicKey) : null,
-      pinnedAt: pin?.pinnedAt ?? null,
-      isVerified: !isOther && (pin?.isVerified ?? false),
-    });
-  }
-
-  /**
    * Sign a description; nothing without a key.
    *
    * @param {string | null} text what `signedText` returned
@@ -389,47 +258,5 @@ export class Keys {
     if (!this.#kept || this.#isRefused || text === null) return [];
     const signature = await crypto.subtle.sign(ECDSA, this.#kept.privateKey, encoder.encode(text));
     return [base64url(signature)];
-  }
-
-  /**
-   * @param {PeerKey | null} peerKey null: there was no way to look
-   * @param {string} peerId
-   * @param {string | null} text what `signedText` returned
-   * @param {string | undefined} signature
-   * @returns {Promise<Verification["status"]>}
-   */
-  async verify(peerKey, peerId, text, signature) {
-    if (!globalThis.crypto?.subtle || !peerKey) return signature === undefined ? "unsigned" : "unknown";
-    const key = peerKey.publicKey ?? peerKey.pinnedKey;
-    const pin = await this.#pin(peerId, (before) => before);
-    if (signature === undefined) return pin?.hasSigned && pin.publicKey === key ? "stripped" : "unsigned";
-    if (text === null) return "forged";
-    if (key === null) return "unknown";
-    let verifyingKey;
-    try {
-      verifyingKey = await crypto.subtle.importKey("spki", bytesOf(key), ECDSA, true, ["verify"]);
-    } catch {
-      // A key of another kind, from another client: it cannot have made this signature.
-      return "forged";
-    }
-    if (!(await isSignedBy(verifyingKey, text, signature))) return "forged";
-    await this.#pin(peerId, (before) =>
-      before?.publicKey === key && !before.hasSigned ? { ...before, hasSigned: true } : before,
-    );
-    return "verified";
-  }
-}
-
-/**
- * @param {CryptoKey} key
- * @param {string} text
- * @param {string} signature
- */
-async function isSignedBy(key, text, signature) {
-  try {
-    return await crypto.subtle.verify(ECDSA, key, bytesOf(signature), encoder.encode(text));
-  } catch {
-    // Not even base64url.
-    return false;
   }
 }

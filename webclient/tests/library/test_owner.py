@@ -216,3 +216,15 @@ async def test_name_moves_to_another_device_that_its_owner_allowed(open_client: 
     await device.connects()
     await alice.expects("signaling", state="superseded")
     assert (await shown(alice, "moved"))["sentence"] == f"You moved the name {alice.id} to another device."
+
+
+async def test_owner_looks_once_a_day_whether_the_name_is_still_theirs(open_client: OpenClient) -> None:
+    alice = await open_client("alice", connected=False)
+    await alice.page.clock.install()
+    await (await again(alice, alice.id)).connects()
+    await shown(alice, "owner")
+    await alice.page.clock.fast_forward("23:59:00")
+    await alice.asks_often()
+    assert await alice.does("events.filter(({ type }) => type === 'ownership').length") == 1
+    await alice.page.clock.fast_forward("00:02:00")
+    await shown(alice, "owner")
