@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from pkd.tests.samples import KEYS
 from tests.support.browser import open_page
 from tests.support.people import Person, frame
 from tests.support.servers import ROOT, RunningServer, database_template, environment, server
+from webclient.tests.conftest import camera_options, chromium  # noqa: F401  # fixtures
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 # Every page, for whoever may do everything; those with scripts of Django's own among them.
 PAGES = (
@@ -77,12 +80,15 @@ async def sign_in(page: Page, site: Site, code: str) -> None:
     await page.get_by_role("button", name="Log in").click()
 
 
-async def test_operator_walks_through_the_admin_without_a_violation(site: Site) -> None:
+async def test_operator_walks_through_the_admin_without_a_violation(
+    site: Site,
+    chromium: Browser,  # noqa: F811
+) -> None:
     async with Person(site.running.ws_url, "alice-of-the-browser-test") as alice:
         await alice.registers()
         await alice.send("PKD_REGISTER", clientId=alice.id, publicKey="a key " + "k" * 200)
         await alice.expects("PKD_RESULT")
-    async with open_page() as page:
+    async with open_page(chromium) as page:
         await sign_in(page, site, site.backup_codes.pop())
         await expect(page.get_by_role("heading", name="Site administration")).to_be_visible()
         for path in PAGES:
@@ -98,8 +104,11 @@ async def test_operator_walks_through_the_admin_without_a_violation(site: Site) 
         await expect(page.get_by_text("Thanks for spending")).to_be_visible()
 
 
-async def test_pages_hold_keys_character_for_character(site: Site) -> None:
-    async with open_page() as page:
+async def test_pages_hold_keys_character_for_character(
+    site: Site,
+    chromium: Browser,  # noqa: F811
+) -> None:
+    async with open_page(chromium) as page:
         await sign_in(page, site, site.backup_codes.pop())
         await expect(page.get_by_role("heading", name="Site administration")).to_be_visible()
         for number, name in enumerate(READ_BY_BROWSERS):
@@ -117,9 +126,12 @@ async def test_pages_hold_keys_character_for_character(site: Site) -> None:
                 assert await shown.evaluate(FITS), (name, width)
 
 
-async def test_sign_in_and_lockout_fit_a_phone(site: Site) -> None:
+async def test_sign_in_and_lockout_fit_a_phone(
+    site: Site,
+    chromium: Browser,  # noqa: F811
+) -> None:
     # The browser itself writes that the last answer was an error.
-    async with open_page(expected=("status of 429",), viewport={"width": 360, "height": 740}) as page:
+    async with open_page(chromium, expected=("status of 429",), viewport={"width": 360, "height": 740}) as page:
         for _ in range(2):
             await sign_in(page, site, "000000")
         await expect(page.get_by_text("Wait 15 minutes")).to_be_visible()

@@ -1,4 +1,4 @@
-"""The distribution's Chromium with one page, and what the page complains of."""
+"""A page in Chromium, and what it complains of."""
 
 import re
 from collections.abc import AsyncIterator
@@ -6,19 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.async_api import ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page
 
-from tests.support.services import NotInstalledError, skip_or_fail
-from tests.support.services.process import executable
-
-OPTIONS = [
-    "--no-sandbox",  # which a container without user namespaces, or root, does not offer
-    # Nothing but the test's own page asks the network for anything.
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-quic",
-    "--disable-sync",
-]
 # The console tells of violations too, but not of those that a page's own handler takes back.
 REPORT_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) => console.error(
@@ -46,22 +35,16 @@ class Listener:
 
 
 @asynccontextmanager
-async def open_page(*, expected: tuple[str, ...] = (), **options: Any) -> AsyncIterator[Page]:
+async def open_page(chromium: Browser, *, expected: tuple[str, ...] = (), **options: Any) -> AsyncIterator[Page]:
     """A page in a profile of its own; on leaving, it must have complained of nothing but what is expected.
 
     `options` are those of Playwright's `new_context`.
     """
-    try:
-        program = executable("chromium", "chromium")
-    except NotInstalledError as missing:
-        skip_or_fail(missing)
     listener = Listener(list(expected))
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=program, args=OPTIONS)
-        context = await chromium.new_context(**options)
-        page = await context.new_page()
-        await page.add_init_script(REPORT_VIOLATIONS)
-        listener.listen(page)
-        yield page
-        await chromium.close()
+    context = await chromium.new_context(**options)
+    page = await context.new_page()
+    await page.add_init_script(REPORT_VIOLATIONS)
+    listener.listen(page)
+    yield page
+    await context.close()
     assert not listener.problems, "\n".join(listener.problems)
