@@ -312,42 +312,48 @@ async def test_calls_are_limited(join: Join, strict: RunningServer) -> None:
     await alice.rings(bob)
 
 
-async def test_defaults_are_the_documented_ones() -> None:
+@pytest.fixture(scope="module")
+def defaults() -> Iterator[RunningServer]:
+    """A server without a setting."""
     with server() as running:
-        async with Client(running.ws_url) as client:
-            await asyncio.gather(*(client.send("HEARTBEAT") for _ in range(500)))
-            heard: list[dict[str, Any]] = []
-            assert await until_closed(client, heard.append) == (4429, "too many requests")
-            kinds = [message["type"] for message in heard]
-            assert kinds[:240] == ["HEARTBEAT_ACK"] * 240
-            # 20 a second came back meanwhile.
-            assert 240 <= kinds.count("HEARTBEAT_ACK") <= 270
-            assert 200 <= kinds.count("ERROR") <= 201
-        async with Person(running.ws_url, "alice") as alice:
-            await alice.registers()
-            for number in range(10):
-                await alice.send("PKD_REGISTER", clientId="alice", publicKey=f"{number}")
-                await alice.expects("PKD_RESULT")
-            await alice.send("PKD_REGISTER", clientId="alice", publicKey="more")
-            await alice.expects_error("RATE_LIMITED", "PKD_REGISTER")
+        yield running
 
 
-async def test_defaults_take_a_hundred_candidates_of_each_side_at_once() -> None:
-    with server() as running:
-        async with Person(running.ws_url, "alice") as alice, Person(running.ws_url, "bob") as bob:
-            await alice.registers()
-            await bob.registers()
-            # A call that does not come about, and the next one.
-            for _ in range(2):
-                call_id = await alice.rings(bob)
-                for person in (alice, bob):
-                    for number in range(100):
-                        await person.send("ICE_CANDIDATE", callId=call_id, candidate=f"{number}")
-                for person in (alice, bob):
-                    for number in range(100):
-                        await person.expects("ICE_CANDIDATE", callId=call_id, candidate=f"{number}")
-                await alice.send("CALL_END", callId=call_id)
-                await bob.expects("CALL_ENDED")
+async def test_defaults_are_the_documented_ones(defaults: RunningServer) -> None:
+    async with Client(defaults.ws_url) as client:
+        began = time.monotonic()
+        await asyncio.gather(*(client.send("HEARTBEAT") for _ in range(500)))
+        heard: list[dict[str, Any]] = []
+        assert await until_closed(client, heard.append) == (4429, "too many requests")
+        kinds = [message["type"] for message in heard]
+        assert kinds[:240] == ["HEARTBEAT_ACK"] * 240
+        # 20 a second came back meanwhile.
+        assert 240 <= kinds.count("HEARTBEAT_ACK") <= 241 + 20 * (time.monotonic() - began)
+        assert 200 <= kinds.count("ERROR") <= 201
+    async with Person(defaults.ws_url, "alice") as alice:
+        await alice.registers()
+        for number in range(10):
+            await alice.send("PKD_REGISTER", clientId="alice", publicKey=f"{number}")
+            await alice.expects("PKD_RESULT")
+        await alice.send("PKD_REGISTER", clientId="alice", publicKey="more")
+        await alice.expects_error("RATE_LIMITED", "PKD_REGISTER")
+
+
+async def test_defaults_take_a_hundred_candidates_of_each_side_at_once(defaults: RunningServer) -> None:
+    async with Person(defaults.ws_url, "alice") as alice, Person(defaults.ws_url, "bob") as bob:
+        await alice.registers()
+        await bob.registers()
+        # A call that does not come about, and the next one.
+        for _ in range(2):
+            call_id = await alice.rings(bob)
+            for person in (alice, bob):
+                for number in range(100):
+                    await person.send("ICE_CANDIDATE", callId=call_id, candidate=f"{number}")
+            for person in (alice, bob):
+                for number in range(100):
+                    await person.expects("ICE_CANDIDATE", callId=call_id, candidate=f"{number}")
+            await alice.send("CALL_END", callId=call_id)
+            await bob.expects("CALL_ENDED")
 
 
 # --- Connections ------------------------------------------------------------------------------------
@@ -369,7 +375,7 @@ async def admitted_once_more(url: str, **options: Any) -> None:
                     return
 
 
-@pytest.mark.parametrize("kind", ["ours", "uvicorn"])
+@pytest.mark.parametrize("kind", ["ours", pytest.param("uvicorn", marks=pytest.mark.long)])
 async def test_open_connections_of_one_address_are_limited(kind: Any) -> None:
     with server(kind, env={"LIMIT_CONNECTIONS_PER_IP": str(OPEN)}) as running:
         async with AsyncExitStack() as stack:
@@ -395,7 +401,7 @@ async def test_new_connections_of_one_address_are_limited() -> None:
                 assert await is_admitted(client) == (number < 5)
 
 
-@pytest.mark.parametrize("kind", ["ours", "uvicorn"])
+@pytest.mark.parametrize("kind", ["ours", pytest.param("uvicorn", marks=pytest.mark.long)])
 async def test_address_behind_a_trusted_proxy_counts(kind: Any) -> None:
     with server(kind, env=FROM_PROXY) as running:
         async with AsyncExitStack() as stack:

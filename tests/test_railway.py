@@ -66,23 +66,25 @@ def deployed(request: pytest.FixtureRequest, image: Path, tmp_path: Path) -> Ite
         yield running
 
 
-async def test_start_command_serves_and_stops_cleanly(deployed: RunningServer) -> None:
-    assert deployed.get("/health", {"Host": "healthcheck.railway.app"}) == (200, '{"status":"ok"}')
-    async with Client(deployed.ws_url) as alice:
-        await alice.register("alice")
-        # `exec`: the signal reaches the server and not a shell around it.
-        status = asyncio.create_task(asyncio.to_thread(deployed.stop))
-        await alice.expects_close(1012, "service restart")
-        assert await status == 0
-
-
-async def test_admin_has_its_styles_with_debug_off(deployed: RunningServer) -> None:
+def has_styles_with_debug_off(deployed: RunningServer) -> None:
+    """Demand the admin's page, and the style that it names."""
     status, page = deployed.get("/admin/login/", BEHIND_THE_EDGE)
     assert status == 200
     style = re.search(r'href="(/static/admin/css/base\.[0-9a-f]+\.css)"', page)
     assert style, page[:2000]
     assert deployed.get(style[1], BEHIND_THE_EDGE)[0] == 200
     assert deployed.get("/admin/login/")[0] == 301
+
+
+async def test_start_command_serves_and_stops_cleanly(deployed: RunningServer) -> None:
+    assert deployed.get("/health", {"Host": "healthcheck.railway.app"}) == (200, '{"status":"ok"}')
+    has_styles_with_debug_off(deployed)
+    async with Client(deployed.ws_url) as alice:
+        await alice.register("alice")
+        # `exec`: the signal reaches the server and not a shell around it.
+        status = asyncio.create_task(asyncio.to_thread(deployed.stop))
+        await alice.expects_close(1012, "service restart")
+        assert await status == 0
 
 
 def test_procfile_starts_what_railpack_starts() -> None:
