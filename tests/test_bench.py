@@ -12,6 +12,7 @@ from tools.bench.targets import TARGETS
 
 
 # Some seconds on a quiet machine.
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", ["ours-daphne-memory", "ours-daphne-redis-2"])
 def test_bench_counts_calls_of_which_nothing_is_lost(tmp_path: Path, redis_database: object, name: str) -> None:

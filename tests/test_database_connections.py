@@ -60,7 +60,7 @@ class Site:
         return psycopg.connect(self.database_url, application_name=OURSELVES)
 
 
-@pytest.fixture(scope="module", params=["ours", "uvicorn"])
+@pytest.fixture(scope="module", params=["ours", pytest.param("uvicorn", marks=pytest.mark.long)])
 def site(request: pytest.FixtureRequest, postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     kind: Kind = request.param
     with new_database(postgres_url) as url:

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.conftest import Start
 from tools.faults import report
 from tools.faults.chaos import chaos
@@ -17,14 +19,17 @@ async def test_crash_of_a_process_loses_nothing_but_its_connections() -> None:
     assert broken(await crash(calls=6)) == []
 
 
+@pytest.mark.long
 async def test_rolling_deploy_ends_no_call_and_loses_nothing() -> None:
     assert broken(await deploy(pairs=6, calls_per_second=6, settle_seconds=0.5)) == []
 
 
+@pytest.mark.long
 async def test_redis_away_is_told_and_ends_nothing() -> None:
     assert broken(await redis_away(calls=2, seconds=1)) == []
 
 
+@pytest.mark.long
 async def test_clock_that_is_set_ends_nothing() -> None:
     assert broken(await clock(calls=2, watch_seconds=1.5)) == []
 

@@ -59,7 +59,8 @@ print(*[
 """
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+# Deploys are on Postgres.
+@pytest.fixture(params=[pytest.param("sqlite", marks=pytest.mark.long), "postgres"])
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database."""
     if request.param == "sqlite":

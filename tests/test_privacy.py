@@ -194,7 +194,9 @@ async def misbehaviour(run: Run, alice: Person) -> None:
         deaf.drop()
 
 
-@pytest.fixture(scope="module", params=["ours-memory", "ours-redis", "uvicorn-memory"])
+@pytest.fixture(
+    scope="module", params=["ours-memory", "ours-redis", pytest.param("uvicorn-memory", marks=pytest.mark.long)]
+)
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     kind, registry = request.param.split("-")
     database = Path(shutil.copy(database_template(), tmp_path_factory.mktemp("privacy") / "db.sqlite3"))
