@@ -1,5 +1,6 @@
 import asyncio
 import json
+import secrets
 import shutil
 import signal
 import socket
@@ -13,6 +14,7 @@ import pytest
 import trustme
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
+from tests.conftest import Start
 from tests.support.client import Client
 from tests.support.servers import (
     ROOT,
@@ -348,13 +350,12 @@ async def test_log_is_json_and_holds_no_address() -> None:
     assert {line["logger"] for line in lines if line["level"] == "INFO"} == {"securecall_site.server"}
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
-async def test_one_port_takes_ipv4_and_ipv6(host: str) -> None:
+async def test_one_port_takes_ipv4_and_ipv6() -> None:
     with server(application=RECORDER, options=("--bind", "::")) as running:
-        running.host = host
-        async with Client(running.ws_url) as client:
-            await client.send_raw("hello")
-            assert await client.connection.recv() == "hello"
+        for running.host in ("127.0.0.1", "[::1]"):
+            async with Client(running.ws_url) as client:
+                await client.send_raw("hello")
+                assert await client.connection.recv() == "hello"
 
 
 async def test_port_in_use_ends_the_start(standing: RunningServer) -> None:
@@ -366,10 +367,9 @@ async def test_port_in_use_ends_the_start(standing: RunningServer) -> None:
 
 
 @pytest.mark.parametrize("kind", ["ours", "daphne", "uvicorn"])
-async def test_every_server_runs_the_site(kind: Kind) -> None:
-    with server(kind) as running:
-        async with Client(running.ws_url) as alice:
-            await alice.register("alice")
+async def test_every_server_runs_the_site(start: Start, kind: Kind) -> None:
+    async with Client(start(kind, "memory", 0).ws_url) as alice:
+        await alice.register(f"alice-{secrets.token_hex(6)}")
 
 
 # --- The command line -------------------------------------------------------------------------------
@@ -387,8 +387,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("option", "endpoint"),
     [
-        ("-e", "ssl:0:privateKey={pem}:certKey={pem}:interface=127.0.0.1"),
-        ("--endpoint", "tls:0:privateKey={pem}:certKey={pem}"),
+        pytest.param("-e", "ssl:0:privateKey={pem}:certKey={pem}:interface=127.0.0.1", marks=pytest.mark.long),
+        pytest.param("--endpoint", "tls:0:privateKey={pem}:certKey={pem}", marks=pytest.mark.long),
         ("--endp", "haproxy:ssl:0:privateKey={pem}:certKey={pem}:interface=127.0.0.1"),
     ],
 )
@@ -408,14 +408,14 @@ def test_endpoint_with_tls_is_refused_with_a_sentence(
     assert "Traceback" not in finished.stderr
 
 
-@pytest.mark.parametrize("endpoint", ["tcp:0:interface=127.0.0.1", "unix:{path}"])
-async def test_endpoint_of_a_plain_socket_is_served_beside_the_port(endpoint: str, tmp_path: Path) -> None:
-    with server(application=RECORDER, options=("-e", endpoint.format(path=tmp_path / "socket"))) as running:
+async def test_endpoints_of_plain_sockets_are_served_beside_the_port(tmp_path: Path) -> None:
+    endpoints = ("-e", "tcp:0:interface=127.0.0.1", "-e", f"unix:{tmp_path / 'socket'}")
+    with server(application=RECORDER, options=endpoints) as running:
         async with Client(running.ws_url) as client:
             await client.send("HELLO")
         await asyncio.to_thread(
             eventually,
-            lambda: running.log.count("listening on port") == 2 or None,
+            lambda: running.log.count("listening on port") == 3 or None,
             lambda: running.log,
             10,
         )

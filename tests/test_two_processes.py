@@ -49,7 +49,7 @@ async def test_processes_of_different_servers_are_one_system(start: Start, join:
 # --- A process stops --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["ours", "uvicorn"])
+@pytest.mark.parametrize("kind", ["ours", pytest.param("uvicorn", marks=pytest.mark.long)])
 async def test_calls_survive_a_restart(processes: Processes, join: Join, kind: Kind) -> None:
     old, new = processes.start(kind), processes.start(kind)
     alice, bob, carol = await join("alice", new), await join("bob", old), await join("carol", old)
@@ -148,7 +148,7 @@ async def test_ringing_call_survives_a_crash_of_either_process(processes: Proces
 # --- Redis goes away --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["ours", "uvicorn"])
+@pytest.mark.parametrize("kind", ["ours", pytest.param("uvicorn", marks=pytest.mark.long)])
 async def test_redis_may_go_and_come(processes: Processes, join: Join, own_redis: RedisServer, kind: Kind) -> None:
     here, there = processes.start(kind), processes.start(kind)
     alice, bob, carol = await join("alice", here), await join("bob", here), await join("carol", there)
