@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -172,33 +173,54 @@ def rows(database: Path, query: str) -> list[tuple[Any, ...]]:
         connection.close()
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-async def test_what_was_answered_outlives_the_server(database: Path, end: signal.Signals) -> None:
+async def test_what_was_answered_outlives_the_server(database: Path) -> None:
     env = {"DATABASE_URL": f"sqlite:///{database}"}
-    with server(env=env) as running:
-        async with Person(running.ws_url, "alice") as alice:
-            await alice.registers()
-            await publishes(alice, "old")
-            await publishes(alice, KEY)
-            running.signal(end)
-            await asyncio.to_thread(running.wait)
+    for end in (signal.SIGTERM, signal.SIGKILL):
+        with server(env=env) as running:
+            async with Person(running.ws_url, "alice") as alice:
+                await alice.registers()
+                await finds(alice, "alice", None if end == signal.SIGTERM else f"{KEY} at {signal.SIGTERM}")
+                await publishes(alice, f"old at {end}")
+                await publishes(alice, f"{KEY} at {end}")
+                running.signal(end)
+                await asyncio.to_thread(running.wait)
     with server(env=env) as running:
         async with Person(running.ws_url, "bob") as bob:
             await bob.registers()
-            await finds(bob, "alice", KEY)
+            await finds(bob, "alice", f"{KEY} at {signal.SIGKILL}")
 
 
-async def test_every_change_is_kept_and_nothing_else(database: Path) -> None:
+@dataclass(frozen=True)
+class Kept:
+    """A server, and the file that is its database."""
+
+    ws_url: str
+    database: Path
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    database = Path(shutil.copy(database_template(), tmp_path_factory.mktemp("directory") / "kept.sqlite3"))
     with server(env={"DATABASE_URL": f"sqlite:///{database}"}) as running:
-        async with Person(running.ws_url, "alice") as alice:
-            await alice.registers()
-            for key in ("first", "first", "second", "second", "first"):
-                await publishes(alice, key)
-            await finds(alice, "nobody", None)
+        yield Kept(running.ws_url, database)
+
+
+async def test_every_change_is_kept_and_nothing_else(kept: Kept) -> None:
+    before = rows(kept.database, "SELECT client_id FROM pkd_publickey")
+    async with Person(kept.ws_url, "ann") as ann:
+        await ann.registers()
+        for key in ("first", "first", "second", "second", "first"):
+            await publishes(ann, key)
+        await finds(ann, "nobody", None)
     first, second = (hashlib.sha256(key.encode()).hexdigest() for key in ("first", "second"))
-    history = rows(database, "SELECT old_fingerprint, new_fingerprint FROM pkd_keychange ORDER BY id")
+    history = rows(
+        kept.database,
+        "SELECT old_fingerprint, new_fingerprint FROM pkd_keychange JOIN pkd_publickey ON key_id = pkd_publickey.id "
+        "WHERE client_id = 'ann' ORDER BY pkd_keychange.id",
+    )
     assert [(old or None, new) for old, new in history] == [(None, first), (first, second), (second, first)]
-    assert rows(database, "SELECT client_id, public_key, fingerprint FROM pkd_publickey") == [("alice", "first", first)]
+    after = rows(kept.database, "SELECT client_id, public_key, fingerprint FROM pkd_publickey")
+    assert [row for row in after if row[:1] not in before] == [("ann", "first", first)]
 
 
 def frozen(database: Path, client_id: str) -> None:
@@ -212,32 +234,32 @@ def frozen(database: Path, client_id: str) -> None:
     subprocess.run([sys.executable, "-c", decide], cwd=ROOT, env=env, check=True)
 
 
-async def test_frozen_key_cannot_change(database: Path) -> None:
-    with server(env={"DATABASE_URL": f"sqlite:///{database}"}) as running:
-        async with Person(running.ws_url, "alice") as alice:
-            await alice.registers()
-            await publishes(alice, KEY)
-            await asyncio.to_thread(frozen, database, "alice")
-            await alice.send("PKD_REGISTER", clientId="alice", publicKey="another")
-            error = await alice.expects_error("INVALID_MESSAGE", "PKD_REGISTER")
-            assert error["message"] == "Ask an operator if your key has to change: this key is frozen."
-            await publishes(alice, KEY)
-            await finds(alice, "alice", KEY)
+async def test_frozen_key_cannot_change(kept: Kept) -> None:
+    async with Person(kept.ws_url, "fay") as fay:
+        await fay.registers()
+        await publishes(fay, KEY)
+        await asyncio.to_thread(frozen, kept.database, "fay")
+        await fay.send("PKD_REGISTER", clientId="fay", publicKey="another")
+        error = await fay.expects_error("INVALID_MESSAGE", "PKD_REGISTER")
+        assert error["message"] == "Ask an operator if your key has to change: this key is frozen."
+        await publishes(fay, KEY)
+        await finds(fay, "fay", KEY)
 
 
-async def test_database_that_is_away_means_try_again(database: Path) -> None:
-    with server(env={"DATABASE_URL": f"sqlite:///{database}"}) as running:
-        async with Person(running.ws_url, "alice") as alice, Person(running.ws_url, "bob") as bob:
-            await alice.registers()
-            await bob.registers()
-            await publishes(alice, KEY)
-            rows(database, "ALTER TABLE pkd_publickey RENAME TO away")
+async def test_database_that_is_away_means_try_again(kept: Kept) -> None:
+    async with Person(kept.ws_url, "alice") as alice, Person(kept.ws_url, "bob") as bob:
+        await alice.registers()
+        await bob.registers()
+        await publishes(alice, KEY)
+        rows(kept.database, "ALTER TABLE pkd_publickey RENAME TO away")
+        try:
             await alice.send("PKD_REGISTER", clientId="alice", publicKey="newer")
             await alice.expects_error("RATE_LIMITED", "PKD_REGISTER")
             await alice.send("PKD_LOOKUP", clientId="alice")
             await alice.expects_error("RATE_LIMITED", "PKD_LOOKUP")
             # Calls need no database.
             await alice.talks_to(bob)
-            rows(database, "ALTER TABLE away RENAME TO pkd_publickey")
-            await finds(bob, "alice", KEY)
-            await publishes(alice, "newer")
+        finally:
+            rows(kept.database, "ALTER TABLE away RENAME TO pkd_publickey")
+        await finds(bob, "alice", KEY)
+        await publishes(alice, "newer")

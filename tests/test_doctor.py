@@ -5,6 +5,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,12 +25,23 @@ def doctor(env: dict[str, str], *options: str, limit: str = "") -> subprocess.Co
     return subprocess.run(["sh", "-c", command], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
 
+Findings = dict[str, list[tuple[str, str]]]
+
+
+def all_findings(env: dict[str, str], limit: str = "") -> tuple[int, Findings]:
+    """The exit status, and outcome and sentence of what is found about each subject."""
+    finished = doctor(env, "--json", "--timeout", "2", limit=limit)
+    assert not finished.stderr, finished.stderr
+    found: Findings = defaultdict(list)
+    for line in json.loads(finished.stdout)["findings"]:
+        found[line["subject"]].append((line["outcome"], line["sentence"]))
+    return finished.returncode, found
+
+
 def findings(env: dict[str, str], subject: str) -> tuple[int, list[tuple[str, str]]]:
     """The exit status, and outcome and sentence of what is found about a subject."""
-    finished = doctor(env, "--json", "--timeout", "2")
-    assert not finished.stderr, finished.stderr
-    found = json.loads(finished.stdout)["findings"]
-    return finished.returncode, [(line["outcome"], line["sentence"]) for line in found if line["subject"] == subject]
+    status, found = all_findings(env)
+    return status, found[subject]
 
 
 @pytest.fixture
@@ -83,46 +95,60 @@ def test_doctor_finds_a_complete_server_well(
     assert not any(word in finished.stdout for word in secret)
 
 
-def test_doctor_repeats_what_the_checks_for_a_deploy_say(sqlite: Path) -> None:
-    status, of_settings = findings(environment(sqlite, {"REPLICAS": "2"}), "settings")
+@pytest.fixture(scope="module")
+def of_mistakes(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, Findings]:
+    """What is found where much is wrong: asked once, as it takes a process."""
+    path = tmp_path_factory.mktemp("doctor") / "db.sqlite3"
+    path.write_bytes(database_template().read_bytes())
+    variables = {
+        "REPLICAS": "2",
+        "STUN_URLS": "stuns:stun.example.com",
+        "TURN_URLS": "turn:turn.example.com:993,turns:192.0.2.1",
+    }
+    return all_findings(environment(path, variables), limit="ulimit -n 200;")
+
+
+def test_doctor_repeats_what_the_checks_for_a_deploy_say(of_mistakes: tuple[int, Findings]) -> None:
+    status, found = of_mistakes
 
     assert status == 1
+    of_settings = found["settings"]
     assert {outcome for outcome, _ in of_settings} == {"FAILED", "warning"}
     assert any("Add a Redis service and set REDIS_URL" in said for outcome, said in of_settings if outcome == "FAILED")
     assert any("ALLOWED_ORIGINS is empty" in said for outcome, said in of_settings if outcome == "warning")
 
 
-def test_doctor_names_a_host_whose_origin_is_refused(sqlite: Path) -> None:
-    env = environment(sqlite, {"ALLOWED_HOSTS": "served.example", "ALLOWED_ORIGINS": "capacitor://localhost"})
+def test_doctor_says_which_urls_end_calls(of_mistakes: tuple[int, Findings]) -> None:
+    _, found = of_mistakes
 
-    status, of_settings = findings(env, "settings")
-
-    assert status == 0
-    assert any("Add https://served.example to ALLOWED_ORIGINS" in said for _, said in of_settings)
-
-
-def test_doctor_says_which_urls_end_calls(sqlite: Path) -> None:
-    variables = {"STUN_URLS": "stuns:stun.example.com", "TURN_URLS": "turn:turn.example.com:993,turns:192.0.2.1"}
-
-    status, of_settings = findings(environment(sqlite, variables), "settings")
-
-    assert status == 1
-    failures = [sentence for outcome, sentence in of_settings if outcome == "FAILED"]
+    failures = [said for outcome, said in found["settings"] if outcome == "FAILED" and "_URLS" in said]
     assert [sentence.partition(",")[0] for sentence in failures] == [
         "STUN_URLS has a stuns: URI",
         "TURN_URLS has port 993",
     ]
-    assert any("which Firefox leaves out" in sentence for outcome, sentence in of_settings if outcome == "warning")
+    assert any(
+        "which Firefox leaves out" in sentence for outcome, sentence in found["settings"] if outcome == "warning"
+    )
 
 
-def test_doctor_finds_a_sqlite_file_well(sqlite: Path) -> None:
-    status, of_database = findings(environment(sqlite), "database")
+def test_doctor_says_that_too_few_files_may_be_open(of_mistakes: tuple[int, Findings]) -> None:
+    _, found = of_mistakes
+
+    sentence = "a process may open 200, and each connection is one: raise ulimit -n"
+    assert [(outcome, said[: len(sentence)]) for outcome, said in found["open files"]] == [("FAILED", sentence)]
+
+
+def test_doctor_finds_a_sqlite_file_well_and_names_a_host_whose_origin_is_refused(sqlite: Path) -> None:
+    env = environment(sqlite, {"ALLOWED_HOSTS": "served.example", "ALLOWED_ORIGINS": "capacitor://localhost"})
+
+    status, found = all_findings(env)
 
     assert status == 0
-    assert [outcome for outcome, _ in of_database] == ["ok", "ok", "ok"]
+    assert [outcome for outcome, _ in found["database"]] == ["ok", "ok", "ok"]
     with sqlite3.connect(sqlite) as connection:
         assert not connection.execute("SELECT 1 FROM sqlite_schema WHERE name LIKE 'doctor%'").fetchall()
     connection.close()
+    assert any("Add https://served.example to ALLOWED_ORIGINS" in said for _, said in found["settings"])
 
 
 def test_doctor_says_that_the_database_cannot_be_opened(tmp_path: Path) -> None:
@@ -176,13 +202,6 @@ def test_doctor_says_that_postgres_refuses_the_password(postgres_url: str, tmp_p
 
     assert "password authentication failed" in finished.stdout
     assert "hunter2" not in finished.stdout + finished.stderr
-
-
-def test_doctor_says_that_too_few_files_may_be_open(sqlite: Path) -> None:
-    finished = doctor(environment(sqlite), limit="ulimit -n 200;")
-
-    assert finished.returncode == 1
-    assert "FAILED   open files a process may open 200, and each connection is one: raise ulimit -n" in finished.stdout
 
 
 def test_doctor_leaves_the_checks_for_a_deploy_out_in_development(sqlite: Path) -> None:
