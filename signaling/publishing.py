@@ -13,6 +13,7 @@ from pkd import acceptance, directory, identities, keys, statements
 from pkd.acceptance import Accepted, Offered, TooManyError
 from pkd.claimed import NotTheirsError
 from pkd.database import PATIENCE_SECONDS
+from pkd.identities import MOST_STATEMENTS
 from pkd.models import KeyChange
 from pkd.statements import BadStatementError, Signatures
 from signaling import answers
@@ -25,6 +26,7 @@ from signaling.protocol.errors import (
     RateLimitedError,
     UnavailableError,
 )
+from signaling.protocol.longest import check_room
 from signaling.telemetry.counters import FOUND, MISSING, UNCHANGED, counters
 from transparency.stored import StoppedError
 
@@ -87,6 +89,7 @@ async def pkd_lookup(connection: Connection, message: client_messages.PkdLookup)
             result = server_messages.PkdResult(message.client_id, await directory.look_up(message.client_id))
         except directory.DirectoryUnavailableError:
             raise UnavailableError from None
+    result.check_size()
     counters.key_lookups[MISSING if result.public_key is None else FOUND] += 1
     connection.reply(result)
 
@@ -150,6 +153,8 @@ def _offered(connection: Connection, message: client_messages.PkdRegister) -> Of
         acceptance.check_shape(message.client_id, statement)
     except BadStatementError as error:
         raise InvalidMessageError(str(error)) from None
+    if public_key is not None:
+        check_room(message.client_id, public_key, settings.DIRECTORY_NAME, MOST_STATEMENTS)
     is_registered = message.client_id == connection.client_id
     return Offered(public_key, statement, Signatures(*msgspec.structs.astuple(signatures)), is_registered)
 

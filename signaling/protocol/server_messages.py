@@ -138,6 +138,18 @@ class PkdResult(ServerMessage):
     released_at: int | UnsetType = UNSET
     proof: Proof | UnsetType = UNSET
 
+    @property
+    def size(self) -> int:
+        """Return how many bytes the frame has."""
+        return len(_frame_of(self))
+
+    def check_size(self) -> None:
+        """Raise `InvalidMessageError` if the frame is too long: a key without an owner may fill one alone."""
+        if self.size > MAX_FRAME_BYTES:
+            raise InvalidMessageError(
+                "This key fills an answer of 65,536 bytes by itself; look it up without after, as it has no statements."
+            )
+
 
 class FreshTurnCredentials(ServerMessage):
     """Credentials good until `expiresAt`, in unix seconds."""

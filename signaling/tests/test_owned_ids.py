@@ -284,6 +284,20 @@ async def test_bad_statement_is_refused(alice: Person, code: str, fields: dict[s
     assert len((await alice.expects("PKD_RESULT"))["statements"]) == 1
 
 
+async def test_key_that_leaves_no_room_for_statements_is_refused(alice: Person, join: Join) -> None:
+    key = "\x01" * 8_000
+    statement = following(first(ALICE, PAPER.public), key=keys.digest(key))
+    await states(alice, statement, signed(statement, ALICE), publicKey=key)
+    assert "six" in (await refused(alice, "INVALID_MESSAGE", "PKD_REGISTER"))["message"]
+    bob, longest = await (await join()).register("bob"), "\x01" * 10_905
+    await bob.send("PKD_REGISTER", clientId="bob", publicKey=longest)
+    await bob.expects("PKD_RESULT", publicKey=longest)
+    await bob.send("PKD_LOOKUP", clientId="bob", after=-1)
+    await refused(bob, "INVALID_MESSAGE", "PKD_LOOKUP")
+    await bob.send("PKD_LOOKUP", clientId="bob")
+    await bob.expects("PKD_RESULT", publicKey=longest)
+
+
 async def test_key_without_a_statement_is_refused(alice: Person) -> None:
     await alice.send("PKD_REGISTER", clientId="alice", publicKey="another")
     error = await refused(alice, "INVALID_MESSAGE", "PKD_REGISTER")
