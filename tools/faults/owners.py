@@ -111,7 +111,9 @@ async def _after_the_first_answer(doors: Doors, count: int) -> int:
                         await is_signed(owner, claim)
                         for stranger in strangers:
                             await stranger.send("REGISTER", clientId=owner.id)
-                        refused += sum([await is_refused(stranger) for stranger in strangers])
+                        answers = [await is_refused(stranger) for stranger in strangers]
+                        # Not in one line: another crowd counts while this one waits.
+                        refused += sum(answers)
                         await owner.expects_nothing_else()
 
     await asyncio.gather(*(work() for _ in range(AT_ONCE)))
