@@ -66,7 +66,7 @@ def token_of(identity: str, since_seq: int) -> str:
 
 def standing(client_id: str, after: int = ALL) -> Standing:
     """Describe a client ID, with its statements from the one with the `seq` `after` on, or all."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         key = PublicKey.objects.filter(client_id=client_id).first()
         if key is None:
             return Standing(None, "unsigned", [], settings.DIRECTORY_NAME)

@@ -45,7 +45,7 @@ class Appender:
         check_contains(self._kept, tree, nodes)
         # Behind the lock: the order of the primary keys is that of the entries.
         statement.save()
-        index = vrf.index_of(proof_of(self._keys, at_end.log_id, statement.identity, keeps=True))
+        index = index_of(self._keys, at_end.log_id, statement)
         before = last_update(at_end.log_id, index)
         Growing(at_end, nodes, Pieces(at_end.log_id)).append(statement, index, before).save()
 
@@ -103,14 +103,13 @@ class Growing:
         return Entry(log_id=log_id, number=size, index=index, seq=update.seq, data=data, hashes=hashes)
 
 
-def proof_of(keys: LogKeys, log_id: int, identity: Identity, *, keeps: bool = False) -> bytes:
-    """Return the proof of a client ID's index: the one that is kept beside its first statement, or a new one."""
-    kept = Place.objects.filter(log_id=log_id, first_statement__identity=identity)
-    row = kept.values_list("proof", flat=True).first()
-    if row is not None:
-        return bytes(row)
-    proof = keys.vrf.prove(identity.key.client_id.encode())
-    first = Statement.objects.filter(identity=identity, seq=0).first() if keeps else None
-    if first is not None:
-        Place.objects.create(log_id=log_id, first_statement=first, proof=proof)
-    return proof
+def index_of(keys: LogKeys, log_id: int, statement: Statement) -> bytes:
+    """Return the index of a statement's client ID; its proof is kept beside the ID's first statement."""
+    kept = Place.objects.filter(log_id=log_id, first_statement__identity_id=statement.identity_id)
+    proof = kept.values_list("proof", flat=True).first() if statement.seq else None
+    if proof is not None:
+        return vrf.index_of(bytes(proof))
+    proof = keys.vrf.prove(statement.identity.key.client_id.encode())
+    first = Statement.objects.get(identity_id=statement.identity_id, seq=0) if statement.seq else statement
+    Place.objects.create(log_id=log_id, first_statement=first, proof=proof)
+    return vrf.index_of(proof)

@@ -66,6 +66,16 @@ def consistency(before: int, size: int, read: Read) -> list[bytes]:
     return _hashes(_subproof(before, 0, size, is_known=True), read)
 
 
+def nodes_at_end(size: int, before: int) -> list[Node]:
+    """Return the nodes of which the root, the last leaf's inclusion proof and the consistency proof are made."""
+    if not size:
+        return []
+    runs = [(0, size), *_path(size - 1, 0, size)]
+    if 0 < before < size:
+        runs += _subproof(before, 0, size, is_known=True)
+    return [node for run in runs for node in _peaks(*run)]
+
+
 def completed_by(number: int, leaf: bytes, read: Read) -> list[bytes]:
     """Return the hashes of the nodes that a leaf completes: its own, its parent's if it is a right child, and so on."""
     hashes = [leaf]

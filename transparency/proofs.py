@@ -8,12 +8,11 @@ from django.db import connection, transaction
 
 from pkd import identities
 from pkd.identities import Standing
-from pkd.models import Identity, Statement
+from pkd.models import Statement
 from transparency import merkle, notes, prefix_tree, vrf
 from transparency.entry import UPDATE_BYTES
 from transparency.guard import Tree
 from transparency.keys import LogKeys
-from transparency.log import proof_of
 from transparency.models import Entry, Place
 from transparency.stored import UNBUILT, Head, Nodes, Pieces, StoppedError, check_contains, head, last_update
 
@@ -64,6 +63,8 @@ def answer(keys: LogKeys, kept: Tree | None, question: Question) -> Answer:
         index = vrf.index_of(vrf_proof)
         updates = _updates(at_end.log_id, index, standing, question.after)
         size = at_end.size
+        # All at once: from here on nothing is read of the Merkle tree but what the guard kept.
+        nodes(merkle.nodes_at_end(size, question.size))
         found = prefix_tree.search(index, Pieces(at_end.log_id))
         proof = Proof(
             signed=_signed(keys, kept, at_end, nodes, question.at),
@@ -125,8 +126,9 @@ def _is_logged(log_id: int, statement: Statement) -> bool:
 
 
 def _vrf_proof(keys: LogKeys, log_id: int, client_id: str) -> bytes:
-    identity = Identity.objects.filter(key__client_id=client_id).first()
-    return keys.vrf.prove(client_id.encode()) if identity is None else proof_of(keys, log_id, identity)
+    places = Place.objects.filter(log_id=log_id, first_statement__identity__key__client_id=client_id)
+    proof = places.values_list("proof", flat=True).first()
+    return keys.vrf.prove(client_id.encode()) if proof is None else bytes(proof)
 
 
 def _updates(log_id: int, index: bytes, standing: Standing, after: int) -> list[bytes]:

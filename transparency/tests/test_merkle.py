@@ -97,6 +97,21 @@ def test_path_of_the_last_leaf_has_every_sibling_on_the_left() -> None:
     assert found == merkle.root(23, tree.read)
 
 
+def test_nodes_at_the_end_are_all_that_proofs_of_it_read() -> None:
+    tree = Tree([bytes([number]) for number in range(40)])
+    for before, size in itertools.product(range(42), range(41)):
+        known = set(merkle.nodes_at_end(size, before))
+
+        def read(nodes: Sequence[Node], known: set[Node] = known) -> list[bytes]:
+            assert known.issuperset(nodes)
+            return tree.read(nodes)
+
+        merkle.root(size, read)
+        merkle.consistency(before, size, read)
+        if size:
+            merkle.inclusion(size - 1, size, read)
+
+
 @pytest.mark.parametrize("before", [0, 5, 6])
 def test_nothing_leads_from_no_tree_nor_from_this_or_a_later_one(before: int) -> None:
     assert merkle.consistency(before, 5, Tree(ENTRIES).read) == []
