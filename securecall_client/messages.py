@@ -7,6 +7,8 @@ msgspec decodes into these structs and checks every field's type on the way, at 
 it also holds the wire's spelling in one place (`rename`), which dataclasses leave to code of their own.
 """
 
+from typing import Any
+
 from msgspec import Struct
 
 from securecall_client.parts import Candidate, IceServer, ListedStatement, OpenCall, StatementSignatures
@@ -72,6 +74,7 @@ class PkdRegister(ClientMessage):
     statement: str | None = None  # says to which key the ID belongs
     signatures: StatementSignatures | None = None
     after: int | None = None  # as in `PkdLookup`
+    size: int | None = None  # likewise
 
 
 class PkdLookup(ClientMessage):
@@ -79,6 +82,7 @@ class PkdLookup(ClientMessage):
 
     client_id: str
     after: int | None = None  # the `seq` of the statement that is known, -1 of none: asks for the statements too
+    size: int | None = None  # with `after`: of the kept tree of the public log, 0 without one
 
 
 class TurnCredentialsRequest(ClientMessage):
@@ -143,6 +147,7 @@ class PkdResult(ServerMessage):
     status: str | None = None  # "signed", "unsigned", "revoked", "released" or "erased"
     statements: list[ListedStatement] | None = None
     released_at: int | None = None  # unix milliseconds
+    proof: dict[str, Any] | None = None  # where the server has a public log, for `transparency.check`
 
 
 class TurnCredentials(ServerMessage):

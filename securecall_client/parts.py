@@ -40,8 +40,9 @@ class StatementSignatures(Struct, omit_defaults=True):
 
 
 class ListedStatement(Struct, omit_defaults=True):
-    """A statement that the server accepted: by the owner (kind 1), or after a release (2)."""
+    """A statement that the server accepted; `transparency.check` verifies it where the server has a public log."""
 
-    kind: int
+    kind: int | None = None  # by the owner (1), or after a release (2); None where there is an update
+    update: str | None = None  # what the public log says of it
     statement: str | None = None  # None of an ID that was erased
     signatures: StatementSignatures | None = None  # empty for the statement that was known

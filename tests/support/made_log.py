@@ -49,6 +49,7 @@ class MadeTree:
     def __init__(self) -> None:
         self.hashes: dict[int, bytes] = {}
         self.leaves: dict[int, int] = {}
+        self.values: dict[int, bytes] = {}
 
     def put(self, index: bytes, value: bytes) -> bytes:
         bits = int.from_bytes(index, "big")
@@ -65,13 +66,22 @@ class MadeTree:
             self.leaves[self._name(met, depth)] = met
             self.hashes[self._name(met, depth)] = above
         name = self._name(bits, depth)
-        self.leaves[name] = bits
+        self.leaves[name], self.values[bits] = bits, value
         self.hashes[name] = sha256(b"\x02", index, value)
         while name > 1:
             left, right = name & ~1, name | 1
             self.hashes[name >> 1] = sha256(b"\x03", self.hashes.get(left, EMPTY), self.hashes.get(right, EMPTY))
             name >>= 1
         return self.hashes[1]
+
+    def path(self, index: bytes) -> tuple[list[bytes], bytes | None]:
+        """Return the siblings on the way to an index, the root's first, and index and value of the leaf there."""
+        bits = int.from_bytes(index, "big")
+        siblings: list[bytes] = []
+        while (name := self._name(bits, len(siblings))) in self.hashes and name not in self.leaves:
+            siblings.append(self.hashes.get(self._name(bits, len(siblings) + 1) ^ 1, EMPTY))
+        met = self.leaves.get(name)
+        return siblings, None if met is None else met.to_bytes(32, "big") + self.values[met]
 
     @staticmethod
     def _name(bits: int, depth: int) -> int:
