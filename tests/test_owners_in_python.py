@@ -1,12 +1,17 @@
 """Owners of client IDs: what they sign is that of the vectors, and a real server takes it."""
 
+import asyncio
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import to_builtins
 
+from auditor.__main__ import Exit, main
+from pkd.keys import base64url
 from pkd.tests.owners import DIRECTORY, Identity
 from pkd.tests.owners import Recovery as RecoveryKey
 from securecall_client import (
@@ -34,7 +39,11 @@ from securecall_client.ownership import (
     registration,
 )
 from securecall_client.tests.conftest import comes
+from securecall_client.transparency import Log, Outcome, Pin, check
+from tests.support import made_log
 from tests.support.servers import ROOT, RunningServer, server
+from tests.verifiers.cases import encoded
+from tests.verifiers.programs import sumdb
 
 VECTORS: dict[str, Any] = json.loads((Path(ROOT) / "pkd/tests/vectors/trust.json").read_text())
 CODE = VECTORS["recoveryCode"]
@@ -73,8 +82,16 @@ def test_recovery_code_with_a_mistake_is_refused(code: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def owning() -> Iterator[RunningServer]:
-    with server(env={"DEBUG": "1", "DIRECTORY_NAME": DIRECTORY}) as running:
+def owning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with the public log of the vectors' keys."""
+    env = {
+        "DEBUG": "1",
+        "DIRECTORY_NAME": DIRECTORY,
+        "LOG_KEY": base64url(bytes.fromhex(made_log.VECTORS["logSeed"])),
+        "LOG_VRF_KEY": base64url(bytes.fromhex(made_log.VECTORS["vrfSeed"])),
+        "LOG_GUARD": str(tmp_path_factory.mktemp("guard") / "guard"),
+    }
+    with server(env=env) as running:
         yield running
 
 
@@ -113,3 +130,52 @@ async def test_owner_claims_registers_and_restores_on_a_real_server(owning: Runn
     await connection.register(client_id, new_phone)
     await connection.close()
     assert Error("NOT_REGISTERED").challenge is None
+
+
+class Looking:
+    """A client that keeps what it knows of a log and of peers, and checks every answer."""
+
+    def __init__(self, vkey: str) -> None:
+        self.log = Log(vkey)
+        self.pins: dict[str, Pin] = {}
+
+    async def look_up(self, connection: Connection, client_id: str, after: int = -1) -> Outcome:
+        await connection.send(PkdLookup(client_id, after, self.log.size))
+        answer = to_builtins(await connection.receive())
+        checked = check([answer], client_id, self.log, self.pins.get(client_id), time.time())
+        self.log = checked.log
+        if checked.pin:
+            self.pins[client_id] = checked.pin
+        return checked.outcome
+
+
+async def publish(connection: Connection, owner: Identity, statement: Statement, public_key: str) -> None:
+    signatures = StatementSignatures(owner.sign(statement.text))
+    await connection.send(PkdRegister(statement.client_id, public_key, statement.text, signatures))
+    assert isinstance(await connection.receive(), PkdResult)
+
+
+async def test_public_log_is_proved_audited_and_read_by_others(owning: RunningServer, tmp_path: Path) -> None:
+    url, (_, key) = f"{owning.http_url}/log", owning.get("/log/key")
+    vkey = key.strip()
+    assert vkey == made_log.vkey()
+    main(["newkey", "auditor.example.net", "--key", str(tmp_path / "key")])
+    audit = [url, vkey, "--state", str(tmp_path / "state"), "--key", str(tmp_path / "key")]
+    looking = Looking(vkey)
+    for name in ("one", "two"):
+        owner, client_id = Identity(name), new_client_id(name)
+        connection = await Connection.open(owning.ws_url)
+        await connection.register(client_id)
+        assert await looking.look_up(connection, client_id) is Outcome.UNSIGNED
+        first = first_statement(DIRECTORY, client_id, owner.public, NOTHING, owner.public)
+        await publish(connection, owner, first, owner.public)
+        assert await looking.look_up(connection, client_id) is Outcome.FIRST_TIME
+        await publish(connection, owner, first.next(public_key="another key"), "another key")
+        assert await looking.look_up(connection, client_id, 0) is Outcome.UNCHANGED
+        await connection.close()
+        assert await asyncio.to_thread(main, audit) is Exit.IN_ORDER
+    size, root = looking.log.size, looking.log.root
+    cosigned = (tmp_path / "state.checkpoint").read_text().splitlines()
+    assert (int(cosigned[1]), cosigned[-1].split()[1]) == (size, "auditor.example.net")
+    reading = {"url": url, "number": size - 1, "earlier": size, "earlierRoot": [encoded(root)]}
+    assert await asyncio.to_thread(sumdb(tmp_path).verdicts, [reading], vkey) == [""]
