@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tests.support.released import VERSION
+from tools.faults.audit import audit
 from tools.faults.chaos import chaos
 from tools.faults.clock import clock
 from tools.faults.crash import crash
@@ -143,6 +144,9 @@ def scenarios(soak_minutes: float) -> dict[str, Scenario]:
             180,
             verifiers,
             lambda: verifiers(SIZES[:5]),
+        ),
+        "audit": Scenario(
+            "The auditor before a public log of 1,000,000 entries", 400, lambda: audit(1_000_000), lambda: audit(3000)
         ),
         "lies": Scenario(
             "Answers with proofs of a public log, changed in every byte, before the Python client",
