@@ -17,11 +17,14 @@ from tests.support.office import Office, open_office
 from tests.support.people import Person
 from tests.support.servers import server
 from tests.support.services import RedisServer
-from webclient.tests.conftest import Visit, camera_options, chromium, gallery, visit  # noqa: F401  # fixtures
-from webclient.tests.gallery import IS_DRAWN, Gallery
+from webclient.tests.conftest import Visit, camera_options, chromium, firefox, gallery, visit  # noqa: F401  # fixtures
+from webclient.tests.firefox import Firefox
+from webclient.tests.gallery import IS_DRAWN, Gallery, violations_in
 from webclient.tests.people import Person as Reader
 
 PRESENCE, CALLS = "/admin/console/presence/", "/admin/console/call/"
+# Those whose templates are ours.
+IN_FIREFOX = ("/admin/?refresh=off", PRESENCE, CALLS, "/admin/pkd/publickey/import/")
 NAMES = ("ada", "ben", "cleo", "dora", "emil", "fritz", "gina", "hugo")
 DASHBOARD = re.compile(
     r"Registered clients\s+9\b.*Calls ringing\s+1\b.*Calls active\s+1\b.*CALL_NOT_FOUND.*All 2", re.DOTALL
@@ -140,6 +143,18 @@ async def test_dashboard_adds_up_the_processes_and_refreshes_itself(
                 await olga.page.reload()
         await expect(olga.page.get_by_role("alert")).to_have_count(0)
         await gallery.shows(olga, "admin-dashboard")
+
+
+async def test_pages_have_no_barriers_in_firefox(office: Office, firefox: Firefox) -> None:  # noqa: F811
+    page = await firefox.new_page()
+    await page.goto(f"{office.desk.http_url}/health")
+    await page.evaluate(f"(document.cookie = 'sessionid={office.session}; path=/') && null")
+    found = {}
+    for path in IN_FIREFOX:
+        await page.goto(f"{office.desk.http_url}{path}")
+        found[path] = await violations_in(page)
+    assert found == {path: [] for path in IN_FIREFOX}
+    await page.close()
 
 
 async def talk_for(seconds: float, talkers: list[Person]) -> None:

@@ -15,6 +15,7 @@ from tests.support.servers import RunningServer, database_template, server
 from tests.support.services import Coturn, NotInstalledError, skip_or_fail
 from tests.support.services.process import executable
 from webclient.tests.firefox import Firefox, start_firefox
+from webclient.tests.firefox_people import FirefoxPerson
 from webclient.tests.gallery import IS_DRAWN, Gallery
 from webclient.tests.people import KEEP_PEER_CONNECTIONS, Person
 from webclient.tests.portrait import write_portrait
@@ -244,3 +245,13 @@ async def alice(site: Site, meet: Meet) -> Person:
 async def bob(site: Site, meet: Meet) -> Person:
     """Registered there, which is another process where there are two."""
     return await meet("bob", site.there)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def fox(firefox: Firefox, memory_site: Site) -> AsyncIterator[FirefoxPerson]:
+    """Registered, in Firefox; the page must not complain."""
+    page = await firefox.new_page()
+    await page.add_init_script(KEEP_PEER_CONNECTIONS)
+    yield await FirefoxPerson(f"fox-{secrets.token_hex(3)}", memory_site.here, page).enters()
+    await page.close()
+    assert page.problems == []

@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.async_api import ViewportSize
 
 from tests.support.servers import ROOT
+from webclient.tests.firefox import FirefoxPage
 from webclient.tests.people import Person
 
 IS_DRAWN = os.environ.get("SCREENSHOTS") == "1"
@@ -38,6 +39,19 @@ async () => {
   return wide.map((one) => `${one.tagName}.${one.className}: ${one.textContent.trim().slice(0, 60)}`);
 }
 """
+
+VIOLATIONS = """
+axe.run({ resultTypes: ["violations"] }).then(({ violations }) => violations.map(
+  ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`
+))
+"""
+
+
+async def violations_in(page: FirefoxPage) -> list[str]:
+    """Return what axe-core finds to complain of in what a page of Firefox shows."""
+    await page.evaluate(f"() => {{ {Axe().axe_script}\n }}")
+    found: list[str] = await page.evaluate(VIOLATIONS)
+    return found
 
 
 class Gallery:

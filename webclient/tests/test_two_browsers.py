@@ -1,29 +1,16 @@
 """Chromium and Firefox call each other on the page."""
 
-import secrets
-from collections.abc import AsyncIterator
-
 import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
 from webclient.tests.conftest import Meet, Site
-from webclient.tests.firefox import Firefox
 from webclient.tests.firefox_people import FirefoxPerson
-from webclient.tests.people import KEEP_PEER_CONNECTIONS, Person
+from webclient.tests.gallery import violations_in
+from webclient.tests.people import Person
 
 # The first of them starts two browsers and a server, and both encode video.
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def fox(firefox: Firefox, memory_site: Site) -> AsyncIterator[FirefoxPerson]:
-    """Registered, in Firefox; the page must not complain."""
-    page = await firefox.new_page()
-    await page.add_init_script(KEEP_PEER_CONNECTIONS)
-    yield await FirefoxPerson(f"fox-{secrets.token_hex(3)}", memory_site.here, page).enters()
-    await page.close()
-    assert page.problems == []
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -52,6 +39,7 @@ async def test_firefox_calls_chromium(fox: FirefoxPerson, alice: Person) -> None
     await alice.clicks("Answer")
 
     await see_and_hear_each_other(fox, alice)
+    assert await violations_in(fox.page) == []
 
     await fox.clicks("Hang up")
     await alice.is_told(f"{fox.id} hung up.")
@@ -70,7 +58,11 @@ async def test_firefox_calls_chromium(fox: FirefoxPerson, alice: Person) -> None
 
 
 async def test_chromium_calls_firefox(fox: FirefoxPerson, alice: Person) -> None:
-    await alice.talks_to(fox)
+    assert await violations_in(fox.page) == []
+    await alice.calls(fox.id)
+    await fox.rings(alice)
+    assert await violations_in(fox.page) == []
+    await fox.clicks("Answer")
 
     await see_and_hear_each_other(fox, alice)
 
