@@ -22,8 +22,10 @@ async () => {
 async def runs(name: str, client: Client[Document], **replaced: str) -> None:
     """Run the example in a page, as this client."""
     script = example(name)
-    words = {'import { SecureCall } from "securecall-client";': "", "wss://host/signal": "/signal", "alice": client.id}
-    for before, after in {**words, **replaced}.items():
+    words = {'import { SecureCall } from "securecall-client";': "", "wss://host/signal": "/signal"}
+    # With their quotes: an ID begins with somebody's name.
+    names = {f'"{name}"': f'"{client_id}"' for name, client_id in {"alice": client.id, **replaced}.items()}
+    for before, after in {**words, **names}.items():
         assert before in script
         script = script.replace(before, after)
     await client.does(PAGE % script)
