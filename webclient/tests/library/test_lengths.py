@@ -15,6 +15,7 @@ LONGEST_MS = 2**31 - 1
 DAY_SECONDS = 86_400
 # The library's own bound.
 ASK_EVERY_SECONDS = 5
+HEARTBEATS = 15
 # What carries credentials.
 CARRIERS = ("REGISTERED", "INCOMING_CALL", "CALL_ACCEPTED", "TURN_CREDENTIALS")
 
@@ -151,8 +152,9 @@ async def test_interval_that_is_too_short_is_bounded(open_any_client: OpenAnyCli
     alice = await open_any_client("alice", liar.port, connected=False)
     for interval in ("0", "-1", "0.001"):
         options = f"{{ clientId: '{alice.id}', heartbeatIntervalMs: {interval} }}"
+        before, began = len(liar.heard("HEARTBEAT")), time.monotonic()
         await alice.does(f"() => {{ window.client = new SecureCall('/signal', {options}); return client.connect(); }}")
-        before = len(liar.gaps("HEARTBEAT"))
-        await liar.hears("HEARTBEAT", before + 6)
-        assert sorted(liar.gaps("HEARTBEAT")[-5:])[2] > 0.08, interval
+        await liar.hears("HEARTBEAT", before + HEARTBEATS)
+        # A busy machine hears several at once, but none before it was sent.
+        assert time.monotonic() - began > 0.08 * (HEARTBEATS - 1), interval
         await alice.does("client.disconnect()")
