@@ -6,7 +6,6 @@ Each process answers for itself; Prometheus adds them up. No label names a clien
 import asyncio
 import hmac
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -23,6 +22,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
+from operators.vitals import Vitals
 from signaling import operations
 from signaling.telemetry.counters import LABELS, Histogram, counters
 from signaling.telemetry.snapshot import Gauges
@@ -87,13 +87,6 @@ OPENMETRICS = "application/openmetrics-text"
 process_collectors: list[Collector] = [ProcessCollector(registry=None), PlatformCollector(registry=None)]
 
 
-class Vitals(NamedTuple):
-    """Counts that grow for as long as a process lives if it leaks."""
-
-    tasks: int
-    groups: int
-
-
 class Figures(Collector):
     """Collects the signaling server's counters as metrics."""
 
@@ -123,12 +116,7 @@ class Figures(Collector):
         calls.add_metric(["ringing"], now.calls_ringing)
         calls.add_metric(["active"], now.calls_active)
         yield calls
-        yield GaugeMetricFamily(
-            "securecall_tasks", "Tasks of the event loop: one a connection, and a few.", vitals.tasks
-        )
-        yield GaugeMetricFamily(
-            "securecall_groups", "Groups of the channel layer: one a registered client.", vitals.groups
-        )
+        yield from vitals.figures()
         yield GaugeMetricFamily(
             "securecall_turn_configured", "Whether there is a TURN secret to mint with.", bool(settings.TURN.secrets)
         )
@@ -150,7 +138,8 @@ async def metrics(request: HttpRequest) -> HttpResponse:
 @require_safe
 async def _scrape(request: HttpRequest) -> HttpResponse:
     gauges = await operations.gauges()
-    vitals = Vitals(len(asyncio.all_tasks()), await operations.count_groups())
+    log = await operations.log_state()
+    vitals = Vitals(len(asyncio.all_tasks()), await operations.count_groups(), log)
     # Writing it all down takes longer than the event loop should be kept from relaying.
     # Parameters and weights do not matter: who names it reads it, and Prometheus names it first. The library's own
     # choice raises at a version that it cannot read.

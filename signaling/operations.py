@@ -5,6 +5,7 @@ from typing import Any
 
 from signaling.cluster import node
 from signaling.cluster.roll_call import Disconnected, Found
+from signaling.connections.public_log import LogState
 from signaling.protocol.calls import EndReason
 from signaling.protocol.errors import UnavailableError
 from signaling.registry.outcomes import OpenCall, OpenCalls
@@ -14,6 +15,7 @@ from transparency.stored import StoppedError
 __all__ = [
     "Disconnected",
     "Found",
+    "LogState",
     "OpenCall",
     "OpenCalls",
     "count_groups",
@@ -22,6 +24,7 @@ __all__ = [
     "find_clients",
     "gauges",
     "log_checkpoint",
+    "log_state",
     "open_calls",
     "own",
     "snapshots",
@@ -43,6 +46,11 @@ async def status() -> dict[str, Any]:
 async def gauges() -> Gauges:
     """Count the connections, clients and calls of this process."""
     return (await node.current()).gauges()
+
+
+async def log_state() -> LogState:
+    """Return how the public log is, as this process knows."""
+    return (await node.current()).relay.log.state()
 
 
 async def log_checkpoint() -> str | None:

@@ -107,10 +107,10 @@ def check_series(expr: str, legend: str, exposed: Labels) -> None:
 # --- The alert rules ----------------------------------------------------------------------------------
 
 
-def test_there_are_six_rules_and_prometheus_reads_them(promtool: str) -> None:
+def test_there_are_eight_rules_and_prometheus_reads_them(promtool: str) -> None:
     checked = subprocess.run([promtool, "check", "rules", ALERTS], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert "6 rules found" in checked.stdout
+    assert "8 rules found" in checked.stdout
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
@@ -157,6 +157,8 @@ FIRES: dict[str, tuple[int, dict[str, str]]] = {
             'securecall_connections{instance="a"}': "200x5 100x30",
         },
     ),
+    "SecureCallPublicLogStopped": (5, {'securecall_public_log_stopped{instance="a"}': "0 1x30"}),
+    "SecureCallCheckpointLate": (10, {'securecall_public_log_checkpoint_age_seconds{instance="a"}': "0+60x30"}),
 }
 REFUSED = {
     'securecall_connections_refused_total{instance="a",reason="origin"}': "0+60x30",
@@ -175,6 +177,8 @@ CALM = {
     'securecall_connections_opened_total{instance="a"}': "0+60x30",
     'securecall_connections_closed_total{instance="a",code="1006",reason="connection lost"}': "0+10x30",
     'securecall_connections{instance="a"}': "1000x30",
+    'securecall_public_log_stopped{instance="a"}': "0x30",
+    'securecall_public_log_checkpoint_age_seconds{instance="a"}': "60x30",
 }
 
 

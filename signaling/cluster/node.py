@@ -2,7 +2,8 @@
 
 Each event loop has one node, which starts with the first connection. Every quarter of a second the node makes a
 round: it closes connections that are overdue; every second it sweeps the registry and carries out owed steps;
-every five it looks whether client IDs have another owner; every ten seconds it renews its lease.
+every five it looks whether client IDs have another owner; every ten seconds it renews its lease; every minute it signs
+the public log, if there is one.
 """
 
 import asyncio
@@ -31,6 +32,8 @@ TICK_SECONDS = 0.25
 SWEEP_TICKS = 4
 POLL_TICKS = 20
 LEASE_TICKS = 40
+# The first round, and one a minute.
+LOG_TICKS = 240
 
 
 class Node:
@@ -58,6 +61,7 @@ class Node:
                 await self._task
             self._task = None
         self.relay.owners.stop()
+        await self.relay.log.close()
         await self.cluster.stop()
 
     def add(self, member: Member) -> None:
@@ -132,6 +136,8 @@ class Node:
                     await self._sweep()
                 if ticks % POLL_TICKS == 0:
                     self.relay.owners.poll()
+                if ticks % LOG_TICKS == 1:
+                    self.relay.log.poll()
                 if ticks % LEASE_TICKS == 0:
                     await self.cluster.renew_lease()
             except UnavailableError:

@@ -4,10 +4,11 @@ Before anything is signed or appended the database has to contain what the guard
 guard keeps its tree.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from typing import NamedTuple, NoReturn, TypeVar
 
 from pkd import directory
 from pkd.acceptance import Save
@@ -25,6 +26,14 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+class LogState(NamedTuple):
+    """The size of the log when it was last signed, the time since then, and what stops it; "" for nothing."""
+
+    size: int
+    age_seconds: float
+    stopped_by: str
+
+
 class PublicLog:
     """Appends and proves, if there is a log; `clock` is in unix seconds."""
 
@@ -32,11 +41,36 @@ class PublicLog:
         self.store = store
         self._clock = clock
         self._stopped_by = ""
+        self._size = 0
+        # When the log was last signed; before the first time, when that was tried.
+        self._since: float | None = None
+        self._polling: asyncio.Task[None] | None = None
 
-    @property
-    def stopped_by(self) -> str:
-        """Return why nothing was signed the last time; "" if something was."""
-        return self._stopped_by
+    def state(self) -> LogState:
+        """Return how the log is, as this process knows."""
+        age = 0 if self._since is None or current() is None else max(self._clock() - self._since, 0)
+        return LogState(self._size, age, self._stopped_by)
+
+    def poll(self) -> None:
+        """Begin to sign the log as it is, unless that is under way: so the operator hears of what stops it."""
+        if self._polling is None and current() is not None:
+            if self._since is None:
+                self._since = self._clock()
+            self._polling = asyncio.create_task(self._poll())
+
+    async def _poll(self) -> None:
+        try:
+            await self.checkpoint()
+        except UnavailableError:
+            # Logged where it was raised; the next poll tries again.
+            pass
+        finally:
+            self._polling = None
+
+    async def close(self) -> None:
+        """Wait for what is under way."""
+        if self._polling is not None:
+            await self._polling
 
     async def save(self) -> Save:
         """Return what saves an accepted statement: with its entry in the log. Raises `UnavailableError`."""
@@ -91,9 +125,9 @@ class PublicLog:
             self.stop(error)
 
     async def _keep(self, keys: LogKeys, kept: Tree | None, tree: Tree) -> None:
-        if kept is not None and kept.size == tree.size:
-            return
-        try:
-            await self.store.keep(keys.vkey, tree)
-        except OSError as error:
-            self.stop(error)
+        if kept is None or kept.size != tree.size:
+            try:
+                await self.store.keep(keys.vkey, tree)
+            except OSError as error:
+                self.stop(error)
+        self._size, self._since = max(self._size, tree.size), self._clock()

@@ -14,10 +14,11 @@ from pkd.keys import from_base64url
 from pkd.tests.test_append_only_statements import erase_all
 from signaling.answers import proved
 from signaling.cluster.node import Node
+from signaling.connections.public_log import PublicLog
 from signaling.tests.owning import Identity, Recovery, becomes_owner, first, following, signed, states
 from signaling.tests.people import Person
 from transparency import merkle, notes
-from transparency.guard import Tree
+from transparency.guard import FileStore, Tree
 from transparency.keys import LogKeys, current
 from transparency.models import Entry
 from transparency.proofs import Question, answer
@@ -112,6 +113,9 @@ async def test_database_that_was_put_back_signs_nothing_and_calls_go_on(
     await bob.send("PKD_LOOKUP", clientId="alice", after=-1)
     await bob.expects("ERROR", code="RATE_LIMITED", request="PKD_LOOKUP")
     assert (await AsyncClient().get("/log/checkpoint")).status_code == 503
+    here.relay.log.poll()
+    await here.relay.log.close()
+    assert "an older copy" in here.relay.log.state().stopped_by
     # The operator is told once.
     (line,) = [record.getMessage() for record in caplog.records if "public log" in record.getMessage()]
     assert "an older copy" in line
@@ -130,6 +134,9 @@ async def test_checkpoint_over_http_is_kept_before_it_leaves(here: Node, keys: L
     found, _ = notes.read(response.content.decode(), keys.signer.verifier)
     assert found.root.hex() == TRUST["roots"][2]
     assert await here.relay.log.store.read(keys.vkey) == Tree(3, found.root)
+    state = here.relay.log.state()
+    assert (state.size, state.stopped_by) == (3, "")
+    assert 0 <= state.age_seconds < 60
 
 
 async def test_size_that_is_no_number_is_refused(join: Join) -> None:
@@ -148,3 +155,6 @@ async def test_without_keys_the_server_proves_nothing(join: Join, settings: Sett
     told = await alice.expects("PKD_RESULT")
     assert "proof" not in told
     assert told["statements"][0].keys() == {"statement", "signatures", "kind"}
+    log = PublicLog(FileStore(settings.LOG_GUARD))
+    log.poll()
+    assert log.state() == (0, 0, "")
