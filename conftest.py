@@ -128,6 +128,7 @@ def migrated_groups(db: None) -> None:  # noqa: ARG001  # pytest's way to ask fo
         "pkd.migrations.0003_groups",
         "pkd.migrations.0007_who_releases",
         "operators.console.migrations.0002_groups",
+        "operators.console.migrations.0004_who_sees_the_record",
     )
     for name in names:
         for operation in import_module(name).Migration.operations:

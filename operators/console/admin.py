@@ -16,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
 from operators import keys_online  # noqa: F401  # registers the directory's pages, which autodiscovery finds nowhere else
+from operators.console import record  # noqa: F401  # registers its page, likewise
 from operators.console.models import Call, Presence
 from pkd.admin.read_only import ReadOnly
 from pkd.admin.reason import ReasonForm, ReasonPages

@@ -31,3 +31,18 @@ class Call(models.Model):
 
     def __str__(self) -> str:
         return self.call_id
+
+
+class PublicRecord(models.Model):
+    """The public log as operators see it, on a page of figures."""
+
+    vkey = models.CharField(max_length=400, primary_key=True)
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+        verbose_name = "public record"
+        verbose_name_plural = "public record"
+
+    def __str__(self) -> str:
+        return self.vkey

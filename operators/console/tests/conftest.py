@@ -13,7 +13,7 @@ from signaling.cluster.node import Node
 from signaling.tests.people import Person, leaving
 from signaling.tests.stage import new_prefix, use_redis
 
-VIEWING = ("view_presence", "view_call")
+VIEWING = ("view_presence", "view_call", "view_publicrecord")
 OPERATING = (*VIEWING, "disconnect_client", "end_call")
 
 Join = Callable[..., Awaitable[Person]]

@@ -15,6 +15,6 @@ def test_groups_may_what_their_names_say(group: str, permissions: tuple[str, ...
 
 def test_permissions_are_the_ones_that_django_makes() -> None:
     made = set(Permission.objects.filter(content_type__app_label="console").values_list("codename", "name"))
-    models = [apps.get_model("console", name)._meta for name in ("Presence", "Call")]  # noqa: SLF001
+    models = [apps.get_model("console", name)._meta for name in ("Presence", "Call", "PublicRecord")]  # noqa: SLF001
     views = {(f"view_{model.model_name}", f"Can view {model.verbose_name}") for model in models}
     assert made == views.union(*(model.permissions for model in models))
