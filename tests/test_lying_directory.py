@@ -89,6 +89,33 @@ def test_cheat_is_refused_and_kept_as_evidence(cheat: Callable[[World], Payload]
     assert refused.value.evidence == ([payload], "alice", world.log, world.pin, NOW)
 
 
+def test_reasons_name_what_is_wrong() -> None:
+    world = World()
+    reasons = {
+        "an old tree signed now": "The log shrank",
+        "a rebuilt log that is larger": "The log forked",
+        "an identity swapped and put back": "Nobody who had the client ID before agreed",
+        "the pinned statement logged again": "The update of the pinned statement is another one",
+        "33 of them": "Statements are missing, or too many",
+    }
+    for name, reason in reasons.items():
+        with pytest.raises(RefusedError, match=reason):
+            check([CHEATS[name](world)], "alice", world.log, world.pin, NOW)
+
+
+def test_answers_about_what_is_not_pinned_are_held_to_rules_of_their_own() -> None:
+    world = World()
+    elsewhere = world.answer("nobody", -1) | {"directory": "calls.example.com"}
+    with pytest.raises(RefusedError, match="another directory"):
+        check([elsewhere], "nobody", world.log, None, NOW)
+    directory = MadeDirectory()
+    first = directory.claim("alice", OLD)
+    released = MadeDirectory()
+    released.accept(first, {"identity": OLD.sign(first.text)}, OLD.identity, kind=2)
+    with pytest.raises(RefusedError, match="says that it follows a release"):
+        check([released.answer("alice", now=NOW)], "alice", Log(vkey()), None, NOW)
+
+
 def test_there_are_forty_cheats() -> None:
     assert len(CHEATS) >= 40
 

@@ -137,6 +137,13 @@ def by_another_key(world: World) -> str:
     return note
 
 
+def logged_again(_: World) -> Payload:
+    """Answer with the pinned statement, for which the log has another update since."""
+    world = World(lambda directory: directory.accept(directory.last["alice"], {}, OLD.identity))
+    payload = world.answer()
+    return payload | {"statements": [payload["statements"][-1] | {"signatures": {}}]}
+
+
 def old_tree(_: World) -> Payload:
     directory = World(lambda _: None).directory
     directory.log.entries.pop()
@@ -201,6 +208,7 @@ CHEATS: dict[str, Callable[[World], Payload]] = {
     "an update of another statement": after(lambda directory: changes(directory, digest=sha256(b"another"))),
     "an update that forgets": after(lambda directory: changes(directory, before=bytes(32))),
     "an update from before": after(lambda directory: changes(directory, at=BEGINNING)),
+    "the pinned statement logged again": logged_again,
     # Another log, or another time.
     "an old tree signed now": old_tree,
     "an empty log": lambda _: MadeDirectory().answer("alice", after=1, size=0, now=NOW),

@@ -53,9 +53,10 @@ class MadeDirectory:
         self.public_keys: dict[str, str | None] = {}
         self.statuses: dict[str, str] = {}
 
-    def claim(self, client_id: str, owner: Owner) -> None:
+    def claim(self, client_id: str, owner: Owner) -> Statement:
         statement = first_statement(DIRECTORY, client_id, owner.identity, owner.recovery, owner.identity)
         self.accept(statement, {"identity": owner.sign(statement.text)}, owner.identity)
+        return statement
 
     def accept(
         self, statement: Statement, signatures: dict[str, str], public_key: str | None, *, kind: int = 1, **lies: Any
