@@ -4,7 +4,7 @@ import http.client
 import time
 import urllib.parse
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
 from itertools import islice
@@ -38,13 +38,13 @@ class Source(Protocol):
 class HttpSource:
     """A log below a URL; connections are kept for the next request until `close`."""
 
-    def __init__(self, url: str, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, url: str, sleep: Callable[[float], None] = time.sleep) -> None:
         parts = urllib.parse.urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
             raise ValueError(f"{url} is no address of a log; it looks like https://calls.example.org/log")
         self._host, self._port, self._path = parts.hostname, parts.port, parts.path.rstrip("/")
         self._type = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._timeout = timeout
+        self._sleep = sleep
         self._idle: deque[http.client.HTTPConnection] = deque()
 
     def read(self, path: str) -> bytes | None:
@@ -60,7 +60,7 @@ class HttpSource:
             if answer.status not in PASSING:
                 break
             if attempt + 1 < ATTEMPTS:
-                time.sleep(min(answer.wait or 2**attempt, LONGEST_WAIT_SECONDS))
+                self._sleep(min(answer.wait or 2**attempt, LONGEST_WAIT_SECONDS))
         raise NotServedError(f"{path} cannot be fetched: {reason}.")
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ class HttpSource:
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = self._type(self._host, self._port, timeout=self._timeout)
+            connection = self._type(self._host, self._port, timeout=TIMEOUT_SECONDS)
         try:
             connection.request("GET", target, headers={"User-Agent": "securecall-auditor"})
             with connection.getresponse() as response:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cryptography
@@ -209,6 +210,17 @@ def test_log_that_is_not_served_is_not_called_faulty(audits: Audits, capsys: pyt
     audits.files.clear()
     assert audits.run() is Exit.NOT_AUDITED
     assert not audits.state.exists()
+
+
+def test_watch_goes_on_until_a_fault(audits: Audits, capsys: pytest.CaptureFixture[str]) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        ended = threads.submit(audits.run, "--watch", "--every", "0.01")
+        audits.publish(MadeLog().fill(3))
+        while not audits.state.exists():
+            time.sleep(0.01)
+        audits.publish(MadeLog().fill(2))
+        assert ended.result() is Exit.FAULT
+    assert capsys.readouterr().err.endswith("The log shrank: it had 3 entries, now 2.\n")
 
 
 def test_damaged_state_is_refused_and_not_believed(audits: Audits, capsys: pytest.CaptureFixture[str]) -> None:
