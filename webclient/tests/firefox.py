@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -176,15 +177,24 @@ class Firefox:
             page.heard(entry)
 
 
+def trust(profile: Path, authority: Path) -> None:
+    """Add a certificate authority to a profile."""
+    program = process.executable("certutil", "libnss3-tools")
+    for arguments in (["-N", "--empty-password"], ["-A", "-n", "test", "-t", "C,,", "-i", str(authority)]):
+        subprocess.run([program, *arguments, "-d", f"sql:{profile}"], check=True, capture_output=True)
+
+
 @asynccontextmanager
-async def start_firefox() -> AsyncIterator[Firefox]:
-    """Run Firefox with a new profile while the block runs."""
+async def start_firefox(authority: Path | None = None) -> AsyncIterator[Firefox]:
+    """Run Firefox with a new profile while the block runs; it trusts `authority`, a file of PEM, as it does others."""
     program = process.executable("firefox-esr", "firefox-esr")
     # Its children may still write while they end.
     with tempfile.TemporaryDirectory(prefix="securecall-firefox-", ignore_cleanup_errors=True) as directory:
         profile = Path(directory)
         preferences = [f"user_pref({json.dumps(name)}, {json.dumps(value)});" for name, value in PREFERENCES.items()]
         (profile / "user.js").write_text("\n".join(preferences))
+        if authority:
+            trust(profile, authority)
         address = profile / "WebDriverBiDiServer.json"
         command = [program, "--headless", "--no-remote", "--remote-debugging-port=0", "--profile", directory]
         running = process.start(

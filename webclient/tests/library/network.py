@@ -1,7 +1,8 @@
 """A network between a browser and a server that a test can break."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Self
 
@@ -92,10 +93,13 @@ class Line:
 
 
 class Gateway(asyncio.DatagramProtocol):
-    """Forwards UDP to a port of this machine, as a router with address translation does."""
+    """Forwards UDP to a port of this machine, as a router with address translation does, with losses and delays."""
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, lost: float = 0.0, delay_seconds: float = 0.0) -> None:
         self._target = target
+        self._lost, self._delay_seconds = lost, delay_seconds
+        # The same losses in each run.
+        self._random = random.Random(20)  # noqa: S311 -- not a secret
         self._outside: dict[tuple[str, int], asyncio.DatagramTransport] = {}
         self._opening: dict[tuple[str, int], list[bytes]] = {}
         self._forgotten: set[tuple[str, int]] = set()
@@ -105,9 +109,9 @@ class Gateway(asyncio.DatagramProtocol):
 
     @classmethod
     @asynccontextmanager
-    async def to(cls, target: int) -> AsyncIterator[Self]:
-        """Forward while the block runs."""
-        gateway = cls(target)
+    async def to(cls, target: int, lost: float = 0.0, delay_seconds: float = 0.0) -> AsyncIterator[Self]:
+        """Forward while the block runs; `lost` is the share that is lost in each direction, and the rest comes late."""
+        gateway = cls(target, lost, delay_seconds)
         loop = asyncio.get_running_loop()
         inside, _ = await loop.create_datagram_endpoint(lambda: gateway, local_addr=("127.0.0.1", 0))
         gateway._inside = inside
@@ -124,6 +128,17 @@ class Gateway(asyncio.DatagramProtocol):
         self._forgotten |= self._outside.keys()
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self._pass(self._send, data, addr)
+
+    def _pass(self, way: Callable[[bytes, tuple[str, int]], None], data: bytes, addr: tuple[str, int]) -> None:
+        if self._random.random() < self._lost:
+            return
+        if self._delay_seconds:
+            asyncio.get_running_loop().call_later(self._delay_seconds, way, data, addr)
+        else:
+            way(data, addr)
+
+    def _send(self, data: bytes, addr: tuple[str, int]) -> None:
         if addr in self._forgotten:
             return
         if outside := self._outside.get(addr):
@@ -147,6 +162,9 @@ class Gateway(asyncio.DatagramProtocol):
 
     def answer(self, data: bytes, addr: tuple[str, int]) -> None:
         """Pass on what came for a flow."""
+        self._pass(self._give, data, addr)
+
+    def _give(self, data: bytes, addr: tuple[str, int]) -> None:
         if self._inside and addr not in self._forgotten:
             self._inside.sendto(data, addr)
 

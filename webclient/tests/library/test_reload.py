@@ -48,6 +48,8 @@ async def test_call_is_taken_up_again_by_the_caller_the_callee_and_both(
         await bob.expects("call", state="ended", reason="hung-up", callId=call_id)
 
 
+# Those of test_two_browsers.py are taken up in each browser, one by one.
+@pytest.mark.long
 async def test_call_is_taken_up_again_in_firefox(
     open_firefox_client: OpenFirefoxClient, library_server: RunningServer
 ) -> None:
