@@ -91,6 +91,12 @@ def row_of(statement: Statement, signatures: Signatures, kind: int = 1) -> dict[
     return {"statement": statement.text, "signatures": named, "kind": kind}
 
 
+def a_first_statement(client_id: str) -> dict[str, Any]:
+    """Make the row of an answer by which an ID belongs to somebody."""
+    statement = first(THIEF, client_id=client_id)
+    return row_of(statement, signed(statement, THIEF))
+
+
 def many(count: int) -> list[dict[str, Any]]:
     """Make the statements of an owner who closes and opens again and again."""
     chain = [OWNED]

@@ -19,7 +19,7 @@ let screen = null;
 /** @param {object} demo of demo.js */
 export function render(demo) {
   const call = ongoing(demo.client);
-  renderSignaling(demo.client?.signaling);
+  renderSignaling(demo.client?.signaling, isShutOut(demo));
   renderNotice(demo.notice);
   renderIncoming(demo, call);
   if (demo.client) renderLobby(demo);
@@ -72,9 +72,9 @@ function title(call) {
   return call.state === "incoming" ? `${call.peerId} is calling – SecureCall` : `${call.peerId} – SecureCall`;
 }
 
-function renderSignaling(signaling) {
+function renderSignaling(signaling, isShut) {
   // These are screens of their own, which say why.
-  show("signaling", Boolean(signaling) && !["superseded", "closed"].includes(signaling.state));
+  show("signaling", Boolean(signaling) && signaling.state !== "superseded" && !isShut);
   if (!signaling) return;
   element("signaling").dataset.state = signaling.state;
   element("signaling").dataset.tone = TONES[signaling.state];

@@ -188,7 +188,8 @@ export class Keys {
   async #meet(found, isUnsigned) {
     this.#lookLater();
     const state = await (await this.owner()).met(found, isUnsigned);
-    if (state === "free") return true;
+    // For a name that was given free the directory takes a statement alone.
+    if (state === "free" && found.status === "unsigned") return true;
     this.#isRefused = state !== "owner";
     await this.#announce({ isPublished: state === "owner", replacedAnother: false });
     return false;

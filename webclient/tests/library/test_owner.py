@@ -1,12 +1,15 @@
 """Client IDs that belong to a key, as their owner has them, and as others see them."""
 
 import asyncio
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.people import Person
-from tests.support.servers import RunningServer
+from tests.support.servers import ROOT, environment
+from tests.support.statements import a_first_statement
 from webclient.tests.library.clients import Client
 from webclient.tests.library.conftest import OpenAnyClient, OpenClient
 from webclient.tests.library.liar import Liar
@@ -75,20 +78,47 @@ async def test_owner_comes_back_by_the_recovery_code_and_peers_see_it(open_any_c
     await bob.expects("verification", status="verified")
 
 
-async def test_profile_of_before_owners_keeps_its_safety_number(
-    open_client: OpenClient, library_server: RunningServer
+async def test_profile_of_before_owners_claims_its_id_with_the_same_safety_number(
+    open_client: OpenClient, library_database: Path, liar: Liar
 ) -> None:
-    """A key in the directory claims its ID after a day; until then the client works as it did."""
-    alice, bob = await open_client("alice"), await open_client("bob")
+    alice, bob = await open_client("alice", liar.port, connected=False), await open_client("bob")
+    liar.refuses("PKD_REGISTER", {"code": "INVALID_MESSAGE"})
+    await alice.does("client.connect()")
+    await alice.expects("error", code="key-refused")
+    key = await alice.does("client.identity.publicKey")
+    # As if it had been published two days ago.
+    await asyncio.to_thread(publish, alice.id, key, library_database)
     number = await bob.does(f"client.safetyNumber('{alice.id}')")
-    await alice.does("client.disconnect()")
+    await (await again(alice, alice.id)).connects()
+    await shown(alice, "owner")
+    assert (await bob.does(f"client.lookUpPeerKey('{alice.id}')"))["status"] == "known"
+    assert await bob.does(f"client.safetyNumber('{alice.id}')") == number
+
+
+async def test_key_of_today_claims_nothing_yet(open_client: OpenClient, liar: Liar) -> None:
+    alice = await open_client("alice", liar.port)
     await (await again(alice, alice.id)).connects()
     await shown(alice, "free")
-    async with Person(library_server.ws_url, "operator") as reader:
-        await reader.registers()
-        await reader.send("PKD_LOOKUP", clientId=alice.id, after=-1)
-        assert (await reader.expects("PKD_RESULT"))["status"] == "unsigned"
-    assert await bob.does(f"client.safetyNumber('{alice.id}')") == number
+    assert [payload.get("statement") is None for payload in liar.heard("PKD_REGISTER")] == [True, False]
+    assert (await alice.does("client.identity"))["isPublished"]
+
+
+def publish(client_id: str, public_key: str, database: Path) -> None:
+    """Put a key into the directory, two days ago."""
+    script = f"""
+from datetime import timedelta
+from django.utils import timezone
+from pkd.directory import fingerprint
+from pkd.models import KeyChange, PublicKey
+then = timezone.now() - timedelta(days=2)
+new = fingerprint("{public_key}")
+key = PublicKey.objects.create(
+    client_id="{client_id}", public_key="{public_key}", fingerprint=new, first_seen=then, last_change=then
+)
+key.history.create(at=then, kind=KeyChange.Kind.PUBLISHED, who=KeyChange.CLIENT, new_fingerprint=new)
+"""
+    command = [sys.executable, "manage.py", "shell", "--verbosity", "0", "--command", script]
+    subprocess.run(command, cwd=ROOT, check=True, env=environment(database))
 
 
 async def test_statement_without_an_answer_is_sent_again(open_client: OpenClient, liar: Liar) -> None:
@@ -187,6 +217,21 @@ async def test_answer_that_does_not_follow_is_refused_and_kept(open_client: Open
     assert (await bob.does("client.lookUpPeerKey('carol')"))["status"] == "refused"
     liar.lies("PKD_RESULT", lambda it: it)
     assert (await bob.does(f"client.lookUpPeerKey('{alice.id}')"))["status"] == "moved"
+
+
+@pytest.mark.parametrize(("status", "state"), [("released", "free"), ("revoked", "foreign")])
+async def test_no_key_is_published_for_a_name_that_was_somebodys(
+    status: str, state: str, open_client: OpenClient, liar: Liar
+) -> None:
+    alice = await open_client("alice", liar.port, connected=False)
+    row = a_first_statement(alice.id)
+    liar.lies("PKD_RESULT", lambda it: it | {"status": status, "statements": [row], "publicKey": None})
+    await again(alice, alice.id)
+    await alice.does("client.connect()")
+    await shown(alice, state)
+    await alice.expects("identity", isPublished=False)
+    await alice.asks_often()
+    assert liar.heard("PKD_REGISTER") == []
 
 
 async def test_registering_without_a_signature_is_an_alarm(open_client: OpenClient, liar: Liar) -> None:

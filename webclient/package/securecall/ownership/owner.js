@@ -158,7 +158,7 @@ export class Owner {
    */
   async #metUnclaimed(kept, found) {
     const last = found.chain.at(-1);
-    if (last && found.status === "signed") {
+    if (last && found.status !== "released") {
       if (last.statement.identity !== kept.publicKey) return this.#settle("foreign", found);
       await this.#around.keep((before) => before && { ...before, statement: last.text });
       return this.#settle("owner", found);
