@@ -10,6 +10,7 @@ from tests.support.servers import RunningServer
 from webclient.tests.conftest import check, new_person
 from webclient.tests.firefox import Firefox
 from webclient.tests.firefox_people import FirefoxPerson
+from webclient.tests.gallery import Gallery
 from webclient.tests.people import Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -45,6 +46,14 @@ async def types(person: AnyPerson, label: str, text: str) -> None:
         await person.page.fill(label, text)
 
 
+async def looks_well(gallery: Gallery, person: AnyPerson, state: str) -> None:
+    """Look at what a page shows, with all that can be opened, in the browser that pictures are made in."""
+    if not isinstance(person, Person):
+        return
+    await person.page.evaluate("document.querySelectorAll('details').forEach((it) => { it.open = true; })")
+    await gallery.shows(person, state)
+
+
 async def calls_and_hangs_up(caller: AnyPerson, callee: AnyPerson, sees: str) -> None:
     await caller.calls(callee.id, "Audio call")
     await callee.rings(caller)
@@ -55,10 +64,14 @@ async def calls_and_hangs_up(caller: AnyPerson, callee: AnyPerson, sees: str) ->
     await callee.sees("hung up.")
 
 
-async def test_name_comes_back_to_a_new_browser_and_others_see_that_it_moved(new_profile: NewProfile) -> None:
+async def test_name_comes_back_to_a_new_browser_and_others_see_that_it_moved(
+    new_profile: NewProfile, gallery: Gallery
+) -> None:
     alice, bob = await (await new_profile("alice")).enters(), await (await new_profile("bob")).enters()
     await alice.sees("is yours, as long as this browser keeps its data.")
+    await looks_well(gallery, alice, "name-yours")
     await alice.clicks("Make a recovery code")
+    await looks_well(gallery, alice, "recovery-code")
     code = await alice.page.evaluate("document.getElementById('code').textContent")
     await types(alice, "Type it again, from the paper", f"{code[:-1]}U")
     await alice.clicks("I have written it down")
@@ -74,6 +87,7 @@ async def test_name_comes_back_to_a_new_browser_and_others_see_that_it_moved(new
     await types(back, "Your name", alice.id)
     await back.clicks("Continue")
     await back.sees("This name is taken")
+    await looks_well(gallery, back, "name-taken")
     await types(back, "Recovery code", code)
     await back.clicks("Bring my name back")
     await back.sees("Connected to the server.")
