@@ -6,7 +6,8 @@ from msgspec import UNSET
 
 from signaling.delivery.events import GONE
 from signaling.protocol.calls import Leg, Role, State
-from signaling.protocol.server_messages import Registered, RegisteredCall
+from signaling.protocol.listed import RegisteredCall
+from signaling.protocol.server_messages import Registered
 from signaling.telemetry.counters import counters
 from turn.ice import ice_servers
 

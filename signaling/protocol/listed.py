@@ -1,6 +1,19 @@
-"""Statements as PKD_RESULT lists them, and the proof of the answer (TRUST.md, "What is added to the wire")."""
+"""What messages list: calls, statements (TRUST.md, "What is added to the wire"), and the proof of an answer."""
 
 from msgspec import UNSET, Struct, UnsetType
+
+from pkd.keys import ClientId
+from signaling.protocol.calls import Role, State
+from signaling.protocol.fields import CallId
+
+
+class RegisteredCall(Struct, rename="camel", gc=False):
+    """A call that a client which registers is part of."""
+
+    call_id: CallId
+    peer_id: ClientId
+    role: Role
+    state: State
 
 
 class ListedSignatures(Struct, omit_defaults=True, gc=False):

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from pkd.keys import ClientId, PublicKey
 from pkd.statements import Status
-from signaling.protocol.calls import Role, State
 from signaling.protocol.errors import ErrorCode, InvalidMessageError, ProtocolError
 from signaling.protocol.fields import (
     MAX_FRAME_BYTES,
@@ -21,7 +20,7 @@ from signaling.protocol.fields import (
     SessionDescription,
     or_unset,
 )
-from signaling.protocol.listed import ListedStatement, Proof
+from signaling.protocol.listed import ListedStatement, Proof, RegisteredCall
 
 _encode = msgspec.json.Encoder().encode
 
@@ -58,15 +57,6 @@ class DescribingMessage(CallMessage):
         if len(frame) > MAX_FRAME_BYTES:
             frame = _frame_of(replace(self, ice_servers=UNSET))
         return frame.decode()
-
-
-class RegisteredCall(Struct, rename="camel", gc=False):
-    """A call that a client which registers is part of."""
-
-    call_id: CallId
-    peer_id: ClientId
-    role: Role
-    state: State
 
 
 class Registered(ServerMessage):

@@ -3,7 +3,7 @@ from msgspec import UNSET
 from signaling.connections.legs import follow, registered
 from signaling.delivery.events import GONE
 from signaling.protocol.calls import Leg, Role, State
-from signaling.protocol.server_messages import RegisteredCall
+from signaling.protocol.listed import RegisteredCall
 
 CALL = "call-of-this-test"
 

@@ -20,6 +20,7 @@ from signaling.protocol.errors import (
     UnavailableError,
 )
 from signaling.protocol.fields import MAX_FRAME_BYTES
+from signaling.protocol.listed import RegisteredCall
 from signaling.protocol.server_messages import (
     SERVER_MESSAGES,
     CallAccepted,
@@ -32,7 +33,6 @@ from signaling.protocol.server_messages import (
     PeerIceCandidate,
     PkdResult,
     Registered,
-    RegisteredCall,
     ServerMessage,
     error_for,
 )
