@@ -3,22 +3,17 @@
 `make faults ARGS=verifiers` asks three more, at 65,537 entries and with every byte flipped.
 """
 
-from pathlib import Path
-
 import pytest
-from django.conf import LazySettings
 from pytest_django.live_server_helper import LiveServer
 
-from tests.support.made_log import MadeLog, serving, sha256
+from tests.support.made_log import MadeLog, serving
 from tests.verifiers.cases import NOW, accepted, cases, changed, readings
 from tests.verifiers.programs import Verifier, sumdb
-from transparency import merkle, tiles
+from tests.verifiers.served import grow, growing, judge, keys
 from transparency.keys import LogKeys
-from transparency.models import Entry, Log
-from transparency.stored import Nodes
-from transparency.tests.logged import keys
+from transparency.models import Log
 
-__all__ = ["keys"]
+__all__ = ["growing", "keys"]
 
 SIZES = (1, 2, 255, 256, 257)
 
@@ -53,28 +48,13 @@ def test_tiles_are_read_and_none_that_were_changed(verifier: Verifier) -> None:
             files[name] = whole
 
 
-def grow(to: Log, log: MadeLog, start: int, end: int) -> None:
-    """Write entries of a made log into the database, as the server keeps them."""
-    nodes, rows = Nodes(to.pk), []
-    for number, data in enumerate(log.entries[start:end], start):
-        hashes = b"".join(merkle.completed_by(number, sha256(b"\x00", data), nodes))
-        nodes.note(number, hashes)
-        seq = int.from_bytes(data[2:6], "big")
-        rows.append(Entry(log=to, number=number, index=data[14:46], seq=seq, data=data, hashes=hashes))
-    Entry.objects.bulk_create(rows)
-
-
 @pytest.mark.django_db(transaction=True)
 def test_what_the_server_serves_is_read(
-    verifier: Verifier, keys: LogKeys, live_server: LiveServer, settings: LazySettings, tmp_path: Path
+    verifier: Verifier, growing: MadeLog, keys: LogKeys, live_server: LiveServer
 ) -> None:
-    settings.LOG_GUARD = str(tmp_path / "guard")
-    tiles.forget()
-    log, size = MadeLog().fill(max(SIZES)), 0
-    row = Log.objects.create(vkey=keys.vkey)
+    growing.fill(max(SIZES))
+    row, size = Log.objects.create(vkey=keys.vkey), 0
     for larger in SIZES:
-        grow(row, log, size, larger)
+        grow(row, growing, size, larger)
         size = larger
-        read = readings(log, size, f"{live_server.url}/log")
-        assert verifier.verdicts(read, keys.vkey) == [""] * len(read)
-    tiles.forget()
+        judge(verifier, growing, size, keys, f"{live_server.url}/log")

@@ -1,15 +1,19 @@
 """The log's checkpoints, proofs and tiles before verifiers that others wrote."""
 
+import asyncio
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.support.made_log import MadeLog, serving
+from tests.support.servers import ROOT
 from tests.verifiers.cases import Case, accepted, cases, changed, readings
 from tests.verifiers.programs import Verifier, installed
 from tools.faults.findings import Finding, all_of, at_most
 
+SERVED = "tests/verifiers/served.py"
 SIZES = (1, 2, 255, 256, 257, 65_535, 65_536, 65_537)
 
 
@@ -18,11 +22,25 @@ async def verifiers(sizes: Sequence[int] = SIZES) -> list[Finding]:
     log = MadeLog().fill(max(sizes))
     right = [case for size in sizes for case in cases(log, size)]
     with tempfile.TemporaryDirectory(prefix="securecall-verifiers-") as folder:
-        return [
+        findings = [
             finding
             for verifier in installed(Path(folder))
             for finding in (*_judged(verifier, right), *(_read(verifier, log, sizes) if verifier.reads_tiles else ()))
         ]
+    return [*findings, await _served()] if max(sizes) == max(SIZES) else findings
+
+
+async def _served() -> Finding:
+    """Let each verifier read what the server itself serves."""
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", SERVED]
+    started = await asyncio.create_subprocess_exec(
+        *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    output, _ = await started.communicate()
+    said = output.decode().strip().splitlines()[-1:]
+    return Finding(
+        "All of them, at every size, from the server itself", "1 passed", "".join(said), not started.returncode
+    )
 
 
 def _judged(verifier: Verifier, right: Sequence[Case]) -> list[Finding]:
