@@ -81,6 +81,11 @@ class FirefoxPage:
             for listener in self._exception_listeners:
                 listener(entry["text"])
 
+    async def opens_another(self) -> "FirefoxPage":
+        """Open a window with the same cookies and storage, which is closed with this one."""
+        opened = await self._session.command("browsingContext.create", type="window", userContext=self._user_context)
+        return FirefoxPage(self._session, self._user_context, opened["context"])
+
     async def goto(self, url: str) -> None:
         """Load a document and wait until it is complete."""
         await self._session.command("browsingContext.navigate", context=self.context, url=url, wait="complete")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.servers import ROOT, environment
 from tests.support.statements import a_first_statement
+from webclient.tests.firefox import FirefoxPage
 from webclient.tests.library.clients import Client
 from webclient.tests.library.conftest import OpenAnyClient, OpenClient
 from webclient.tests.library.liar import Liar
@@ -159,12 +160,13 @@ async def test_statement_without_an_answer_is_sent_again(open_client: OpenClient
     assert len({first, second, third}) == 3
 
 
-async def test_thief_of_a_profile_is_owner_until_the_code_is_used(open_client: OpenClient) -> None:
-    alice = await open_client("alice", **OWNING)
+async def test_thief_of_a_profile_is_owner_until_the_code_is_used(open_any_client: OpenAnyClient) -> None:
+    alice: Client[Any] = await open_any_client("alice", **OWNING)
     code = await alice.does("client.owner().then((owner) => owner.newRecoveryCode())")
     await alice.does("(code) => client.owner().then((owner) => owner.setRecoveryCode(code))", code)
     # A second page of one profile stands for the copy of it.
-    page = await alice.page.context.new_page()
+    is_firefox = isinstance(alice.page, FirefoxPage)
+    page = await (alice.page.opens_another() if is_firefox else alice.page.context.new_page())
     thief: Client[Any] = Client(alice.id, alice.port, page)
     await thief.starts(**OWNING)
     await thief.connects()
@@ -173,7 +175,7 @@ async def test_thief_of_a_profile_is_owner_until_the_code_is_used(open_client: O
         await thief.does("client.replaceIdentity()")
     stolen = await thief.does("client.owner().then((owner) => owner.setRecoveryCode('')).catch(({ code }) => code)")
     assert stolen == "bad-recovery-code"
-    device = await again(await open_client("device", connected=False), alice.id)
+    device = await again(await open_any_client("device", connected=False), alice.id)
     await device.does("(code) => client.owner().then((owner) => owner.restore(code))", code)
     await device.connects()
     await thief.expects("signaling", state="superseded")
