@@ -12,7 +12,8 @@ from webclient.tests.firefox import Firefox, FirefoxPage
 
 HEAR_SECONDS = 15
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+# Other tests drive it too.
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.long]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -57,6 +57,7 @@ async def test_firefox_calls_chromium(fox: FirefoxPerson, alice: Person) -> None
     await alice.is_told(f"{fox.id} hung up.")
 
 
+@pytest.mark.long
 async def test_chromium_calls_firefox(fox: FirefoxPerson, alice: Person) -> None:
     assert await violations_in(fox.page) == []
     await alice.calls(fox.id)
