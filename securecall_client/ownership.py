@@ -5,11 +5,24 @@ The keys are the application's: nothing here signs, so that a private key may st
 
 import base64
 import hashlib
+import re
 from typing import NamedTuple, Protocol
 
 NOTHING = "-"
 # Crockford's base32; I and L are read as 1, O as 0.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+HEAD = "securecall-statement-v2"
+# The lines of a statement behind its head: each is a name, one blank and a value, and ends in LF alone.
+LINES = {
+    "directory": r"[a-z0-9.-]{1,253}",
+    "id": r"[a-zA-Z0-9_-]{1,64}",
+    "seq": r"0|[1-9][0-9]{0,9}",
+    "previous": r"-|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]",
+    "identity": r"[A-Za-z0-9_-]{121}[AQgw]",
+    "recovery": r"-|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]",
+    "key": r"-|[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]",
+}
+SEQ_END = 2**32
 CODE_BYTES = 16
 CODE_CHARACTERS = 28
 
@@ -35,9 +48,8 @@ class Statement(NamedTuple):
     @property
     def text(self) -> str:
         """Return the eight lines."""
-        names = ("directory", "id", "seq", "previous", "identity", "recovery", "key")
-        lines = [f"{name} {value}" for name, value in zip(names, self, strict=True)]
-        return "".join(f"{line}\n" for line in ("securecall-statement-v2", *lines))
+        lines = [f"{name} {value}" for name, value in zip(LINES, self, strict=True)]
+        return "".join(f"{line}\n" for line in (HEAD, *lines))
 
     def next(self, *, identity: str = "", recovery: str = "", public_key: str | None = "") -> "Statement":
         """Make the statement after this one, which changes what is given; None as `public_key` withdraws it."""
@@ -46,6 +58,18 @@ class Statement(NamedTuple):
             key = NOTHING if public_key is None else digest(public_key)
         identity, recovery = identity or self.identity, recovery or self.recovery
         return Statement(self.directory, self.client_id, self.seq + 1, digest(self.text), identity, recovery, key)
+
+
+STATEMENT = re.compile("".join([f"{HEAD}\n", *(f"{name} ({form})\n" for name, form in LINES.items())]))
+
+
+def parse(text: str) -> Statement:
+    """Read the eight lines of a statement; raises `ValueError` for any other spelling of them."""
+    found = STATEMENT.fullmatch(text)
+    if found is None or int(found[3]) >= SEQ_END:
+        raise ValueError("A statement is not written in its eight lines.")
+    directory, client_id, seq, *others = found.groups()
+    return Statement(directory, client_id, int(seq), *others)
 
 
 def first_statement(directory: str, client_id: str, identity: str, recovery: str, public_key: str) -> Statement:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from msgspec import to_builtins
+from websockets.sync.server import ServerConnection
 
 from auditor.__main__ import Exit, main
 from pkd.keys import base64url
@@ -29,6 +30,8 @@ from securecall_client import (
     first_statement,
     new_client_id,
 )
+from securecall_client.checking import Change, RefusedError
+from securecall_client.owners import look_up, send_statement
 from securecall_client.ownership import (
     NOTHING,
     Statement,
@@ -39,8 +42,10 @@ from securecall_client.ownership import (
     registration,
 )
 from securecall_client.tests.conftest import comes
+from securecall_client.tests.test_reconnect import SOON, registers
 from securecall_client.transparency import Log, Outcome, Pin, check
 from tests.support import made_log
+from tests.support.impostor import impostor
 from tests.support.servers import ROOT, RunningServer, server
 from tests.verifiers.cases import encoded
 from tests.verifiers.programs import sumdb
@@ -93,6 +98,56 @@ def owning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     }
     with server(env=env) as running:
         yield running
+
+
+async def test_client_checks_whom_an_id_belongs_to_on_a_real_server(owning: RunningServer) -> None:
+    alice, new_phone, client_id = Identity("alice 1"), Identity("alice 2"), new_client_id("alice")
+    statement = first_statement(DIRECTORY, client_id, alice.public, NOTHING, alice.public)
+    async with Client(owning.ws_url, client_id, identity=alice) as owner, Client(owning.ws_url, "bob") as bob:
+        assert (await look_up(bob, client_id)).status == "unsigned"
+        signatures = StatementSignatures(alice.sign(statement.text))
+        for _ in range(2):
+            # The last statement again is answered alike.
+            assert (await send_statement(owner, statement, signatures, alice.public)).status == "signed"
+        pinned = await look_up(bob, client_id)
+        assert tuple(pinned) == (alice.public, "signed", Change.FIRST, statement)
+        for key in ("another", "a third", alice.public):
+            statement = statement.next(public_key=key)
+            await send_statement(owner, statement, StatementSignatures(alice.sign(statement.text)), key)
+        moved = statement.next(identity=new_phone.public, public_key=new_phone.public)
+        signatures = StatementSignatures(new_phone.sign(moved.text), alice.sign(moved.text))
+        assert (await send_statement(owner, moved, signatures, new_phone.public)).public_key == new_phone.public
+        assert await look_up(bob, client_id, pinned.pin) == (new_phone.public, "signed", Change.MOVED, moved)
+        forged = first_statement(DIRECTORY, client_id, new_phone.public, NOTHING, new_phone.public)
+        with pytest.raises(RefusedError) as refused:
+            await look_up(bob, client_id, forged)
+        assert refused.value.evidence[0].client_id == client_id
+
+
+async def test_statement_without_an_answer_is_sent_again() -> None:
+    statement = first_statement(DIRECTORY, "alice", "identity", NOTHING, "key")
+    came: list[dict[str, Any]] = []
+
+    def loses_the_first_answer(connection: ServerConnection) -> None:
+        registers(connection)
+        for frame in connection:
+            came.append(json.loads(frame)["payload"])
+            if len(came) == 1:
+                connection.close(1011, "internal error")
+                return
+            answer = {
+                "clientId": "alice",
+                "publicKey": "key",
+                "directory": DIRECTORY,
+                "status": "signed",
+                "statements": [],
+            }
+            connection.send(json.dumps({"type": "PKD_RESULT", "payload": answer}))
+
+    with impostor(loses_the_first_answer) as url:
+        async with Client(url, "alice", reconnect=SOON) as alice:
+            assert (await send_statement(alice, statement, StatementSignatures("signature"), "key")).status == "signed"
+    assert [payload["statement"] for payload in came] == [statement.text] * 2
 
 
 async def test_owner_claims_registers_and_restores_on_a_real_server(owning: RunningServer) -> None:

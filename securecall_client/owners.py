@@ -1,0 +1,49 @@
+"""What a client asks and says of owners: whom a peer's ID belongs to, checked, and statements about its own."""
+
+import asyncio
+from functools import partial
+
+from securecall_client.checking import MOST_STATEMENTS, Checked, check
+from securecall_client.client import REQUEST_SECONDS, Client
+from securecall_client.errors import ClosedError
+from securecall_client.messages import PkdLookup, PkdRegister, PkdResult
+from securecall_client.ownership import Statement
+from securecall_client.parts import StatementSignatures
+from securecall_client.patience import patiently
+
+RESEND_SECONDS = 0.1
+
+
+async def look_up(
+    client: Client, client_id: str, pin: Statement | None = None, directory: str | None = None
+) -> Checked:
+    """Look up whom a client ID belongs to and what key it has, and check it against the last believed statement.
+
+    `directory` is the name that the server gave before. Raises `RefusedError` for what does not follow, and what
+    `Client.request` does.
+    """
+    answers: list[PkdResult] = []
+    after = -1 if pin is None else pin.seq
+    while not answers or len(answers[-1].statements or ()) == MOST_STATEMENTS:
+        asking = partial(client.request, PkdLookup(client_id, after), PkdResult)
+        answers.append(await patiently(asking, REQUEST_SECONDS))
+        # The next answer begins with the last statement of this one.
+        after += MOST_STATEMENTS if after < 0 else MOST_STATEMENTS - 1
+    return check(client_id, answers, pin, directory)
+
+
+async def send_statement(
+    client: Client, statement: Statement, signatures: StatementSignatures, public_key: str | None
+) -> PkdResult:
+    """Send a statement of a client's own ID; return the answer, which comes once it is accepted.
+
+    Where a connection breaks before the answer it is sent again: the server answers the same one alike. Keep the new
+    key and the statement before you call this. Raises what `Client.request` does, and `TimeoutError`.
+    """
+    message = PkdRegister(statement.client_id, public_key, statement.text, signatures)
+    async with asyncio.timeout(REQUEST_SECONDS):
+        while True:
+            try:
+                return await patiently(lambda: client.request(message, PkdResult), REQUEST_SECONDS)
+            except ClosedError:
+                await asyncio.sleep(RESEND_SECONDS)
