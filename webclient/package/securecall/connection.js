@@ -3,12 +3,14 @@
  *
  * @typedef {import("../securecall.js").SignalingStatus} SignalingStatus
  * @typedef {import("../securecall.js").ErrorCode} ErrorCode
+ * @typedef {import("./outbox.js").Outgoing} Outgoing
  * @typedef {import("./timers.js").Timers} Timers
  * @typedef {{code: ErrorCode, message?: string, request?: string, callId?: string, retryAfterMs?: number, challenge?: string}}
  *   ServerError
  */
 
 import { ERROR_SENTENCES, SecureCallError } from "./errors.js";
+import { Outbox } from "./outbox.js";
 import { refusalOf } from "./refusal.js";
 import { bounded } from "./timers.js";
 import { watchDevice } from "./watch.js";
@@ -32,21 +34,6 @@ const REQUEST_MS = 10_000;
 const LEAST_REPEAT_MS = 1_000;
 
 /**
- * A message on its way. It stays until the server has surely read it: until a heartbeat that was sent after it is
- * answered, or until its own answer comes. What is left when a connection is lost is sent again on the next one.
- *
- * @typedef {object} Outgoing
- * @property {string} type
- * @property {() => Record<string, unknown>} payload made when it is sent
- * @property {string | undefined} callId
- * @property {number} heartbeat how many had been sent on this connection before it; Infinity: refused, sent again later
- * @property {boolean} isSent on any connection
- * @property {boolean} isRepeated sent more than once
- * @property {{type: string, matches: (payload: any) => boolean, resolve: (payload: any) => void,
- *   reject: (error: Error) => void}} [answer]
- */
-
-/**
  * How long to wait before attempt number `attempt`, counted from 0: random, so that clients that lost the same server
  * do not all come back at once, between 1 s and a bound that doubles up to 30 s.
  *
@@ -63,8 +50,7 @@ export class Connection {
   status = Object.freeze({ state: "idle", sentence: "Not connected to the server.", attempts: 0 });
   /** @type {WebSocket | null} */
   #socket = null;
-  /** @type {Outgoing[]} */
-  #outbox = [];
+  #outbox = new Outbox();
   #heartbeatsSent = 0;
   #heartbeatsAnswered = 0;
   // Grows with every attempt, and only a connection that lives takes it back: a server that accepts and drops its
@@ -174,7 +160,7 @@ export class Connection {
    * @param {string} callId
    */
   postAgain(type, payload, callId) {
-    if (this.#outbox.some((message) => message.type === type && message.callId === callId)) return;
+    if (this.#outbox.of(type, callId).length) return;
     this.#add({ type, payload, callId, heartbeat: 0, isSent: true, isRepeated: true });
   }
 
@@ -196,7 +182,7 @@ export class Connection {
         type, payload: () => payload, callId: undefined, heartbeat: 0, isSent: false, isRepeated: false, answer,
       };
       this.#timers.after(REQUEST_MS, () => {
-        if (this.#remove(message)) {
+        if (this.#outbox.remove(message)) {
           reject(new SecureCallError("offline", "The server did not answer.", { request: type }));
         }
       });
@@ -211,7 +197,7 @@ export class Connection {
    * @param {string} callId
    */
   isUnsent(type, callId) {
-    return this.#outbox.some((message) => message.type === type && message.callId === callId && !message.isSent);
+    return this.#outbox.of(type, callId).some(({ isSent }) => !isSent);
   }
 
   /**
@@ -220,7 +206,7 @@ export class Connection {
    * @param {string} callId
    */
   forget(callId) {
-    this.#outbox = this.#outbox.filter((message) => message.callId !== callId);
+    this.#outbox.forget(callId);
   }
 
   /** @param {Outgoing} message */
@@ -229,15 +215,8 @@ export class Connection {
       message.answer?.reject(new SecureCallError("closed", this.status.sentence));
       return;
     }
-    this.#outbox.push(message);
+    this.#outbox.add(message);
     if (this.isOnline) this.#send(message);
-  }
-
-  /** @param {Outgoing} message */
-  #remove(message) {
-    const index = this.#outbox.indexOf(message);
-    if (index >= 0) this.#outbox.splice(index, 1);
-    return index >= 0;
   }
 
   /** @param {Outgoing} message */
@@ -311,9 +290,7 @@ export class Connection {
    */
   #finish(status) {
     this.#watching.abort();
-    const outbox = this.#outbox;
-    this.#outbox = [];
-    for (const { answer } of outbox) answer?.reject(new SecureCallError("closed", status.sentence));
+    for (const { answer } of this.#outbox.clear()) answer?.reject(new SecureCallError("closed", status.sentence));
     this.#change(status);
   }
 
@@ -386,19 +363,19 @@ export class Connection {
     if (this.isOnline) return;
     this.#timers.clear(this.#registerTimer);
     // From now on messages are sent at once; these are not.
-    const waiting = [...this.#outbox];
+    const waiting = this.#outbox.messages;
     this.#change({ state: "online", sentence: "Connected to the server.", attempts: 0 });
     this.#beatLater();
     this.#listener.registered(payload);
-    for (const message of waiting) if (this.#outbox.includes(message)) this.#send(message);
+    for (const message of waiting) if (this.#outbox.has(message)) this.#send(message);
   }
 
   #heartbeatAnswered() {
     this.#step = 0;
     this.#heartbeatsAnswered += 1;
     if (this.#heartbeatsAnswered === this.#heartbeatsSent) this.#timers.clear(this.#answerTimer);
-    // The server reads in order: what was sent before this heartbeat has arrived.
-    this.#outbox = this.#outbox.filter(({ answer, heartbeat }) => answer || heartbeat >= this.#heartbeatsAnswered);
+    // The server reads in order.
+    this.#outbox.arrived(this.#heartbeatsAnswered);
   }
 
   /**
@@ -406,9 +383,9 @@ export class Connection {
    * @param {any} payload
    */
   #received(type, payload) {
-    const asked = this.#outbox.find(({ answer }) => answer?.type === type && answer.matches(payload));
+    const asked = this.#outbox.askedFor(type, payload);
     if (asked) {
-      this.#remove(asked);
+      this.#outbox.remove(asked);
       asked.answer?.resolve(payload);
     } else {
       this.#listener.received(type, payload);
@@ -423,14 +400,12 @@ export class Connection {
       this.#heartbeatAnswered();
       return;
     }
-    const sent = this.#outbox.filter((it) => it.type === request && it.callId === callId && it.isSent);
-    // Which candidate was refused is not said; the others do no harm a second time. Anything else is answered in order.
-    const refused = request === "ICE_CANDIDATE" ? sent : sent.slice(0, 1);
+    const refused = this.#outbox.refused(request, callId);
     if (code === "RATE_LIMITED") {
       this.#repeat(refused, request, bounded(retryAfterMs, LEAST_REPEAT_MS, LEAST_REPEAT_MS));
       return;
     }
-    for (const message of refused) this.#remove(message);
+    for (const message of refused) this.#outbox.remove(message);
     const [first] = refused;
     if (first?.answer) {
       const details = { request, callId, serverMessage: error.message };
@@ -452,7 +427,7 @@ export class Connection {
       if (socket !== this.#socket) return;
       if (request === "REGISTER") this.register();
       for (const message of messages) {
-        if (message.heartbeat === Infinity && this.#outbox.includes(message)) this.#send(message);
+        if (message.heartbeat === Infinity && this.#outbox.has(message)) this.#send(message);
       }
     });
   }
