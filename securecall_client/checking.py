@@ -6,6 +6,7 @@ pin: what comes later has to follow from it, signed by who may. What does not is
 Signatures are checked by `cryptography`, which `pip install "securecall-client[owners]"` brings.
 """
 
+from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
@@ -110,7 +111,7 @@ def _follow(
         if (statement.client_id, statement.directory) != (client_id, directory):
             raise ValueError("A statement is about another client ID, or of another directory.")
         is_moved = before is not None and statement.identity != before.identity
-        if _is_new_owner(before, statement, row.signatures or StatementSignatures(), row.kind):
+        if _is_new_owner(before, statement, row.signatures or StatementSignatures(), _kind_of(row)):
             change = change if pin is None else Change.RELEASED
         elif is_moved and change is Change.NONE:
             change = Change.MOVED
@@ -120,7 +121,14 @@ def _follow(
     return before, change
 
 
-def _is_new_owner(before: Statement | None, statement: Statement, signatures: StatementSignatures, kind: int) -> bool:
+def _kind_of(row: ListedStatement) -> int | None:
+    """Return whether a statement is by the owner or follows a release; where there is a log, its update says so."""
+    return row.kind if row.update is None else urlsafe_b64decode(row.update + "==")[1]
+
+
+def _is_new_owner(
+    before: Statement | None, statement: Statement, signatures: StatementSignatures, kind: int | None
+) -> bool:
     """Check the rules for a statement, and return whether it follows a release alone."""
     expected = (0, NOTHING) if before is None else (before.seq + 1, digest(before.text))
     if (statement.seq, statement.previous) != expected:

@@ -116,7 +116,7 @@ BAD: dict[str, tuple[Statement | None, Sequence[PkdResult]]] = {
     "a key though withheld": (PIN, [answer(KEPT, key="evil", status="revoked")]),
     "about another ID": (None, [answer(row(first(ALICE, client_id="bob"), ALICE))]),
     "of another directory": (None, [answer(row(first(ALICE, directory="evil.example.org"), ALICE))]),
-    "CRLF": (None, [answer(ListedStatement(1, OWNED.text.replace("\n", "\r\n"), FIRST.signatures))]),
+    "CRLF": (None, [answer(ListedStatement(1, None, OWNED.text.replace("\n", "\r\n"), FIRST.signatures))]),
     "no statement in it": (None, [answer(ListedStatement(1))]),
     "answers with a gap": (None, [answer(FIRST), answer(row(MOVED, PHONE, ALICE), key=PHONE.public)]),
     "answers of two directories": (None, [answer(FIRST), answer(KEPT, directory="evil.example.org")]),

@@ -509,7 +509,7 @@ def test_import_leaves_an_owned_client_id_alone_and_makes_no_owner() -> None:
     stranger = {"clientId": "bob", "publicKey": THIEF.public}
     file = io.BytesIO("".join(f"{json.dumps(record)}\n" for record in (line, stranger)).encode())
     imported = Import("olga", "a move", may_replace=True).run(file)
-    assert (imported.new, imported.changed, imported.unchanged) == (1, 0, 1)
+    assert (imported.new, imported.changed, imported.unchanged, imported.owned) == (1, 0, 0, ["alice"])
     assert standing("alice")[:2] == (ALICE.public, "signed")
     assert owned("bob") is None
 

@@ -19,6 +19,8 @@ SILENCE_SECONDS = 0.3
 # What the server asks for proof of; the rest are answers.
 RELAYED = ("INCOMING_CALL", "CALL_ACCEPTED", "CALL_REJECTED", "CALL_ENDED", "ICE_CANDIDATE")
 
+ENDING = ("CALL_END", "CALL_REJECT")
+
 
 class Asked(ClientConnection):
     """A WebSocket that knows whether the server has asked for a pong since the last message that was relayed."""
@@ -89,6 +91,13 @@ class Client:
 
     async def send_raw(self, frame: str | bytes) -> None:
         """Send a text or a binary frame as it is."""
+        if (
+            isinstance(frame, str)
+            and any(f'"{name}"' in frame for name in ENDING)
+            and isinstance(self.connection, Asked)
+        ):
+            # Nothing of the call is left to be proved.
+            self.connection.is_asked.set()
         await self.connection.send(frame)
 
     async def expects(self, message_type: str, /, seconds: float = ANSWER_SECONDS, **fields: Any) -> dict[str, Any]:
