@@ -7,12 +7,13 @@ import pytest
 
 from signaling.protocol.calls import EndReason, State
 from signaling.protocol.closing import Hold
+from signaling.protocol.limits import Limits, Timeouts
 from signaling.registry.contract import OwnedError, OwnersLostError, Registry, SupersededError
 from signaling.registry.memory import MemoryRegistry
 from signaling.registry.outcomes import Claim, Ended, Joined, Ousted, Released
 from signaling.registry.owned import OwnedIds
 from signaling.registry.tests.both import CALL, TAKEN, Stage, call, legs_of, online, owner_of
-from signaling.tests.stage import RedisProcess, message
+from signaling.tests.stage import Clock, RedisProcess, message
 
 KEY, NEW_KEY = "the owner's key", "the owner's new key"
 
@@ -167,6 +168,14 @@ async def test_process_that_has_yet_to_look_gives_nothing_to_the_unsigned(regist
     with pytest.raises(OwnersLostError):
         await registry.claim("alice", owner_of("alice"), is_known=False)
     assert await registry.claim("alice", owner_of("alice"), is_known=True) == TAKEN
+
+
+async def test_single_process_that_has_looked_asks_no_more() -> None:
+    registry = MemoryRegistry(Limits(), Timeouts(), Clock())
+    registry.owned.load(["bob"])
+    assert await registry.claim("alice", owner_of("alice"), is_known=False) == TAKEN
+    with pytest.raises(OwnedError):
+        await registry.claim("bob", owner_of("bob"), is_known=False)
 
 
 async def test_owners_are_restored_where_they_can_be_lost(registry: Registry) -> None:
