@@ -46,11 +46,12 @@ from securecall_client.tests.test_reconnect import SOON, registers
 from securecall_client.transparency import Log, Outcome, Pin, check
 from tests.support import made_log
 from tests.support.impostor import impostor
-from tests.support.servers import ROOT, RunningServer, server
+from tests.support.servers import RunningServer, server
+from tests.support.vectors import load
 from tests.verifiers.cases import encoded
 from tests.verifiers.programs import sumdb
 
-VECTORS: dict[str, Any] = json.loads((Path(ROOT) / "pkd/tests/vectors/trust.json").read_text())
+VECTORS = load("trust")
 CODE = VECTORS["recoveryCode"]
 SECRET = bytes(range(16))
 WRITTEN = [CODE, CODE.lower(), CODE.replace("-", ""), CODE.replace("-", " "), CODE.replace("0", "o")]

@@ -1,15 +1,12 @@
-import json
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from pkd import keys, statements
 from pkd.statements import LINES, BadStatementError, Signatures, parse
 from pkd.tests.owners import Identity, first
+from tests.support.vectors import load
 
 # Made by somebody else's programs, from the texts that they name.
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "trust.json").read_text())
+VECTORS = load("trust")
 STATEMENTS = [(text, Signatures(**signatures)) for text, signatures in VECTORS["statements"]]
 ALICE_0 = STATEMENTS[0][0]
 ALICE, BOB = Identity("alice 1"), Identity("bob")

@@ -11,11 +11,9 @@ from securecall_client.transparency import Log, OtherLogError, Outcome, RefusedE
 from securecall_client.transparency.notes import read_vkey
 from securecall_client.transparency.proofs import check_consistent, check_last
 from securecall_client.transparency.vrf import verify
-from tests.support.servers import ROOT
+from tests.support.vectors import load
 
-FOLDER = ROOT / "transparency" / "tests" / "vectors"
-TRUST: dict[str, Any] = json.loads((FOLDER / "trust.json").read_text())
-MERKLE = json.loads((FOLDER / "merkle.json").read_text())
+TRUST, MERKLE = load("trust"), load("merkle")
 HASHES = [bytes.fromhex(one) for one in MERKLE["hashes"]]
 NOW = 1_790_000_010
 # Sizes that no checkpoint and no client has: the earlier tree is the larger one, or has less than no entry.

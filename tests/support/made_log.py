@@ -6,7 +6,6 @@ server would serve.
 
 import base64
 import hashlib
-import json
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +15,9 @@ from threading import Thread
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.support.servers import ROOT
+from tests.support.vectors import load
 
-VECTORS = json.loads((ROOT / "transparency" / "tests" / "vectors" / "trust.json").read_text())
+VECTORS = load("trust")
 DIRECTORY = "calls.example.org"
 VRF_KEY = "e0_t1D0NBN1NCbCgYcVU1374Tunwgya6YG3uUI6kpk8"
 ORIGIN = f"{DIRECTORY}/{VRF_KEY}"

@@ -15,10 +15,10 @@ from pkd.keys import base64url
 from pkd.models import Statement
 from pkd.statements import Signatures
 from pkd.tests.test_append_only_statements import erase_all
+from tests.support.vectors import load
 from transparency.guard import Tree
 from transparency.keys import LogKeys, current
 from transparency.log import Appender
-from transparency.tests.vectors import load
 
 TRUST = load("trust")
 BEGAN = datetime.fromtimestamp(1_790_000_000, UTC)

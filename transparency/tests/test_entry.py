@@ -2,11 +2,11 @@
 
 import pytest
 
+from tests.support.vectors import load
 from transparency import merkle, prefix_tree
 from transparency.entry import ENTRY_BYTES, NOTHING, UPDATE_BYTES, BadEntryError, Entry, Update
 from transparency.tests.test_merkle import Tree
 from transparency.tests.test_prefix_tree import Store
-from transparency.tests.vectors import load
 
 TRUST = load("trust")
 ENTRIES = [bytes.fromhex(text) for text in TRUST["entries"]]

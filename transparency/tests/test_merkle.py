@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.vectors import load
 from transparency import merkle
 from transparency.merkle import BadProofError, Node
-from transparency.tests.vectors import load
 
 VECTORS = load("merkle")
 HASHES = [bytes.fromhex(text) for text in VECTORS["hashes"]]

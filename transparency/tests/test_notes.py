@@ -4,9 +4,9 @@ import base64
 
 import pytest
 
+from tests.support.vectors import load
 from transparency import notes
 from transparency.notes import BadNoteError, Checkpoint, Signer, Verifier
-from transparency.tests.vectors import load
 
 TRUST = load("trust")
 NOTE: str = TRUST["lookupAlice"]["proof"]["checkpoint"]

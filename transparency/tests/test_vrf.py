@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.support.vectors import load
 from transparency import vrf
-from transparency.tests.vectors import load
 
 TRUST = load("trust")
 VECTORS = TRUST["vrf"]
