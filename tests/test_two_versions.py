@@ -25,6 +25,7 @@ APPS = (
     "securecall_site",
     "serving",
     "signaling",
+    "transparency",
     "turn",
     "webclient",
 )

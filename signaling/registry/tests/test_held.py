@@ -78,8 +78,9 @@ def test_fitting_counts_bytes_and_keeps_no_candidate_older_than_one_without_room
     assert fitting([small, newest], 0, HELD_BYTES + 1) == []
 
 
-def test_call_of_an_event_is_that_of_its_change_or_of_its_frame() -> None:
+def test_call_of_an_event_is_that_of_its_change_what_it_says_or_its_frame() -> None:
     frame = '{"type":"ICE_CANDIDATE","payload":{"callId":"named","candidate":""}}'
     changed = {"type": "client.message", "frame": "{}", "changes": ["changed", "", ""]}
-    events: list[Event] = [changed, {"type": "client.message", "frame": frame}, {"type": "client.of-the-future"}]
-    assert [call_of(event) for event in events] == ["changed", "named", ""]
+    said: Event = {"type": "client.message", "frame": "{}", "call": "said"}
+    events: list[Event] = [changed, said, {"type": "client.message", "frame": frame}, {"type": "client.of-the-future"}]
+    assert [call_of(event) for event in events] == ["changed", "said", "named", ""]
