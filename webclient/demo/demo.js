@@ -1,6 +1,10 @@
 /** The demo page: a call with securecall.js. The address may say who you are and whom to call: ?name=alice&call=bob */
 
 import { SecureCall } from "../securecall.js";
+// With the page, and not beside its first connection, which they would keep waiting.
+import "../securecall/calls.js";
+import "../securecall/keys.js";
+import "../securecall/ownership/owner.js";
 import {
   acceptCompared, answer, callChanged, openAgain, placeCall, receiveAtLeast, remoteChanged, toggleCamera, toggleMicrophone, toggleVerified,
 } from "./calls.js";
