@@ -3,12 +3,12 @@
 import asyncio
 from functools import partial
 
-from securecall_client.checking import MOST_STATEMENTS, Checked, check
+from securecall_client.checking import Checked, check
 from securecall_client.client import REQUEST_SECONDS, Client
 from securecall_client.errors import ClosedError
 from securecall_client.messages import PkdLookup, PkdRegister, PkdResult
 from securecall_client.ownership import Statement
-from securecall_client.parts import StatementSignatures
+from securecall_client.parts import MOST_STATEMENTS, StatementSignatures
 from securecall_client.patience import patiently
 
 RESEND_SECONDS = 0.1

@@ -7,6 +7,10 @@ from msgspec import Struct
 # A string as in `RTCIceCandidate.candidate` ("" ends the candidates), `RTCIceCandidate.toJSON()`, or the null that
 # browsers' `onicecandidate` gives last. Opaque: it arrives as it was sent.
 Candidate: TypeAlias = str | dict[str, Any] | None
+# There are more statements behind an answer with so many.
+MOST_STATEMENTS = 32
+# In these states nothing is published, whatever the last statement says.
+WITHHELD = frozenset({"revoked", "released", "erased"})
 
 
 class IceServer(Struct, omit_defaults=True):

@@ -8,9 +8,10 @@ import pytest
 from pkd.tests.owners import DIRECTORY, Identity, Recovery, first, following
 from pkd.tests.owners import signed as sign
 from securecall_client import PkdResult
-from securecall_client.checking import Change, Checked, RefusedError, check
+from securecall_client.checking import Change, Checked, check
 from securecall_client.ownership import NOTHING, Statement, digest, parse
 from securecall_client.parts import ListedStatement, StatementSignatures
+from securecall_client.refusal import RefusedError
 
 ALICE, PHONE, THIEF = Identity("alice 1"), Identity("alice 2"), Identity("thief")
 PAPER, OTHER_PAPER = Recovery("paper"), Recovery("other paper")

@@ -30,7 +30,7 @@ from securecall_client import (
     first_statement,
     new_client_id,
 )
-from securecall_client.checking import Change, RefusedError
+from securecall_client.checking import Change
 from securecall_client.owners import look_up, send_statement
 from securecall_client.ownership import (
     NOTHING,
@@ -41,6 +41,7 @@ from securecall_client.ownership import (
     recovery_seed,
     registration,
 )
+from securecall_client.refusal import RefusedError
 from securecall_client.tests.conftest import comes
 from securecall_client.tests.test_reconnect import SOON, registers
 from securecall_client.transparency import Log, Outcome, Pin, check

@@ -4,8 +4,8 @@
 application keeps `Log` for each server and `Pin` for each peer, and passes them in.
 """
 
+from securecall_client.refusal import OtherLogError, RefusedError
 from securecall_client.transparency.chain import Pin
 from securecall_client.transparency.check import Checked, Evidence, Log, Outcome, after_next, check
-from securecall_client.transparency.refusal import OtherLogError, RefusedError
 
 __all__ = ["Checked", "Evidence", "Log", "OtherLogError", "Outcome", "Pin", "RefusedError", "after_next", "check"]

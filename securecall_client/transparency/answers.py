@@ -6,23 +6,10 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from securecall_client.transparency.refusal import RefusedError
-from securecall_client.transparency.statements import Signatures
+from securecall_client.parts import StatementSignatures
+from securecall_client.refusal import RefusedError
 
 Status = Literal["signed", "unsigned", "revoked", "released", "erased"]
-
-
-class ListedSignatures(Struct):
-    """The signatures of a statement; none where it is the one that was known."""
-
-    identity: str | None = None
-    previous: str | None = None
-    recovery: str | None = None
-
-    @property
-    def all(self) -> Signatures:
-        """Return them as the rules take them."""
-        return Signatures(self.identity, self.previous, self.recovery)
 
 
 class Listed(Struct):
@@ -30,7 +17,7 @@ class Listed(Struct):
 
     update: str
     statement: str | None = None
-    signatures: ListedSignatures | None = None
+    signatures: StatementSignatures | None = None
 
 
 class Proof(Struct, rename="camel"):

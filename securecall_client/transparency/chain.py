@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from securecall_client.ownership import Statement, digest
-from securecall_client.transparency.answers import Listed, ListedSignatures
-from securecall_client.transparency.refusal import RefusedError, require
-from securecall_client.transparency.statements import AFTER_RELEASE, BY_OWNER, Step, check_step, read_statement
+from securecall_client.parts import StatementSignatures
+from securecall_client.refusal import RefusedError, require
+from securecall_client.statement_rules import AFTER_RELEASE, BY_OWNER, Step, check_step, read_statement
+from securecall_client.transparency.answers import Listed
 from securecall_client.transparency.updates import NONE_BEFORE, Update
 
 
@@ -53,19 +54,19 @@ def follow(listed: Sequence[Listed], updates: Sequence[Update], pin: Pin | None,
     return Chain(*before, pin is not None, before[0].identity != first.identity, is_released)
 
 
-def _check_pinned(signatures: ListedSignatures, statement: Statement, update: Update, pin: Pin, vkey: str) -> None:
+def _check_pinned(signatures: StatementSignatures, statement: Statement, update: Update, pin: Pin, vkey: str) -> None:
     """Hold the first statement to the pinned one: the same update, or the same statement under another vkey."""
     require(statement.text == pin.statement, "The statements do not begin with the pinned one.")
     require(pin.vkey != vkey or update.hash == pin.update, "The update of the pinned statement is another one.")
-    require(not any(signatures.all), "The pinned statement comes with signatures.")
+    require(signatures == StatementSignatures(), "The pinned statement comes with signatures.")
 
 
 def _check_next(
-    signatures: ListedSignatures, statement: Statement, update: Update, before: tuple[Statement, Update] | None
+    signatures: StatementSignatures, statement: Statement, update: Update, before: tuple[Statement, Update] | None
 ) -> None:
     statement_before, update_before = before or (None, None)
     expected = (update_before.hash, update_before.accepted_at) if update_before else (NONE_BEFORE, 0)
     require(update.before == expected[0], "An update does not name the one before.")
     require(update.accepted_at >= expected[1], "An update was accepted before the one before.")
     require(before is not None or update.kind == BY_OWNER, "The first statement says that it follows a release.")
-    check_step(Step(statement, signatures.all, update.kind, statement_before))
+    check_step(Step(statement, signatures, update.kind, statement_before))

@@ -17,6 +17,9 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from securecall_client.ownership import NOTHING, digest
+from securecall_client.parts import MOST_STATEMENTS, WITHHELD
+from securecall_client.refusal import RefusedError, from_base64url, hashes, require
+from securecall_client.statement_rules import read_statement
 from securecall_client.transparency import answers as shapes
 from securecall_client.transparency import notes, vrf
 from securecall_client.transparency.answers import Answer, Listed
@@ -30,13 +33,9 @@ from securecall_client.transparency.proofs import (
     check_last,
     check_prefix,
 )
-from securecall_client.transparency.refusal import RefusedError, from_base64url, hashes, require
-from securecall_client.transparency.statements import read_statement
 from securecall_client.transparency.updates import ENTRY_BYTES, Update
 
 MOST_SECONDS_AWAY = 3600
-MOST_STATEMENTS = 32
-WITHHELD = {"revoked", "released", "erased"}
 
 
 class Log(NamedTuple):

@@ -6,10 +6,8 @@ import hashlib
 import re
 from typing import NamedTuple
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-from securecall_client.transparency.refusal import OtherLogError, RefusedError, from_base64url, require
+from securecall_client.refusal import OtherLogError, RefusedError, from_base64url, require
+from securecall_client.signatures import is_signed
 
 NOTE, COSIGNATURE = b"\x01", b"\x04"
 KEY_BYTES = 32
@@ -70,15 +68,6 @@ def read_checkpoint(note: str, key: LogKey) -> Checkpoint:
     is_timed = signed_at > 0 and is_signed(key.public, timed[TIME_BYTES:], message)
     require(is_timed, "The checkpoint is not signed by the log together with the time.")
     return Checkpoint(int(match["size"]), _from_base64(match["root"]), signed_at)
-
-
-def is_signed(public: bytes, signature: bytes, message: bytes) -> bool:
-    """Return whether an Ed25519 signature is by a key."""
-    try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
-    except (InvalidSignature, ValueError):
-        return False
-    return True
 
 
 def _signatures(lines: str) -> dict[tuple[str, bytes], bytes]:

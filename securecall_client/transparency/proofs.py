@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from securecall_client.transparency.refusal import require
+from securecall_client.refusal import require
 
 EMPTY = bytes(32)
 EMPTY_ROOT = hashlib.sha256(b"").digest()

@@ -5,7 +5,7 @@ import hashlib
 import struct
 from typing import NamedTuple, Self
 
-from securecall_client.transparency.refusal import from_base64url, require
+from securecall_client.refusal import from_base64url, require
 
 VERSION = 1
 KINDS = {1, 2}

@@ -7,7 +7,7 @@ import hashlib
 from functools import lru_cache
 from typing import NamedTuple
 
-from securecall_client.transparency.refusal import RefusedError, require
+from securecall_client.refusal import RefusedError, require
 
 SUITE = b"\x03"
 PROOF_BYTES = 80

@@ -4,8 +4,10 @@ import base64
 import binascii
 from typing import Any
 
+from securecall_client.errors import SecureCallError
 
-class RefusedError(Exception):
+
+class RefusedError(SecureCallError):
     """An answer that the directory cannot have given honestly, or that was changed on its way.
 
     `evidence` is the answer and what it was held against: show it, and keep it.
