@@ -31,7 +31,7 @@ class Verifier:
     def verdicts(self, cases: Sequence[dict[str, Any]], key: str = "") -> list[str]:
         """Return for each case nothing, or why it is refused."""
         given = json.dumps({"vkey": key or vkey(), "cases": cases})
-        done = subprocess.run(self.command, input=given, capture_output=True, text=True, check=False)
+        done = subprocess.run(self.command, cwd=ROOT, input=given, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{self.name}: {done.stderr}")
         verdicts: list[str] = json.loads(done.stdout)
@@ -59,10 +59,10 @@ def python_verifiers(folder: Path) -> list[Verifier]:
     subprocess.run([*pip, "--requirement", str(ROOT / "requirements-verifiers.txt")], check=True)
     return [
         Verifier(
-            "tlog-scales", (python, str(HERE / "tlog_scales_cases.py")),
+            "tlog-scales", (python, "-m", "tests.verifiers.tlog_scales_cases"),
             reads_tiles=True, checks_consistency=True, checks_time=True,
         ),
-        Verifier("sigstore (Python)", (python, str(HERE / "sigstore_cases.py"))),
+        Verifier("sigstore (Python)", (python, "-m", "tests.verifiers.sigstore_cases")),
     ]  # fmt: skip
 
 

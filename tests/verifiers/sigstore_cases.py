@@ -5,9 +5,8 @@ none of consistency.
 """
 
 import base64
-import json
-import sys
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -18,8 +17,10 @@ from sigstore.models import TransparencyLogEntry
 from sigstore_models.common import v1 as common
 from sigstore_models.rekor import v1 as rekor
 
+from tests.verifiers.verdicts import Case, write_verdicts
 
-def verify(case: dict[str, Any], key_id: bytes, keyring: RekorKeyring) -> None:
+
+def verify(key_id: bytes, keyring: RekorKeyring, case: Case) -> None:
     """Raise what sigstore raises for a case that it refuses."""
     checkpoint = SignedCheckpoint.from_text(case["checkpoint"]).checkpoint
     entry = TransparencyLogEntry(
@@ -41,25 +42,16 @@ def verify(case: dict[str, Any], key_id: bytes, keyring: RekorKeyring) -> None:
     verify_checkpoint(keyring, entry)
 
 
-def main() -> None:
-    """Write a verdict for each case: nothing, or why it is refused."""
-    given = json.load(sys.stdin)
-    _, key_id, encoded = given["vkey"].split("+", 2)
+def verifier_of(vkey: str) -> Callable[[Case], None]:
+    """Give sigstore a log's key."""
+    _, key_id, encoded = vkey.split("+", 2)
     key = Ed25519PublicKey.from_public_bytes(base64.b64decode(encoded)[1:])
     public = common.PublicKey(
         raw_bytes=base64.b64encode(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)),
         key_details=common.PublicKeyDetails.PKIX_ED25519,
     )
-    verdicts = []
-    for case in given["cases"]:
-        try:
-            verify(case, bytes.fromhex(key_id), RekorKeyring(Keyring([public])))
-        except Exception as error:  # noqa: BLE001  # whatever it raises is a refusal
-            verdicts.append(f"{type(error).__name__}: {error}")
-        else:
-            verdicts.append("")
-    json.dump(verdicts, sys.stdout)
+    return partial(verify, bytes.fromhex(key_id), RekorKeyring(Keyring([public])))
 
 
 if __name__ == "__main__":
-    main()
+    write_verdicts(verifier_of)

@@ -1,9 +1,7 @@
 """Verify cases of a transparency log with tlog-scales: both signatures, inclusion, consistency; it reads C2SP tiles."""
 
 import base64
-import json
-import sys
-from typing import Any
+from functools import partial
 
 from tlog_scales.backend import make_backend
 from tlog_scales.reader import TilesReader
@@ -11,8 +9,10 @@ from tlog_scales.signing import Vkey
 from tlog_scales.tiles import leaf_hash
 from tlog_scales.tlog import Checkpoint, ConsistencyProof, InclusionProof
 
+from tests.verifiers.verdicts import Case, write_verdicts
 
-def verify(case: dict[str, Any], vkey: Vkey) -> None:
+
+def verify(vkey: Vkey, case: Case) -> None:
     """Raise what tlog-scales raises for a case that it refuses."""
     number, earlier = case["number"], case["earlier"]
     if url := case.get("url"):
@@ -42,19 +42,5 @@ def decoded(hashes: list[str]) -> list[bytes]:
     return [base64.b64decode(one) for one in hashes]
 
 
-def main() -> None:
-    """Write a verdict for each case: nothing, or why it is refused."""
-    given = json.load(sys.stdin)
-    verdicts = []
-    for case in given["cases"]:
-        try:
-            verify(case, Vkey.from_string(given["vkey"]))
-        except Exception as error:  # noqa: BLE001  # whatever it raises is a refusal
-            verdicts.append(f"{type(error).__name__}: {error}")
-        else:
-            verdicts.append("")
-    json.dump(verdicts, sys.stdout)
-
-
 if __name__ == "__main__":
-    main()
+    write_verdicts(lambda vkey: partial(verify, Vkey.from_string(vkey)))
