@@ -14,6 +14,14 @@ from tests.support.services import PostgresServer
 
 # PROTOCOL.md lets the directory wait 5 s; the rest is the machine's.
 ANSWER_SECONDS = 6.5
+# A pooler may pass on what its server said as it went down, and keep the client's connection.
+SHUTS_DOWN = """
+CREATE FUNCTION shuts_down() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'going down' USING ERRCODE = '57P01'; END $$;
+CREATE TRIGGER shuts_down BEFORE INSERT ON pkd_publickey EXECUTE FUNCTION shuts_down();
+"""
+GOES_ON = "DROP TRIGGER shuts_down ON pkd_publickey; DROP FUNCTION shuts_down()"
+CONNECTED = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 END_WHO_WAITS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
@@ -99,3 +107,22 @@ async def test_connection_that_the_database_ends_is_left_for_a_new_one(
     await finds(alice, alice.id, "kept")
     await publishes(alice, "taken")
     await on_postgres.logged("The database no longer refuses to publish keys (57P01 AdminShutdown)")
+
+
+async def test_connection_that_is_kept_to_a_server_that_goes_down_is_left(
+    on_postgres: RunningServer, shared_postgres: PostgresServer, join: Join
+) -> None:
+    alice = await join("alice", on_postgres)
+    await finds(alice, alice.id, None)
+    with psycopg.connect(shared_postgres.url, autocommit=True) as operator:
+        before = set(operator.execute(CONNECTED).fetchall())
+        operator.execute(SHUTS_DOWN)
+        try:
+            await alice.send("PKD_REGISTER", clientId=alice.id, publicKey="refused")
+            await alice.expects_error("RATE_LIMITED", "PKD_REGISTER", seconds=ANSWER_SECONDS)
+        finally:
+            operator.execute(GOES_ON)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while before <= set(operator.execute(CONNECTED).fetchall()):
+                await asyncio.sleep(0)
+    await publishes(alice, "taken")
