@@ -17,6 +17,19 @@ from webclient.tests.people import Heartbeats, Person
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+# Parts of the library that came after the document was loaded.
+LATE_PARTS = """() => {
+  const { loadEventStart } = performance.getEntriesByType("navigation")[0];
+  const late = ({ name, startTime }) => /webclient\\/securecall.*\\.js/.test(name) && startTime > loadEventStart;
+  return performance.getEntriesByType("resource").filter(late).map(({ name }) => name);
+}"""
+
+
+async def test_page_has_its_parts_before_it_connects(memory_site: Site, meet: Meet) -> None:
+    alice = await meet("alice", memory_site.here)
+    assert await alice.page.evaluate(LATE_PARTS) == []
+
+
 # The registry hears nothing of heartbeats.
 @pytest.mark.parametrize("impatient_site", ["memory"], indirect=True)
 async def test_tab_whose_timers_stand_still_stays_registered(impatient_site: Site, visit: Visit, meet: Meet) -> None:
