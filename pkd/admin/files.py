@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from pkd.admin.reason import ReasonForm, ReasonPages
 from pkd.files.export import FORMATS, stream
-from pkd.files.import_keys import PROBLEMS_SHOWN, BadLinesError, DirectoryChangedError, Import
+from pkd.files.import_keys import DirectoryChangedError, Import
+from pkd.files.problems import PROBLEMS_SHOWN, BadLinesError
 
 logger = logging.getLogger(__name__)
 

@@ -9,52 +9,22 @@ that may not change its client is bad too, and the transaction is rolled back af
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import IO, NamedTuple
+from typing import IO
 
 from django.db import IntegrityError, OperationalError, transaction
 
 from pkd import directory
 from pkd.decisions import FREEZE, REVOKE, checked_reason
 from pkd.files.parse import BadLineError, Line, parse
+from pkd.files.problems import Problems
 from pkd.files.records import KeyRecord, Outcome
 from pkd.models import Identity, KeyChange, PublicKey
 
 LINES_A_STEP = 200
-PROBLEMS_SHOWN = 100
-
-
-class Problem(NamedTuple):
-    """A bad line of the file, from 1, and the sentence that names the rule it breaks."""
-
-    number: int
-    sentence: str
-
-
-class BadLinesError(Exception):
-    """The file was not imported: how many lines are bad, and the first of them."""
-
-    def __init__(self, count: int, first: list[Problem]) -> None:
-        super().__init__(count, first)
-        self.count = count
-        self.first = first
 
 
 class DirectoryChangedError(Exception):
     """The file was not imported, as others wrote meanwhile, or the database could not; it can be tried again."""
-
-
-class _Problems:
-    def __init__(self) -> None:
-        self._count, self._first = 0, list[Problem]()
-
-    def add(self, number: int, sentence: str) -> None:
-        self._count += 1
-        if len(self._first) < PROBLEMS_SHOWN:
-            self._first.append(Problem(number, sentence))
-
-    def raise_if_any(self) -> None:
-        if self._count:
-            raise BadLinesError(self._count, self._first)
 
 
 @dataclass
@@ -82,7 +52,7 @@ class Import:
         """
         checked_reason(self.reason)
         _check_alone(parse(file))
-        imported, problems = Imported(), _Problems()
+        imported, problems = Imported(), Problems()
         try:
             with transaction.atomic():
                 for step in _steps(parse(file)):
@@ -92,7 +62,7 @@ class Import:
             raise DirectoryChangedError from error
         return imported
 
-    def _import_step(self, lines: list[Line], imported: Imported, problems: _Problems) -> None:
+    def _import_step(self, lines: list[Line], imported: Imported, problems: Problems) -> None:
         client_ids = [line.record.client_id for line in lines if line.record]
         known = {key.client_id: key for key in PublicKey.objects.select_for_update().filter(client_id__in=client_ids)}
         # These belong to a key: what is published for them is their owners' to say.
@@ -181,7 +151,7 @@ class Import:
 
 def _check_alone(lines: Iterable[Line]) -> None:
     """Check each line without the directory; raise `BadLinesError`."""
-    problems, seen = _Problems(), dict[str, int]()
+    problems, seen = Problems(), dict[str, int]()
     for number, record, problem in lines:
         if record is None:
             problems.add(number, problem)

@@ -10,7 +10,8 @@ from pytest_django import Settings
 
 from pkd import directory, release
 from pkd.acceptance import Offered, accept
-from pkd.files.import_keys import PROBLEMS_SHOWN, Import, Imported
+from pkd.files.import_keys import Import, Imported
+from pkd.files.problems import PROBLEMS_SHOWN
 from pkd.models import Identity as Row
 from pkd.models import PublicKey
 from pkd.tests.files import exported, lines_of

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from pkd import directory
 from pkd.decisions import FREEZE, LIFT, REVOKE, UNFREEZE, reserve
-from pkd.files.import_keys import PROBLEMS_SHOWN, BadLinesError, DirectoryChangedError, Import, Imported, Problem
+from pkd.files.import_keys import DirectoryChangedError, Import, Imported
 from pkd.files.parse import JSON_ARRAY, MAX_LINE_BYTES, NO_JSON_LINES, NO_OBJECT
+from pkd.files.problems import PROBLEMS_SHOWN, BadLinesError, Problem
 from pkd.files.records import FIELDS
 from pkd.models import KeyChange, PublicKey
 from pkd.tests.files import exported, lines_of
