@@ -64,10 +64,10 @@ class Connection:
 
         `identity` signs where the client ID belongs to a key.
         """
-        answer = await self._ask(Register(client_id))
+        answer = await self._ask(Register(client_id, calls=True))
         if isinstance(answer, Error) and answer.challenge is not None and identity is not None:
             signature = identity.sign(registration(self.host, client_id, answer.challenge))
-            answer = await self._ask(Register(client_id, answer.challenge, signature))
+            answer = await self._ask(Register(client_id, answer.challenge, signature, calls=True))
         if isinstance(answer, Error):
             raise RequestError.of(answer)
         if not isinstance(answer, Registered):

@@ -31,6 +31,7 @@ class Register(ClientMessage):
     client_id: str  # ^[a-zA-Z0-9_-]{1,64}$
     challenge: str | None = None  # for an ID that belongs to a key: of the last `Error`
     signature: str | None = None  # its owner's, over `statements.registration`
+    calls: bool | None = None  # True: `Registered` lists the calls also where there are none
 
 
 class Heartbeat(ClientMessage):
@@ -97,7 +98,8 @@ class Registered(ServerMessage):
 
     client_id: str
     ice_servers: list[IceServer]
-    calls: list[OpenCall] = []
+    # None: there are none, or the server lists none, as release 0.1.0; with `Register.calls` the latter.
+    calls: list[OpenCall] | None = None
 
 
 class HeartbeatAck(ServerMessage):

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from websockets.exceptions import WebSocketException
 
 from securecall_client.connection import Connection
-from securecall_client.errors import ClosedError, SecureCallError
+from securecall_client.errors import ClosedError, RequestError, SecureCallError
 from securecall_client.exchange import Exchange
 from securecall_client.messages import CallInitiate, ServerMessage
 from securecall_client.ownership import Identity
@@ -103,6 +103,10 @@ class Registration:
             except ClosedError:
                 await exchange.over.wait()
                 exchange, is_repeated = await self.exchange(), True
+            except RequestError as error:
+                if is_repeated and self._standing.was_done(request, error.code):
+                    break
+                raise
         self._standing.did(request, call_id)
 
     def _is_done(self, request: CallRequest, call_id: str) -> bool:

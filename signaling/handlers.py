@@ -33,7 +33,7 @@ async def register(connection: Connection, message: client_messages.Register) ->
     if connection.client_id is None:
         await registration.register(connection, message)
     elif connection.client_id == client_id:
-        connection.reply(registered(client_id, connection.legs))
+        connection.reply(registered(client_id, connection.legs, lists_none=message.calls is True))
     else:
         raise InvalidMessageError(
             "This connection is registered under another clientId; open a new connection for this one."

@@ -102,6 +102,14 @@ async def test_register_names_the_calls_that_stand(
     assert "calls" not in await back.register(alice.id)
 
 
+async def test_register_names_no_calls_where_it_is_asked_to(join: Join, target: Target) -> None:
+    alice = await join("alice", target.here, registered=False)
+    for calls, listed in ((True, {"calls": []}), (False, {}), ("true", {}), (None, {}), (1, {})):
+        await alice.send("REGISTER", clientId=alice.id, calls=calls)
+        confirmation = await alice.expects("REGISTERED", clientId=alice.id)
+        assert {name: confirmation[name] for name in confirmation.keys() & {"calls"}} == listed
+
+
 async def test_register_under_a_second_id_is_invalid(alice: Person, bob: Person) -> None:
     await alice.send("REGISTER", clientId=f"{alice.id}-2")
     await alice.expects_error("INVALID_MESSAGE", "REGISTER")

@@ -49,7 +49,7 @@ class Bot:
             match event:
                 case Registered(calls=standing):
                     self._ice_servers = event.ice_servers
-                    await self._end_older(standing)
+                    await self._end_older(standing or ())
                     sys.stdout.write(f"{self._client.id} answers calls.\n")
                     sys.stdout.flush()
                     for target_id in called:

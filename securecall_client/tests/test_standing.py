@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable
+from typing import Any
 
 import pytest
 from websockets.sync.server import ServerConnection
@@ -66,7 +67,11 @@ def test_call_that_is_not_listed_any_more_is_gone_unless_its_end_was_heard() -> 
     standing.heard(IncomingCall("ended", "bob", OFFER))
     standing.heard(CallEnded("ended"))
     standing.registered([OpenCall("rings", "bob", "callee", "ringing")])
+    # A new one cannot have been listed.
+    standing.heard(IncomingCall("new", "bob", OFFER))
     assert standing.gone() == [CallEnded("placed", "gone")]
+    standing.registered(None)
+    assert standing.gone() == []
 
 
 async def lose_answer(lines: DeafLines, client: Client, request: Awaitable[object], *, when: Awaitable[object]) -> None:
@@ -99,12 +104,36 @@ async def test_requests_whose_answers_are_lost_with_the_line_are_carried_out_onc
         await comes(bob, IncomingCall)
 
 
+@pytest.mark.parametrize(
+    ("request_", "refused_with"),
+    [
+        (CallInitiate("bob", OFFER, "one"), "INVALID_MESSAGE"),
+        (CallAccept("one", ANSWER), "CALL_NOT_FOUND"),
+        (CallReject("one"), "CALL_NOT_FOUND"),
+        (CallEnd("one"), "CALL_NOT_FOUND"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_refusal_says_whether_a_request_was_carried_out_where_no_calls_are_listed(
+    request_: CallRequest, refused_with: str
+) -> None:
+    standing = Standing()
+    standing.registered(None)
+    assert not standing.is_done(request_, "one")
+    assert standing.was_done(request_, refused_with)
+    assert not standing.was_done(request_, "RATE_LIMITED")
+    standing.registered([])
+    assert not standing.was_done(request_, refused_with)
+
+
 async def test_call_that_ended_unheard_is_told_once() -> None:
-    registered = [{"calls": [{"callId": "one", "peerId": "bob", "role": "caller", "state": "active"}]}, {}, {}]
+    active = {"callId": "one", "peerId": "bob", "role": "caller", "state": "active"}
+    registered: list[dict[str, Any]] = [{"calls": [active]}, {"calls": []}, {"calls": []}]
 
     def forgets(connection: ServerConnection) -> None:
-        client_id = json.loads(connection.recv())["payload"]["clientId"]
-        payload = {"clientId": client_id, "iceServers": []} | registered.pop(0)
+        request = json.loads(connection.recv())["payload"]
+        assert request["calls"] is True
+        payload = {"clientId": request["clientId"], "iceServers": []} | registered.pop(0)
         connection.send(json.dumps({"type": "REGISTERED", "payload": payload}))
         if len(registered) == 1:
             connection.recv()

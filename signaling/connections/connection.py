@@ -109,7 +109,9 @@ class Connection:
         else:
             self._obey(kind, event)
 
-    async def register(self, client_id: str, identity: str = "", *, is_known: bool = True) -> None:
+    async def register(
+        self, client_id: str, identity: str = "", *, is_known: bool = True, lists_none: bool = False
+    ) -> None:
         """Join as the connection of `client_id`, reply `REGISTERED`, and deliver what waited for it, in order.
 
         Raises what `Registry.claim` does for an ID that does not belong to `identity`.
@@ -129,7 +131,7 @@ class Connection:
             self.client_id, self.identity, self.legs = client_id, identity, joined.legs
             self._enter(ConnectionEvent.JOINED)
             counters.registrations += 1
-            self.reply(registered(client_id, self.legs))
+            self.reply(registered(client_id, self.legs, lists_none=lists_none))
             self._deliver_inbox(joined.held)
         finally:
             self._joining.set_result(None)

@@ -33,7 +33,10 @@ def rings_elsewhere(legs: Mapping[str, Leg]) -> set[str]:
     return {call_id for call_id, leg in legs.items() if leg.state is State.RINGING and leg.role is Role.CALLER}
 
 
-def registered(client_id: str, legs: Mapping[str, Leg]) -> Registered:
-    """Make the answer to a client that registers, with its calls, if any, and fresh credentials."""
+def registered(client_id: str, legs: Mapping[str, Leg], *, lists_none: bool = False) -> Registered:
+    """Make the answer to a client that registers, with its calls and fresh credentials.
+
+    Where it has none, they are left out; with `lists_none` the list is there and empty.
+    """
     calls = [RegisteredCall(call_id, *leg) for call_id, leg in legs.items()]
-    return Registered(client_id, counters.count_minted(ice_servers(client_id)), calls or UNSET)
+    return Registered(client_id, counters.count_minted(ice_servers(client_id)), calls if calls or lists_none else UNSET)

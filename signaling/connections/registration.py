@@ -36,7 +36,7 @@ async def register(connection: Connection, message: Register) -> None:
     for _ in range(MOST_TRIES):
         identity = await _identity_of(connection, message, challenge, is_suspected=is_suspected)
         try:
-            await connection.register(message.client_id, identity, is_known=is_known)
+            await connection.register(message.client_id, identity, is_known=is_known, lists_none=message.calls is True)
         except OwnedError:
             is_suspected = True
         except OwnersLostError:

@@ -6,6 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pkd.keys import ClientId, PublicKey
 from signaling.protocol.fields import (
+    AddedFlag,
     AddedSignatures,
     AddedText,
     After,
@@ -40,6 +41,8 @@ class Register(ClientMessage):
     client_id: ClientId
     challenge: AddedText = UNSET
     signature: AddedText = UNSET
+    # Whether `REGISTERED` is to list no calls as well: a server that lists none otherwise may be one that never does.
+    calls: AddedFlag = UNSET
 
 
 class Heartbeat(ClientMessage):

@@ -23,6 +23,7 @@ Reason = Annotated[str, Meta(max_length=64)]
 # What TRUST.md added to messages of the reference: read by who needs it, so that such a message means what it always
 # meant whatever stands there.
 AddedText = Annotated[Any, Meta(description="A string; anything else is as if it were not there.")]
+AddedFlag = Annotated[Any, Meta(description="True; anything else is as if it were not there.")]
 AddedSignatures = Annotated[Any, Meta(description="Strings named identity, previous and recovery.")]
 # The `seq` of the statement that a client knows; -1 of none.
 After = Annotated[Any, Meta(description="A whole number from -1.")]

@@ -60,7 +60,7 @@ class DescribingMessage(CallMessage):
 
 
 class Registered(ServerMessage):
-    """The answer to `REGISTER`; has `calls` when there are some."""
+    """The answer to `REGISTER`; has `calls` when there are some, or the client asked for them."""
 
     type = "REGISTERED"
     client_id: ClientId
