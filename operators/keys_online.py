@@ -4,7 +4,6 @@ The directory knows nothing of connections. Its page is registered here in its p
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -12,7 +11,7 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 
-from pkd import identities
+from operators import acts
 from pkd.admin import PublicKeyAdmin
 from pkd.models import PublicKey
 from signaling import operations
@@ -65,15 +64,8 @@ class OnlineKeyAdmin(PublicKeyAdmin):
         return key
 
     def close_connection(self, client_id: str) -> None:
-        """Close a client's connection with 4503, in whichever process; without Redis, in none.
-
-        First the processes hear of it: the client comes back within a second, and what it signs then cancels a release.
-        """
-        owned = identities.owned(client_id)
-        with suppress(UnavailableError):
-            if owned is not None:
-                async_to_sync(operations.own)(client_id, owned.token)
-            async_to_sync(operations.disconnect)(client_id)
+        """Close a client's connection with 4503, in whichever process."""
+        acts.close_connection(client_id)
 
     @admin.display(description="online now", boolean=True)
     def online_now(self, key: PublicKey) -> bool | None:

@@ -105,8 +105,9 @@ def reserve(client_id: str, operator: str, reason: str) -> PublicKey:
 
 
 def checked_reason(reason: str) -> str:
-    """Return the reason without white space around it; `ValueError` unless it has 1 to 500 characters."""
+    """Return the reason without white space around it; `ValueError` unless it has 1 to 500 characters, none of NUL."""
     reason = reason.strip()
-    if not 1 <= len(reason) <= MAX_REASON_CHARACTERS:
+    # Postgres has no room for a NUL.
+    if not 1 <= len(reason) <= MAX_REASON_CHARACTERS or "\0" in reason:
         raise ValueError
     return reason

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,29 @@ async def test_erased_client_id_is_closed_at_once_on_every_process(office: Offic
     async with Person(office.door.ws_url, "erased") as stranger:
         await stranger.send("REGISTER", clientId="erased")
         assert "challenge" not in await stranger.expects("ERROR", code="NOT_REGISTERED")
+
+
+async def test_script_disconnects_ends_calls_and_decides_about_keys_on_any_process(office: Office) -> None:
+    async with Person(office.door.ws_url, "frank") as frank, Person(office.door.ws_url, "grace") as grace:
+        await frank.registers()
+        await grace.registers()
+        await publishes(frank, "frank's key")
+        call_id = await frank.talks_to(grace)
+        assert await script(office, f"calls/{call_id}/end") == (200, {"callId": call_id})
+        for person in (frank, grace):
+            assert await person.expects("CALL_ENDED") == {"callId": call_id, "reason": "operator"}
+        status, key = await script(office, "keys/frank/revoke")
+        assert (status, key["revoked"]) == (200, True)
+        assert await script(office, "clients/frank/disconnect") == (200, {"clientId": "frank"})
+        await frank.expects_close(4503, "disconnected by operator")
+        assert (await script(office, "keys/grace/release"))[0] == 404
+        await publishes(grace, "grace's key")
+        assert (await script(office, "keys/grace/release"))[0] == 200
+        await grace.expects_close(4503, "disconnected by operator")
+
+
+async def script(office: Office, act: str) -> tuple[int, dict[str, Any]]:
+    return await asyncio.to_thread(office.ask, f"/api/{act}/", reason="said by a script")
 
 
 async def test_export_is_streamed_and_imported_again(office: Office) -> None:

@@ -1,1 +1,1 @@
-"""The operators' API, for staff alone: the directory, who is online, a credential to test a relay with."""
+"""The operators' API, for staff alone: the directory, who is online, what operators do, a credential to test with."""

@@ -1,6 +1,7 @@
 """The permissions and the rate limit of the operators' API."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from rest_framework.permissions import IsAdminUser
@@ -33,6 +34,21 @@ class MayViewKeys(Operator):
     def has_permission(self, request: Request, view: "APIView") -> bool:
         """Return whether the user has the admin's own permission."""
         return super().has_permission(request, view) and request.user.has_perm("pkd.view_publickey")
+
+
+def admitting(is_allowed: Callable[[Any], bool], need: str) -> type[Operator]:
+    """Make a permission that admits staff whom the admin allows the same; `need` names what the others lack."""
+
+    class MayAct(Operator):
+        """Admits staff who may do this in the admin."""
+
+        message = f"Only operators who may {need} can do this: give the account the permission, or a group that has it."
+
+        def has_permission(self, request: Request, view: "APIView") -> bool:
+            """Return whether the user has the admin's own permissions."""
+            return super().has_permission(request, view) and is_allowed(request.user)
+
+    return MayAct
 
 
 class OperatorThrottle(UserRateThrottle):

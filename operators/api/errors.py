@@ -26,6 +26,13 @@ class NotAvailableError(APIException):
     default_detail = "The database or Redis cannot be reached now. Try again later."
 
 
+class ConflictError(APIException):
+    """What is asked for does not fit how it is now; nothing was done."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_detail = "Nothing was done: the client has published another key. Look at it, then decide again."
+
+
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn an exception into a response, or None for a bug, which is logged and answered with 500."""
     if isinstance(error, UnavailableError | OperationalError | InterfaceError):
@@ -52,8 +59,9 @@ DESCRIPTIONS = {
     400: "A parameter or the body is wrong; `detail` says which and why.",
     401: "No token and no session, or one that is not valid.",
     403: "This account may not do this; or a session posts without its CSRF token.",
-    404: "There is no such client, or no such path.",
+    404: "There is no such client or call, or no such path.",
     406: "Only JSON is spoken here.",
+    409: "Nothing was done: it is so already, or the client has published another key than the one named.",
     413: "The body is too large.",
     415: "The body must be JSON and say so: `Content-Type: application/json`.",
     429: "Too many requests in this minute; `Retry-After` says how many seconds to wait.",

@@ -6,9 +6,12 @@ from typing import Any, get_args
 import msgspec
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
+from pkd.decisions import checked_reason
 from pkd.keys import ClientId
+from pkd.models import MAX_REASON_CHARACTERS
 
 # As Python matches it, and as OpenAPI writes it, which knows no \Z.
 _, CLIENT_ID_RULE = get_args(ClientId)
@@ -43,6 +46,30 @@ class ClientIdField(serializers.Field[str, Any, str, Any]):
         try:
             return msgspec.convert(data, ClientId)
         except msgspec.ValidationError:
+            self.fail("invalid")
+
+    def to_representation(self, value: str) -> str:
+        """Return it unchanged."""
+        return value
+
+
+@extend_schema_field(
+    {"type": "string", "minLength": 1, "maxLength": MAX_REASON_CHARACTERS, "pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"}
+)
+class ReasonField(serializers.Field[str, Any, str, Any]):
+    """Accepts a reason by the directory's own rule."""
+
+    default_error_messages = dict.fromkeys(
+        ("invalid", "required", "null"), f"Give a reason of 1 to {MAX_REASON_CHARACTERS} characters."
+    )
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the reason without white space around it; fail for anything else."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return checked_reason(data)
+        except ValueError:
             self.fail("invalid")
 
     def to_representation(self, value: str) -> str:
@@ -94,3 +121,11 @@ class ParametersSerializer(CamelSerializer):
                 raise serializers.ValidationError({name: ["Give it once."]})
         # A plain mapping: in a form's, a flag that is missing would count as false.
         return super().to_internal_value(data.dict())
+
+
+def checked(parameters: type[ParametersSerializer], request: Request) -> dict[str, Any]:
+    """Return the parameters under their Python names; raises DRF's `ValidationError`."""
+    read = parameters(data=request.query_params)
+    read.is_valid(raise_exception=True)
+    asked: dict[str, Any] = read.validated_data
+    return asked

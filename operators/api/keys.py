@@ -21,6 +21,7 @@ from operators.api.fields import (
     NullableField,
     NumberParameter,
     ParametersSerializer,
+    checked,
 )
 from pkd import identities
 from pkd.models import NEWEST_CHANGES_SHOWN, KeyChange, PublicKey
@@ -130,7 +131,7 @@ class Keys(ListAPIView[PublicKey]):
 
     def get_queryset(self) -> QuerySet[PublicKey]:
         """Return the keys that match the parameters."""
-        asked = _checked(KeyParameters, self.request)
+        asked = checked(KeyParameters, self.request)
         keys = PublicKey.objects.order_by("client_id")
         if "search" in asked:
             keys = matching(keys, asked["search"])
@@ -183,13 +184,5 @@ class History(ListAPIView[KeyChange]):
 
     def get_queryset(self) -> QuerySet[KeyChange]:
         """Return the client's changes; 404 for one that never published."""
-        _checked(PageParameters, self.request)
+        checked(PageParameters, self.request)
         return get_object_or_404(PublicKey, client_id=self.kwargs["client_id"]).history.all()
-
-
-def _checked(parameters: type[ParametersSerializer], request: Request) -> dict[str, Any]:
-    """Return the parameters under their Python names; raises DRF's `ValidationError`."""
-    checked = parameters(data=request.query_params)
-    checked.is_valid(raise_exception=True)
-    asked: dict[str, Any] = checked.validated_data
-    return asked

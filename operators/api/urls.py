@@ -3,8 +3,10 @@
 from django.urls import path, register_converter
 from drf_spectacular.views import SpectacularJSONAPIView
 
+from operators.api import acts
 from operators.api.fields import CLIENT_ID_PATTERN
 from operators.api.keys import History, Key, Keys
+from operators.api.live import Calls, Clients, Disconnect, EndCall
 from operators.api.operations import Status, TurnCredentials
 
 
@@ -29,6 +31,11 @@ urlpatterns = [
     path("keys/", Keys.as_view(), name="api-keys"),
     path("keys/<client_id:client_id>/", Key.as_view(), name="api-key"),
     path("keys/<client_id:client_id>/history/", History.as_view(), name="api-history"),
+    *acts.paths(),
+    path("clients/", Clients.as_view(), name="api-clients"),
+    path("clients/<client_id:client_id>/disconnect/", Disconnect.as_view(), name="api-disconnect"),
+    path("calls/", Calls.as_view(), name="api-calls"),
+    path("calls/<client_id:call_id>/end/", EndCall.as_view(), name="api-end-call"),
     path("status/", Status.as_view(), name="api-status"),
     path("turn-credentials/", TurnCredentials.as_view(), name="api-turn-credentials"),
 ]

@@ -15,13 +15,17 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
-from operators import keys_online  # noqa: F401  # registers the directory's pages, which autodiscovery finds nowhere else
+from operators import (
+    acts,
+    keys_online,  # noqa: F401  # registers the directory's pages, which autodiscovery finds nowhere else
+)
+from operators.acts import Permission
 from operators.console import record  # noqa: F401  # registers its page, likewise
 from operators.console.models import Call, Presence
 from pkd.admin.read_only import ReadOnly
 from pkd.admin.reason import ReasonForm, ReasonPages
 from signaling import operations
-from signaling.operations import Disconnected, Found, OpenCalls
+from signaling.operations import Found, OpenCalls
 from signaling.protocol.errors import CallNotFoundError, UnavailableError
 
 # A page of this many rows is read at a glance and made in milliseconds, however many clients there are.
@@ -33,15 +37,15 @@ REDIS_IS_AWAY = "Redis is away: the calls cannot be listed or ended now. Try aga
 class LiveAdmin(ReadOnly, ReasonPages):
     """Lists what there is now, and offers one act on a row of it."""
 
-    # The permission to act, its path and what the page for it says.
-    act_permission: str
+    # The permission to act, and what the page for it says.
+    act_permission: Permission
     verb: str
     title: str
     explanation: str
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Return whether this operator may see the list and disconnect a client of it, or end a call."""
-        return self.has_view_permission(request) and request.user.has_perm(self.act_permission)
+        return self.act_permission.is_given_to(request.user)
 
     def get_urls(self) -> list[URLPattern]:
         """Return the URLs of these pages alone: those that Django would add query a table."""
@@ -113,7 +117,7 @@ class LiveAdmin(ReadOnly, ReasonPages):
 class PresenceAdmin(LiveAdmin):
     """Lists connected clients, and disconnects one."""
 
-    act_permission = "console.disconnect_client"
+    act_permission = acts.TO_DISCONNECT
     verb = "Disconnect"
     title = "Disconnect"
     explanation = (
@@ -128,10 +132,9 @@ class PresenceAdmin(LiveAdmin):
 
     def act(self, request: HttpRequest, name: str, reason: str) -> list[tuple[int, str]]:
         """Disconnect a client."""
-        outcome: Disconnected = async_to_sync(operations.disconnect)(name)
+        outcome = acts.disconnect(request.user, name, reason)
         # Each sentence begins with a word of ours: the admin writes the first letter of a message large.
         if outcome.was_connected:
-            self.log_change(request, Presence(name), f"Disconnected: {reason}")
             return [(messages.SUCCESS, f"Disconnected {name}.")]
         if outcome.silent:
             return [(messages.ERROR, f"The client {name} was not found, and not every process answered. Try again.")]
@@ -142,7 +145,7 @@ class PresenceAdmin(LiveAdmin):
 class CallAdmin(LiveAdmin):
     """Lists open calls, and ends one."""
 
-    act_permission = "console.end_call"
+    act_permission = acts.TO_END_CALLS
     verb = "End"
     title = "End call"
     explanation = (
@@ -161,11 +164,9 @@ class CallAdmin(LiveAdmin):
     def act(self, request: HttpRequest, name: str, reason: str) -> list[tuple[int, str]]:
         """End a call."""
         try:
-            async_to_sync(operations.end_call)(name)
+            acts.end_call(request.user, name, reason)
         except CallNotFoundError:
             return [(messages.WARNING, "There is no such call any more; nothing was done.")]
         except UnavailableError:
             return [(messages.ERROR, REDIS_IS_AWAY)]
-        # The call's ID alone: who called whom is never written down.
-        self.log_change(request, Call(name), f"Ended: {reason}")
         return [(messages.SUCCESS, f"Ended the call {name}.")]

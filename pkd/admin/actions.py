@@ -5,13 +5,12 @@ from collections.abc import Callable
 
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 from pkd import directory
-from pkd.admin.offers import OFFERS, Offer
+from pkd.admin.offers import OFFERS, Offer, may
 from pkd.admin.reason import ReasonForm, ReasonPages
 from pkd.decisions import KeyReplacedError, NothingToDoError
 from pkd.models import PublicKey
@@ -34,7 +33,7 @@ def _action(offer: Offer) -> AdminAction:
         return pages.decide_selected(request, queryset, offer)
 
     # The name is what the list posts.
-    decide_selected.__name__ = offer.name
+    decide_selected.__name__ = offer.action
     description = f"{offer.verb}: selected public keys"
     return admin.action(permissions=[offer.permission], description=description)(decide_selected)
 
@@ -46,19 +45,19 @@ class DecisionActions(ReasonPages):
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         """Return whether this operator may revoke keys and lift revocations."""
-        return request.user.has_perm("pkd.revoke_publickey")
+        return may(request.user, "revoke")
 
     def has_freeze_permission(self, request: HttpRequest) -> bool:
         """Return whether this operator may freeze and unfreeze client IDs."""
-        return request.user.has_perm("pkd.freeze_publickey")
+        return may(request.user, "freeze")
 
     def has_release_permission(self, request: HttpRequest) -> bool:
         """Return whether this operator may release client IDs."""
-        return request.user.has_perm("pkd.release_publickey")
+        return may(request.user, "release")
 
     def has_erase_permission(self, request: HttpRequest) -> bool:
         """Return whether this operator may erase client IDs."""
-        return request.user.has_perm("pkd.erase_publickey")
+        return may(request.user, "erase")
 
     def close_connection(self, client_id: str) -> None:
         """Close a client's connection, whose ID was released or erased; whoever knows connections overrides this."""
@@ -101,10 +100,7 @@ class DecisionActions(ReasonPages):
                 skipped[key] = REPLACED
                 continue
             try:
-                with transaction.atomic():
-                    offer.decision.decide(key, request.user.get_username(), reason)
-                    entry = f"{offer.done} the key {directory.grouped(key.fingerprint) or '(none yet)'}: {reason}"
-                    self.log_change(request, key, entry)
+                offer.carry_out(request.user, key, reason)
             except NothingToDoError as error:
                 skipped[key] = str(error)
             except KeyReplacedError:

@@ -1,12 +1,14 @@
-"""The decisions that operators are offered as admin actions: a table of permissions, names and words."""
+"""The decisions that operators are offered, in the admin and by script: a table of permissions, names and words."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from django.conf import settings
+from django.db import transaction
 
-from pkd import release
+from pkd import directory, release
+from pkd.admin.log import Operator, note
 from pkd.decisions import FREEZE, LIFT, REVOKE, UNFREEZE
 from pkd.models import PublicKey
 
@@ -36,7 +38,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Offer:
-    """A row of the table below: the permission, the name and the words of the action for a decision."""
+    """A row of the table below: the permission, the name and the words of the act for a decision."""
 
     decision: Decidable
     permission: str
@@ -48,12 +50,36 @@ class Offer:
     # Whether the client's connection is closed.
     closes: bool = False
 
+    @property
+    def action(self) -> str:
+        """Return the name of the admin action."""
+        return f"{self.name}_selected"
+
+    def is_allowed_to(self, operator: Operator) -> bool:
+        """Return whether this operator may decide so; to see the keys is another permission."""
+        return may(operator, self.permission)
+
+    def carry_out(self, operator: Operator, key: PublicKey, reason: str) -> None:
+        """Decide about a key as the operator saw it, and write that to the admin's log, both or neither.
+
+        Raises what the decision does.
+        """
+        with transaction.atomic():
+            self.decision.decide(key, operator.get_username(), reason)
+            fingerprint = directory.grouped(key.fingerprint) or "(none yet)"
+            note(operator, key, f"{self.done} the key {fingerprint}: {reason.strip()}")
+
+
+def may(operator: Operator, permission: str) -> bool:
+    """Return whether an operator may carry out the acts that ask for this permission."""
+    return operator.has_perm(f"pkd.{permission}_publickey")
+
 
 OFFERS = [
     Offer(
         REVOKE,
         "revoke",
-        name="revoke_selected",
+        name="revoke",
         title="Revoke public keys",
         verb="Revoke",
         done="Revoked",
@@ -63,7 +89,7 @@ OFFERS = [
     Offer(
         LIFT,
         "revoke",
-        name="lift_selected",
+        name="lift",
         title="Lift the revocation of public keys",
         verb="Lift the revocation",
         done="Lifted the revocation of",
@@ -73,7 +99,7 @@ OFFERS = [
     Offer(
         FREEZE,
         "freeze",
-        name="freeze_selected",
+        name="freeze",
         title="Freeze client IDs",
         verb="Freeze",
         done="Froze",
@@ -83,7 +109,7 @@ OFFERS = [
     Offer(
         UNFREEZE,
         "freeze",
-        name="unfreeze_selected",
+        name="unfreeze",
         title="Unfreeze client IDs",
         verb="Unfreeze",
         done="Unfroze",
@@ -92,7 +118,7 @@ OFFERS = [
     Offer(
         Act(release.obstacle_to_releasing, release.decide),
         "release",
-        name="release_selected",
+        name="release",
         title="Release client IDs",
         verb="Release",
         done="Released",
@@ -104,7 +130,7 @@ OFFERS = [
     Offer(
         Act(release.obstacle_to_erasing, release.erase),
         "erase",
-        name="erase_selected",
+        name="erase",
         title="Erase client IDs",
         verb="Erase",
         done="Erased",

@@ -238,7 +238,7 @@ def test_deciding_about_a_key_replaced_meanwhile_is_refused(decision: Decision) 
 
 
 @each_decision
-@pytest.mark.parametrize("reason", ["", " \n", "x" * 501])
+@pytest.mark.parametrize("reason", ["", " \n", "x" * 501, "a\0b"])
 def test_deciding_takes_a_reason(decision: Decision, reason: str) -> None:
     prepare(decision)
     rows = history_of_alice()

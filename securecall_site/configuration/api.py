@@ -22,8 +22,8 @@ def schema(version: str) -> dict[str, Any]:
     """Return the settings of the OpenAPI document of this version of the server."""
     return {
         "TITLE": "SecureCall operators' API",
-        "DESCRIPTION": "For staff: the public key directory, what runs now, and credentials to test a relay with. "
-        'Every error is `{"detail": "a sentence"}`.',
+        "DESCRIPTION": "For staff: the public key directory, what runs now, what operators do about both, and "
+        'credentials to test a relay with. Every error is `{"detail": "a sentence"}`.',
         "VERSION": version,
         "OAS_VERSION": "3.1.0",
         "SERVE_INCLUDE_SCHEMA": False,

@@ -1,5 +1,6 @@
 """An operator who is signed in to the admin of real servers."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -8,16 +9,21 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.support.servers import ROOT, RunningServer, database_template, environment
 
+# What a script of the operator sends.
+TOKEN = "0123456789abcdef0123456789abcdef01234567"
 # Signs a superuser in, as the admin's sign-in page does, and prints the cookie.
-SIGN_IN = """
+SIGN_IN = f"""
 import django; django.setup()
 from django.contrib.auth.models import User
 from django.test import Client
-browser = Client()
-browser.force_login(User.objects.create_superuser("olga"))
+from rest_framework.authtoken.models import Token
+browser, olga = Client(), User.objects.create_superuser("olga")
+browser.force_login(olga)
+Token.objects.create(user=olga, key="{TOKEN}")
 print(browser.cookies["sessionid"].value)
 """
 
@@ -35,6 +41,15 @@ class Office:
         status, text = self.desk.get(path, {"Cookie": f"sessionid={self.session}"})
         assert status == 200
         return text
+
+    def ask(self, path: str, **body: str) -> tuple[int, dict[str, Any]]:
+        """Ask the operators' API, or have it do something with what `body` says."""
+        headers = {"Authorization": f"Token {TOKEN}", "Content-Type": "application/json"}
+        if body:
+            status, text = self.desk.post(path, json.dumps(body).encode(), headers)
+        else:
+            status, text = self.desk.get(path, headers)
+        return status, json.loads(text)
 
     def upload(self, path: str, file: bytes, reason: str) -> None:
         """Post a file as a browser does."""

@@ -4,6 +4,8 @@ from django.core.cache import cache
 from django.test import Client
 from rest_framework.authtoken.models import Token
 
+from operators.console.tests.conftest import here, join  # noqa: F401  # fixtures
+
 
 @pytest.fixture(autouse=True)
 def _no_requests_before() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import schemathesis
+from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
@@ -29,8 +30,9 @@ def _one_connection() -> Iterator[None]:
 
 
 @pytest.fixture
-def _in_use(settings: Settings) -> None:
-    """Something in the directory, a relay, and no limit that generated requests would meet."""
+def _in_use(settings: Settings, operator: User) -> None:
+    """Something in the directory, a relay, who may do everything, and no limit that generated requests would meet."""
+    operator.user_permissions.set(Permission.objects.all())
     settings.LIMIT_API_REQUESTS_PER_MINUTE = 0
     settings.TURN = TurnSettings(("secret",), ("turn:one",), ("stun:two",), 600)
     for number in range(3):
@@ -61,6 +63,11 @@ def test_schema_is_served_to_operators(api: Client) -> None:
         "/api/keys/",
         "/api/keys/{clientId}/",
         "/api/keys/{clientId}/history/",
+        *(f"/api/keys/{{clientId}}/{act}/" for act in ("revoke", "lift", "freeze", "unfreeze", "release", "erase")),
+        "/api/clients/",
+        "/api/clients/{clientId}/disconnect/",
+        "/api/calls/",
+        "/api/calls/{callId}/end/",
         "/api/status/",
         "/api/turn-credentials/",
     }
