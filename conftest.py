@@ -127,6 +127,7 @@ def migrated_groups(db: None) -> None:  # noqa: ARG001  # pytest's way to ask fo
     names = (
         "pkd.migrations.0003_groups",
         "pkd.migrations.0007_who_releases",
+        "bans.migrations.0002_groups",
         "operators.console.migrations.0002_groups",
         "operators.console.migrations.0004_who_sees_the_record",
     )

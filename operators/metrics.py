@@ -36,7 +36,7 @@ COUNTERS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "connections_refused": (
         ("reason",),
-        "WebSocket connections refused: by the limits per address, for their origin or path, while stopping.",
+        "WebSocket connections refused: by limits per address, for their origin, path or network, while stopping.",
     ),
     "http_requests_refused": (
         ("reason",),
@@ -139,7 +139,7 @@ async def metrics(request: HttpRequest) -> HttpResponse:
 async def _scrape(request: HttpRequest) -> HttpResponse:
     gauges = await operations.gauges()
     log = await operations.log_state()
-    vitals = Vitals(len(asyncio.all_tasks()), await operations.count_groups(), log)
+    vitals = Vitals(len(asyncio.all_tasks()), await operations.count_groups(), log, await operations.count_bans())
     # Writing it all down takes longer than the event loop should be kept from relaying.
     # Parameters and weights do not matter: who names it reads it, and Prometheus names it first. The library's own
     # choice raises at a version that it cannot read.

@@ -14,6 +14,7 @@ class Vitals(NamedTuple):
     tasks: int
     groups: int
     log: LogState
+    bans: dict[str, int]
 
     def figures(self) -> Iterator[Metric]:
         """Yield a gauge for each."""
@@ -34,3 +35,7 @@ class Vitals(NamedTuple):
         )
         for name, meaning, value in gauges:
             yield GaugeMetricFamily(f"securecall_{name}", meaning, value)
+        bans = GaugeMetricFamily("securecall_bans", "Bans in force, as this process knows.", labels=["kind"])
+        for kind, count in self.bans.items():
+            bans.add_metric([kind], count)
+        yield bans

@@ -15,25 +15,31 @@ T = TypeVar("T")
 # How long a client waits for its answer at most.
 PATIENCE_SECONDS = 5.0
 
-_refusals = Refusals()
+KEYS = Refusals("keys", "clients are told to try again")
 
 
 class DirectoryUnavailableError(Exception):
     """The database cannot be reached or cannot write; the same request may succeed later."""
 
 
-async def ask(question: Callable[..., T], *arguments: Any, seconds: float = PATIENCE_SECONDS, to: str = "look up") -> T:
-    """Call `question` in the thread that may use the database; `to` says for the log what is done with keys.
+async def ask(
+    question: Callable[..., T],
+    *arguments: Any,
+    seconds: float = PATIENCE_SECONDS,
+    to: str = "look up",
+    refusals: Refusals = KEYS,
+) -> T:
+    """Call `question` in the thread that may use the database; `to` says for the log what is done.
 
     Raises `DirectoryUnavailableError`.
     """
-    async with _unavailable_when_the_database_is(seconds, to):
+    async with _unavailable_when_the_database_is(seconds, to, refusals):
         answer: T = await database_sync_to_async(leaving_wrong_server(question))(*arguments)
     return answer
 
 
 @asynccontextmanager
-async def _unavailable_when_the_database_is(seconds: float, step: str) -> AsyncIterator[None]:
+async def _unavailable_when_the_database_is(seconds: float, step: str, refusals: Refusals) -> AsyncIterator[None]:
     try:
         # A database that hangs would keep clients waiting for as long as it does.
         async with asyncio.timeout(seconds):
@@ -41,6 +47,6 @@ async def _unavailable_when_the_database_is(seconds: float, step: str) -> AsyncI
     except MISTAKES:
         raise
     except (DatabaseError, InterfaceError, TimeoutError) as error:
-        _refusals.note(step, error)
+        refusals.note(step, error)
         raise DirectoryUnavailableError from error
-    _refusals.note_success(step)
+    refusals.note_success(step)

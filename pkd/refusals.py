@@ -55,9 +55,14 @@ def leaving_wrong_server(step: Callable[P, T]) -> Callable[P, T]:
 
 
 class Refusals:
-    """The kinds of refusals that are under way, with the steps that met them."""
+    """The kinds of refusals that are under way, with the steps that met them.
 
-    def __init__(self) -> None:
+    The steps are about `what`; `consequence` says what follows from a refusal meanwhile.
+    """
+
+    def __init__(self, what: str, consequence: str) -> None:
+        self._what = what
+        self._consequence = consequence
         self._under_way: dict[str, str] = {}
 
     def note(self, step: str, error: Exception) -> None:
@@ -65,13 +70,13 @@ class Refusals:
         kind = _kind_of(error)
         if kind not in self._under_way:
             self._under_way[kind] = step
-            logger.warning("The database refuses to %s keys (%s); clients are told to try again", step, kind)
+            logger.warning("The database refuses to %s %s (%s); %s", step, self._what, kind, self._consequence)
 
     def note_success(self, step: str) -> None:
         """Note that a step went well, and log the end of what it had met."""
         for kind in [kind for kind, met_by in self._under_way.items() if met_by == step]:
             del self._under_way[kind]
-            logger.warning("The database no longer refuses to %s keys (%s)", step, kind)
+            logger.warning("The database no longer refuses to %s %s (%s)", step, self._what, kind)
 
 
 def _kind_of(error: Exception) -> str:

@@ -28,12 +28,17 @@ async def lifespan(_scope: Any, receive: Any, send: Any) -> None:
         event = await receive()
         if event["type"] == "lifespan.startup":
             # The server listens meanwhile: Redis may be away, which the log says now and not at the first client.
-            starting = asyncio.create_task(node.current())
+            starting = asyncio.create_task(start_node())
         else:
             if starting is not None:
                 await starting
             await node.stop()
         await send({"type": f"{event['type']}.complete"})
+
+
+async def start_node() -> None:
+    """Start the node, and read bans before its first round does."""
+    (await node.current()).bans.poll()
 
 
 http_admission = admission()

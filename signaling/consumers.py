@@ -11,10 +11,12 @@ from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 
+from bans.networks import number_of
 from serving.contract import Rest, Trouble, WebSocket
 from serving.plain import websocket_of
-from signaling.admission.client_ip import address_of
+from signaling.admission.client_ip import client_address_in, pseudonym_of
 from signaling.admission.host import host_of
+from signaling.admission.origin import refuse
 from signaling.cluster import node
 from signaling.connections.connection import Connection
 from signaling.delivery.events import MESSAGE, Event
@@ -37,7 +39,7 @@ from signaling.protocol.errors import (
 )
 from signaling.protocol.limits import Allowance
 from signaling.publishing import needs_no_registration
-from signaling.telemetry.counters import TOO_MANY_FROM_ADDRESS, counters
+from signaling.telemetry.counters import BANNED, TOO_MANY_FROM_ADDRESS, counters
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +67,8 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
     groups: Any = ()
 
     connection: Connection
+    # The client's address, as a number; by it a ban of its network finds the connection.
+    network: int
     connected_at: float
     last_seen: float
     tick: int
@@ -77,8 +81,14 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection; return when it is closed, or when the server goes on by itself."""
-        self.scope = scope
         self.node = await node.current()
+        address = client_address_in(scope)
+        self.network = number_of(address)
+        if self.node.relay.bans.network_seconds(self.network, time.time()):
+            counters.connections_refused[BANNED] += 1
+            await refuse(scope, receive, send)
+            return
+        self.scope = scope
         self.connected_at = self.last_seen = time.monotonic()
         self.tick = 0
         self.websocket: WebSocket = websocket_of(scope, receive, send, settings.LIMITS.outbound_queue_bytes)
@@ -90,7 +100,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
             self.websocket,
             self.shut,
         )
-        self.address = self.connection.address = address_of(scope)
+        self.address = self.connection.address = pseudonym_of(address)
         if settings.DIRECTORY_NAME:
             self.connection.host = host_of(scope, settings.ALLOWED_HOSTS)
         try:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
+from bans.table import Row
 from signaling.cluster import node
 from signaling.cluster.roll_call import Disconnected, Found
 from signaling.connections.public_log import LogState
@@ -18,6 +19,7 @@ __all__ = [
     "LogState",
     "OpenCall",
     "OpenCalls",
+    "count_bans",
     "count_groups",
     "disconnect",
     "end_call",
@@ -25,6 +27,7 @@ __all__ = [
     "gauges",
     "log_checkpoint",
     "log_state",
+    "note_ban",
     "open_calls",
     "own",
     "snapshots",
@@ -91,6 +94,17 @@ async def disconnect(client_id: str) -> Disconnected:
 async def own(client_id: str, identity: str) -> None:
     """Have every process know that an operator changed to whom a client ID belongs; raises `UnavailableError`."""
     await (await node.current()).relay.owners.own(client_id, identity)
+
+
+async def note_ban(row: Row) -> None:
+    """Have this process know a ban that was decided or lifted, and the others look for it."""
+    await (await node.current()).bans.note(row)
+
+
+async def count_bans() -> dict[str, int]:
+    """Count the bans that this process knows, by what they are about."""
+    table = (await node.current()).relay.bans
+    return {"client": table.clients, "network": table.networks}
 
 
 async def open_calls(name: str, most: int) -> OpenCalls:

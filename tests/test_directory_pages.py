@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from pkd.tests.owners import DIRECTORY, Identity, first, signed
 from tests.support.office import Office, open_office
@@ -101,6 +102,23 @@ async def test_script_disconnects_ends_calls_and_decides_about_keys_on_any_proce
         await publishes(grace, "grace's key")
         assert (await script(office, "keys/grace/release"))[0] == 200
         await grace.expects_close(4503, "disconnected by operator")
+
+
+async def test_ban_of_a_network_counts_on_every_process_until_it_is_lifted(office: Office) -> None:
+    async with Person(office.door.ws_url, "erin") as erin:
+        await erin.registers()
+        body = {"network": "127.0.0.1", "seconds": 60, "reason": "said by a script"}
+        status, ban = await asyncio.to_thread(office.ask, "/api/bans/", **body)
+        assert (status, ban["network"]) == (200, "127.0.0.1/32")
+        await erin.expects_close(4503, "disconnected by operator")
+    for process in (office.door, office.desk):
+        with pytest.raises(InvalidStatus, match="403"):
+            async with Person(process.ws_url, "erin"):
+                pass
+    assert (await script(office, f"bans/{ban['id']}/lift"))[0] == 200
+    async with Person(office.desk.ws_url, "erin") as erin:
+        await erin.registers()
+        assert "127.0.0.1/32" not in office.door.log + office.desk.log
 
 
 async def script(office: Office, act: str) -> tuple[int, dict[str, Any]]:

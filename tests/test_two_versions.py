@@ -18,6 +18,7 @@ from tests.support.servers import ROOT, RunningServer, server
 from tests.support.services import RedisServer
 
 APPS = (
+    "bans",
     "operators",
     "diagnostics",
     "pkd",

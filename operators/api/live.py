@@ -125,7 +125,7 @@ class Disconnect(APIView):
     )
     def post(self, request: Request, client_id: str) -> Response:
         """Close a client's connection with 4503, on whichever process; its calls are held."""
-        outcome = acts.disconnect(request.user, client_id, _reason(request))
+        outcome = acts.disconnect(request.user, client_id, reason_in(request))
         if outcome.was_connected:
             return Response({"clientId": client_id})
         if outcome.silent:
@@ -142,13 +142,13 @@ class EndCall(APIView):
     def post(self, request: Request, call_id: str) -> Response:
         """End a call: both sides are told `CALL_ENDED` with the reason `operator`, now or when they are back."""
         try:
-            acts.end_call(request.user, call_id, _reason(request))
+            acts.end_call(request.user, call_id, reason_in(request))
         except CallNotFoundError as error:
             raise NotFound("There is no such call any more; nothing was done.") from error
         return Response({"callId": call_id})
 
 
-def _reason(request: Request) -> Any:
+def reason_in(request: Request) -> Any:
     """Return the reason that the body gives; raises DRF's `ValidationError`."""
     asked = ReasonSerializer(data=request.data)
     asked.is_valid(raise_exception=True)

@@ -4,6 +4,7 @@ from django.urls import path, register_converter
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from operators.api import acts
+from operators.api.bans import BanClient, Bans, LiftBan
 from operators.api.fields import CLIENT_ID_PATTERN
 from operators.api.keys import History, Key, Keys
 from operators.api.live import Calls, Clients, Disconnect, EndCall
@@ -36,6 +37,9 @@ urlpatterns = [
     path("clients/<client_id:client_id>/disconnect/", Disconnect.as_view(), name="api-disconnect"),
     path("calls/", Calls.as_view(), name="api-calls"),
     path("calls/<client_id:call_id>/end/", EndCall.as_view(), name="api-end-call"),
+    path("clients/<client_id:client_id>/ban/", BanClient.as_view(), name="api-ban-client"),
+    path("bans/", Bans.as_view(), name="api-bans"),
+    path("bans/<int:number>/lift/", LiftBan.as_view(), name="api-lift-ban"),
     path("status/", Status.as_view(), name="api-status"),
     path("turn-credentials/", TurnCredentials.as_view(), name="api-turn-credentials"),
 ]

@@ -20,7 +20,7 @@ from operators import (
     keys_online,  # noqa: F401  # registers the directory's pages, which autodiscovery finds nowhere else
 )
 from operators.acts import Permission
-from operators.console import record  # noqa: F401  # registers its page, likewise
+from operators.console import bans, record  # noqa: F401  # registers their pages, likewise
 from operators.console.models import Call, Presence
 from pkd.admin.read_only import ReadOnly
 from pkd.admin.reason import ReasonForm, ReasonPages

@@ -28,6 +28,7 @@ REFUSALS = {
     "origin": "origin not allowed",
     "path": "unknown path",
     "stopping": "server is stopping",
+    "banned": "network is banned",
 }
 
 

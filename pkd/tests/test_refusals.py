@@ -4,7 +4,7 @@ from pkd.refusals import Refusals
 
 
 def test_refusals_tell_the_first_of_a_kind_and_its_end(caplog: pytest.LogCaptureFixture) -> None:
-    refusals = Refusals()
+    refusals = Refusals("keys", "clients are told to try again")
     for _ in range(3):
         refusals.note("publish", TimeoutError())
     refusals.note("look up", TimeoutError())

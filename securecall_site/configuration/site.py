@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "securecall_site",
     "signaling",
     "pkd",
+    "bans",
     "transparency",
     "turn",
     "webclient",

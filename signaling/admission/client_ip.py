@@ -26,14 +26,19 @@ RAILWAY_HEADER = "x-real-ip"
 
 def address_of(scope: dict[str, Any]) -> str:
     """Return the keyed hash that stands for the client's IP address (IPv6: its /64) in limits and logs."""
+    return pseudonym_of(client_address_in(scope))
+
+
+def client_address_in(scope: dict[str, Any]) -> Address | None:
+    """Return the address of a client that opens a connection."""
     wanted = header().encode()
     values = (value.decode("latin-1") for name, value in scope["headers"] if name == wanted)
-    return _pseudonym(client_address((scope.get("client") or ("",))[0], values))
+    return client_address((scope.get("client") or ("",))[0], values)
 
 
 def address_of_request(request: HttpRequest) -> str:
     """Return the keyed hash of an HTTP client's IP address, as `address_of` does."""
-    return _pseudonym(client_address_of(request))
+    return pseudonym_of(client_address_of(request))
 
 
 def client_address_of(request: HttpRequest) -> Address | None:
@@ -101,7 +106,8 @@ def parse(text: str) -> Address | None:
     return address
 
 
-def _pseudonym(address: Address | None) -> str:
+def pseudonym_of(address: Address | None) -> str:
+    """Return the keyed hash that stands for an address (IPv6: its /64)."""
     if isinstance(address, IPv6Address):
         return pseudonym(str(IPv6Network((address, IPV6_PREFIX), strict=False)))
     return pseudonym(str(address))

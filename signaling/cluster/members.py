@@ -13,6 +13,7 @@ class Member(Watched, Protocol):
     """A connection as the node sees it: its consumer."""
 
     address: str
+    network: int
     ended_by: Close | int
 
 

@@ -2,8 +2,8 @@
 
 Each event loop has one node, which starts with the first connection. Every quarter of a second the node makes a
 round: it closes connections that are overdue; every second it sweeps the registry and carries out owed steps;
-every five it looks whether client IDs have another owner; every ten seconds it renews its lease; every minute it signs
-the public log, if there is one.
+every five it looks whether client IDs have another owner or are banned; every ten seconds it renews its lease; every
+minute it signs the public log, if there is one.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ import msgspec
 from django.conf import settings
 
 from signaling.cluster import backend, process_snapshot
+from signaling.cluster.bans import Bans
 from signaling.cluster.members import Member, Members
 from signaling.cluster.roll_call import RollCall
 from signaling.connections.timeouts import Deadlines
@@ -44,6 +45,7 @@ class Node:
         self.minutes = Minutes(counters, unix_clock())
         self.layer, self.registry, self.relay, self.cluster = backend.choose(self.members, self.minutes, clock)
         self.roll_call = RollCall(self.layer, self.members)
+        self.bans = Bans(self.relay.bans, self.registry, self.layer, self.members)
         self._deadlines = Deadlines(TICK_SECONDS, time.monotonic())
         self._task: asyncio.Task[None] | None = None
 
@@ -60,6 +62,7 @@ class Node:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+        self.bans.stop()
         self.relay.owners.stop()
         await self.relay.log.close()
         await self.cluster.stop()
@@ -136,6 +139,7 @@ class Node:
                     await self._sweep()
                 if ticks % POLL_TICKS == 0:
                     self.relay.owners.poll()
+                    self.bans.poll()
                 if ticks % LOG_TICKS == 1:
                     self.relay.log.poll()
                 if ticks % LEASE_TICKS == 0:

@@ -1,6 +1,7 @@
 """REGISTER: by signature for a client ID that belongs to a key, as ever for any other (TRUST.md, "REGISTER")."""
 
 import secrets
+import time
 
 from django.conf import settings
 
@@ -9,7 +10,8 @@ from pkd.identities import Owned
 from signaling.connections.connection import Connection
 from signaling.connections.owners import Owners
 from signaling.protocol.client_messages import Register
-from signaling.protocol.errors import NotRegisteredError, UnavailableError
+from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, Hold
+from signaling.protocol.errors import NotRegisteredError, RateLimitedError, UnavailableError
 from signaling.registry.contract import OwnedError, OwnersLostError
 from signaling.registry.owned import UNSIGNED
 
@@ -20,6 +22,7 @@ OWNED = (
     "This client ID belongs to a key. Sign the challenge with the key that owns it, and send REGISTER with the "
     "challenge and the signature; without the key, use another clientId."
 )
+BANNED = "This client ID is banned for a time; wait until that is over, then register again."
 ERASED = "This client ID was erased and is closed; use another one."
 UNSIGNED_REFUSED = "This server registers client IDs that belong to a key, and this one belongs to none."
 
@@ -30,6 +33,8 @@ async def register(connection: Connection, message: Register) -> None:
     Raises `NotRegisteredError`, with a challenge where a signature is missing or wrong; only after that is a connection
     superseded, and are messages handed over. Raises `UnavailableError` while nobody can say whose the ID is.
     """
+    if refuse_banned(connection, message.client_id):
+        return
     owners = connection.relay.owners
     challenge, connection.challenge = connection.challenge, ""
     is_suspected, is_known = False, owners.is_known
@@ -43,8 +48,19 @@ async def register(connection: Connection, message: Register) -> None:
             await owners.catch_up()
             is_known = True
         else:
+            # It may have been banned meanwhile.
+            refuse_banned(connection, message.client_id)
             return
     raise UnavailableError
+
+
+def refuse_banned(connection: Connection, client_id: str) -> bool:
+    """Reply to a banned client for how long it stays so, and close its connection; return whether it is banned."""
+    seconds = connection.relay.bans.client_seconds(client_id, time.time())
+    if seconds:
+        connection.refuse(RateLimitedError(BANNED, seconds), "REGISTER")
+        connection.leave_soon(hold=Hold.FULL, then=DISCONNECTED_BY_OPERATOR)
+    return seconds > 0
 
 
 async def _identity_of(connection: Connection, message: Register, challenge: str, *, is_suspected: bool) -> str:

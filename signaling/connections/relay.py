@@ -14,6 +14,7 @@ from functools import partial
 
 from django.conf import settings
 
+from bans.table import BanTable
 from signaling.connections.copies import Copies
 from signaling.connections.owners import Owners
 from signaling.connections.proofs import Proofs
@@ -51,6 +52,7 @@ class Relay:
         # The calls that the registry is being asked to open.
         self.placing: set[str] = set()
         self.owners = Owners(registry, layer, self.announce)
+        self.bans = BanTable()
         self.log = PublicLog(guard or FileStore(settings.LOG_GUARD))
         # Steps that failed while Redis was away, to be run when it is back.
         self.owed: list[Callable[[], Awaitable[object]]] = []

@@ -30,6 +30,7 @@ TOO_MANY_FROM_ADDRESS = "address_limit"
 ORIGIN_NOT_ALLOWED = "origin"
 UNKNOWN_PATH = "path"
 STOPPING = "stopping"
+BANNED = "banned"
 # And of refusing an HTTP request, with the first of them.
 TOO_MANY_AT_ONCE = "busy"
 
@@ -93,7 +94,7 @@ class Counters:
             [*(_closed(close) for close in _OUR_CLOSES), *map(_closed, _STANDARD_CLOSES), OTHER], 0
         )
         self.connections_refused: Counts = dict.fromkeys(
-            [TOO_MANY_FROM_ADDRESS, ORIGIN_NOT_ALLOWED, UNKNOWN_PATH, STOPPING], 0
+            [TOO_MANY_FROM_ADDRESS, ORIGIN_NOT_ALLOWED, UNKNOWN_PATH, STOPPING, BANNED], 0
         )
         self.http_requests_refused: Counts = dict.fromkeys([TOO_MANY_FROM_ADDRESS, TOO_MANY_AT_ONCE], 0)
         self.registrations = 0

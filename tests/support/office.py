@@ -42,7 +42,7 @@ class Office:
         assert status == 200
         return text
 
-    def ask(self, path: str, **body: str) -> tuple[int, dict[str, Any]]:
+    def ask(self, path: str, **body: Any) -> tuple[int, dict[str, Any]]:
         """Ask the operators' API, or have it do something with what `body` says."""
         headers = {"Authorization": f"Token {TOKEN}", "Content-Type": "application/json"}
         if body:

@@ -68,6 +68,9 @@ def test_schema_is_served_to_operators(api: Client) -> None:
         "/api/clients/{clientId}/disconnect/",
         "/api/calls/",
         "/api/calls/{callId}/end/",
+        "/api/clients/{clientId}/ban/",
+        "/api/bans/",
+        "/api/bans/{number}/lift/",
         "/api/status/",
         "/api/turn-credentials/",
     }

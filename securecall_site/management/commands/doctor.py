@@ -11,7 +11,18 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from diagnostics.arguments import positive_number, signaling_url
-from diagnostics.doctor import clock, configuration, database, machine, proxy, public_log, redis, relay, static_files
+from diagnostics.doctor import (
+    bans,
+    clock,
+    configuration,
+    database,
+    machine,
+    proxy,
+    public_log,
+    redis,
+    relay,
+    static_files,
+)
 from diagnostics.doctor.confidential import without_secrets
 from diagnostics.doctor.finding import Finding
 from diagnostics.outcome import Outcome
@@ -69,6 +80,7 @@ def examine(seconds: float, url: str | None) -> Iterator[Finding]:
     takes = partial(is_signature_taken, allowed=settings.ALLOWED_HOSTS, directory=settings.DIRECTORY_NAME)
     yield from proxy.examine(url, seconds, header(), takes)
     yield from database.examine(clocks)
+    yield from bans.examine()
     records = redis.Records(registry_prefix(settings.REDIS_PREFIX), FORMAT, KNOWN_FORMAT)
     yield from redis.examine(clocks, seconds, records, connect_as_the_server)
     yield from public_log.examine(log_guard.read)
