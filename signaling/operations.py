@@ -107,9 +107,9 @@ async def count_bans() -> dict[str, int]:
     return {"client": table.clients, "network": table.networks}
 
 
-async def open_calls(name: str, most: int) -> OpenCalls:
-    """Return the newest calls: of the client or call `name`, or with "" of all; raises `UnavailableError`."""
-    return await (await node.current()).registry.open_calls(name, most)
+async def open_calls(text: str, most: int) -> OpenCalls:
+    """Return the newest calls whose ID, or one of whose clients', contains `text`; raises `UnavailableError`."""
+    return await (await node.current()).registry.open_calls(text, most)
 
 
 async def end_call(call_id: str) -> None:

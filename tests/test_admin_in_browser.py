@@ -40,6 +40,10 @@ READ_BY_BROWSERS = (
     *("every control character but one", "a byte order mark", "markup"),
 )
 # Its own line ends break it, and so does the edge of the page.
+# What is cut off or has to be scrolled to is no part of a list at a glance.
+LIST_FITS = (
+    "table => table.getBoundingClientRect().right <= document.querySelector('.results').getBoundingClientRect().right"
+)
 FITS = "pre => pre.scrollWidth <= pre.clientWidth && pre.getBoundingClientRect().right <= window.innerWidth"
 
 
@@ -98,6 +102,12 @@ async def test_operator_walks_through_the_admin_without_a_violation(
             assert "default-src 'self'" in response.headers["content-security-policy"]
             await page.wait_for_load_state("networkidle")
         await page.goto(f"{site.running.http_url}/admin/pkd/publickey/")
+        for width, columns in ((1280, ["State", "Fingerprint", "Last change (UTC)"]), (360, ["State"])):
+            await page.set_viewport_size({"width": width, "height": 740})
+            for column in columns:
+                await expect(page.get_by_role("columnheader", name=column)).to_be_visible()
+            assert await page.locator("#result_list").evaluate(LIST_FITS), width
+        await page.set_viewport_size({"width": 1280, "height": 740})
         await page.get_by_role("link", name="alice-of-the-browser-test").click()
         await expect(page.get_by_role("heading", name="History")).to_be_visible()
         await page.get_by_role("button", name="Log out").click()

@@ -107,7 +107,7 @@ class Calls(APIView):
 
     @extend_schema(operation_id="listCalls", parameters=[SearchParameters], responses=answers(CallsSerializer, 400))
     def get(self, request: Request) -> Response:
-        """List open calls, the newest 1,000 first; `search` is a client ID or a call ID, whole."""
+        """List open calls, the newest 1,000 first; `search` is a part of a client ID or call ID."""
         text = checked(SearchParameters, request).get("search", "")
         found = async_to_sync(operations.open_calls)(text, MOST_LISTED)
         return Response(CallsSerializer({"count": found.total, "results": found.calls}).data)

@@ -89,7 +89,8 @@ class LiveAdmin(ReadOnly, ReasonPages):
         if form.is_valid():
             for level, sentence in self.act(request, name, form.cleaned_data["reason"]):
                 self.message_user(request, sentence, level)
-            return self.to_list()
+            # The link that led here names the search that it stood in.
+            return self.to_list(request.GET.get("q", ""))
         return self.reason_page(
             request,
             "console/act.html",

@@ -76,7 +76,7 @@ class StateFilter(admin.SimpleListFilter):
 class BanAdmin(ReadOnly, ReasonPages):
     """Lists bans; nothing is edited: a ban is decided, and may be lifted."""
 
-    list_display: ClassVar = ["banned", "state", "ends_at", "begins_at", "who", "reason", "act"]
+    list_display: ClassVar = ["banned", "state", "ends_at", "begins_at", "who", "reason"]
     list_display_links = None
     list_filter: ClassVar = [StateFilter]
     search_fields: ClassVar = ["client_id", "network"]
@@ -101,9 +101,16 @@ class BanAdmin(ReadOnly, ReasonPages):
         return super().changelist_view(request, {**may, **(extra_context or {})})
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """Return the columns; the link to lift a ban is for who may."""
+        """Return the columns; for who may, the last one links to the page that lifts a ban, and back to this search."""
         shown = super().get_list_display(request)
-        return shown if TO_BAN.is_given_to(request.user) else shown[:-1]
+        if not TO_BAN.is_given_to(request.user):
+            return shown
+
+        @admin.display(description="")
+        def act(ban: Ban) -> str:
+            return _link_to_lift(ban, request.GET.urlencode())
+
+        return [*shown, act]
 
     @admin.display(description="client ID or network")
     def banned(self, ban: Ban) -> str:
@@ -116,14 +123,6 @@ class BanAdmin(ReadOnly, ReasonPages):
         if ban.lifted_at is not None:
             return "lifted"
         return "in force" if ban.is_in_force else "ended"
-
-    @admin.display(description="")
-    def act(self, ban: Ban) -> str:
-        """Link to the page that lifts the ban, while it is in force."""
-        if not ban.is_in_force:
-            return ""
-        url = reverse("admin:bans_ban_lift", args=[ban.pk])
-        return format_html('<a href="{}" aria-label="Lift the ban of {}">Lift</a>', url, ban.client_id or ban.network)
 
     def decide(self, request: HttpRequest) -> HttpResponseBase:
         """Ask for a client ID or a network, a duration and a reason, then ban."""
@@ -162,7 +161,7 @@ class BanAdmin(ReadOnly, ReasonPages):
                 self.message_user(request, f"Nothing was done: the ban is {error}.", messages.WARNING)
             else:
                 self.message_user(request, f"Lifted the ban of {self.banned(ban)}.", messages.SUCCESS)
-            return redirect(LIST)
+            return redirect(f"{reverse(LIST)}?{request.GET.urlencode()}" if request.GET else LIST)
         return self.reason_page(
             request,
             "console/act.html",
@@ -171,6 +170,14 @@ class BanAdmin(ReadOnly, ReasonPages):
             verb="Lift",
             explanation="Every process hears of it at once; the client comes back by itself.",
         )
+
+
+def _link_to_lift(ban: Ban, search: str) -> str:
+    """Link to the page that lifts a ban, while it is in force."""
+    if not ban.is_in_force:
+        return ""
+    url = reverse("admin:bans_ban_lift", args=[ban.pk]) + (f"?{search}" if search else "")
+    return format_html('<a href="{}" aria-label="Lift the ban of {}">Lift</a>', url, ban.client_id or ban.network)
 
 
 def _refuse_strangers(request: HttpRequest) -> None:

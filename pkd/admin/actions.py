@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.db.models import QuerySet
@@ -10,7 +12,7 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 from pkd import directory
-from pkd.admin.offers import OFFERS, Offer, may
+from pkd.admin.offers import OFFERS, OFFERS_BY_NAME, Offer, may
 from pkd.admin.reason import ReasonForm, ReasonPages
 from pkd.decisions import KeyReplacedError, NothingToDoError
 from pkd.models import PublicKey
@@ -36,6 +38,17 @@ def _action(offer: Offer) -> AdminAction:
     decide_selected.__name__ = offer.action
     description = f"{offer.verb}: selected public keys"
     return admin.action(permissions=[offer.permission], description=description)(decide_selected)
+
+
+class DecisionForm(ReasonForm):
+    """Asks for a reason, and whether the companion of a decision is to be carried out as well."""
+
+    def __init__(self, *args: Any, companion: Offer | None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if companion is not None:
+            self.fields["as_well"] = forms.BooleanField(
+                label=f"{companion.verb} as well", required=False, help_text=companion.explanation
+            )
 
 
 class DecisionActions(ReasonPages):
@@ -76,8 +89,13 @@ class DecisionActions(ReasonPages):
             for sentence in _skipped({key: obstacle(key) for key in keys}):
                 self.message_user(request, f"Nothing to do. {sentence}", messages.WARNING)
             return None
-        form = ReasonForm(request.POST if "confirmed" in request.POST else None)
+        companion = OFFERS_BY_NAME.get(offer.companion)
+        if companion is not None and not companion.is_allowed_to(request.user):
+            companion = None
+        form = DecisionForm(request.POST if "confirmed" in request.POST else None, companion=companion)
         if form.is_valid():
+            if companion is not None and form.cleaned_data["as_well"]:
+                self._decide_each(request, keys, companion, form.cleaned_data["reason"])
             self._decide_each(request, keys, offer, form.cleaned_data["reason"])
             return None
         return self.reason_page(

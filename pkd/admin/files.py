@@ -15,10 +15,12 @@ from django.utils import timezone
 from pkd.admin.reason import ReasonForm, ReasonPages
 from pkd.files.export import FORMATS, stream
 from pkd.files.import_keys import DirectoryChangedError, Import
-from pkd.files.problems import PROBLEMS_SHOWN, BadLinesError
+from pkd.files.problems import BadLinesError
 
 logger = logging.getLogger(__name__)
 
+# A sentence of more client IDs is read by nobody.
+MOST_NAMED = 100
 LIST = "admin:pkd_publickey_changelist"
 
 
@@ -110,7 +112,7 @@ class FilePages(ReasonPages):
 
 
 def _left_alone(client_ids: list[str]) -> str:
-    named = ", ".join(client_ids[:PROBLEMS_SHOWN])
-    more = len(client_ids) - PROBLEMS_SHOWN
+    named = ", ".join(client_ids[:MOST_NAMED])
+    more = len(client_ids) - MOST_NAMED
     others = f" and {more} more" if more > 0 else ""
     return f"Left alone, because they belong to a key, and only their owners change them: {named}{others}."

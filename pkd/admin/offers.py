@@ -49,6 +49,8 @@ class Offer:
     explanation: str
     # Whether the client's connection is closed.
     closes: bool = False
+    # The name of an act that is offered with this one, to be carried out before it.
+    companion: str = ""
 
     @property
     def action(self) -> str:
@@ -80,11 +82,14 @@ OFFERS = [
         REVOKE,
         "revoke",
         name="revoke",
+        companion="freeze",
         title="Revoke public keys",
         verb="Revoke",
         done="Revoked",
         explanation="A revoked key is no longer given to anyone who looks it up, and its client cannot publish it "
-        "again; the client has to publish a new one. Calls that are already open go on.",
+        "again; the client has to publish a new one. Calls that are already open go on. This does not stop a thief who "
+        "can register as the client: he publishes another key, and is found under it. Freeze the client ID as well, "
+        "until you know who publishes.",
     ),
     Offer(
         LIFT,
@@ -139,3 +144,5 @@ OFFERS = [
         closes=True,
     ),
 ]
+
+OFFERS_BY_NAME = {offer.name: offer for offer in OFFERS}

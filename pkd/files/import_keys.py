@@ -1,9 +1,10 @@
 """Import the lines of a JSON Lines file into the directory: all of them, or none (docs/decisions.md).
 
-The file is parsed twice. The first pass checks every line without the database, so that a bad file locks no client out
-of it; it keeps the client IDs, to find a repeated one. The second pass writes in one transaction, a step of lines at a
-time: clients that are new here are added with their history, clients that are known are brought up to the file. A line
-that may not change its client is bad too, and the transaction is rolled back after the last line if there was one.
+The file is parsed twice. The first pass checks every line without the database; it keeps the client IDs, to find a
+repeated one. The second pass writes in one transaction, a step of lines at a time: clients that are new here are added
+with their history, clients that are known are brought up to the file. A line that may not change its client, which is a
+conflict, is bad too, and the transaction is rolled back after the last line if there was one. After a first pass that
+found a bad line the second only reads, so that a bad file locks no client out, and finds the conflicts of the others.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ from typing import IO
 from django.db import IntegrityError, OperationalError, transaction
 
 from pkd import directory
-from pkd.decisions import FREEZE, REVOKE, checked_reason
+from pkd.decisions import FREEZE, REVOKE, Decision, checked_reason
 from pkd.files.parse import BadLineError, Line, parse
 from pkd.files.problems import Problems
 from pkd.files.records import KeyRecord, Outcome
@@ -51,7 +52,9 @@ class Import:
         Raises `BadLinesError`, `DirectoryChangedError`, and `ValueError` without a reason; then nothing changed.
         """
         checked_reason(self.reason)
-        _check_alone(parse(file))
+        if problems := _bad_alone(parse(file)):
+            self._add_conflicts(file, problems)
+            problems.raise_if_any()
         imported, problems = Imported(), Problems()
         try:
             with transaction.atomic():
@@ -61,6 +64,19 @@ class Import:
         except (IntegrityError, OperationalError) as error:
             raise DirectoryChangedError from error
         return imported
+
+    def _add_conflicts(self, file: IO[bytes], problems: Problems) -> None:
+        """Add the lines that are good by themselves and may not change their client here; lock and write nothing."""
+        for step in _steps(parse(file)):
+            records = [(line.number, line.record) for line in step if line.record and line.number not in problems]
+            known = PublicKey.objects.filter(client_id__in=[record.client_id for _, record in records], identity=None)
+            keys = {key.client_id: key for key in known}
+            for number, record in records:
+                try:
+                    if record.client_id in keys:
+                        self._check_merging(keys[record.client_id], record)
+                except BadLineError as error:
+                    problems.add(number, str(error))
 
     def _import_step(self, lines: list[Line], imported: Imported, problems: Problems) -> None:
         client_ids = [line.record.client_id for line in lines if line.record]
@@ -106,27 +122,23 @@ class Import:
 
         An import never lifts a revocation or a freeze. Raises `BadLineError` for what it may not do.
         """
-        is_other = key.fingerprint != (record.fingerprint or "")
+        self._check_merging(key, record)
+        is_other = _is_other(key, record)
         if is_other:
-            self._check_replacing(key, record)
             directory.replace(record.public_key or "", self._change(key, KeyChange.Kind.IMPORTED))
-        limits = [
-            decision
-            for decision, is_wanted in ((REVOKE, record.revoked_at), (FREEZE, record.frozen_at))
-            if is_wanted and not decision.obstacle(key)
-        ]
-        earlier = [
-            fingerprint
-            for fingerprint in sorted(Outcome.of(record.history).revoked - {record.fingerprint or ""})
-            if not directory.is_revoked(key, fingerprint)
-        ]
-        if (limits or earlier) and not is_other and not self.may_replace:
-            raise BadLineError("This key is here, but not revoked or frozen as the file says; allow to replace it.")
+        limits, earlier = _limits(key, record), _revoked_earlier(key, record)
         for fingerprint in earlier:
             self._change(key, KeyChange.Kind.REVOKED, fingerprint, "").save()
         for decision in limits:
             decision.record(key, self.operator, self.reason)
         return bool(is_other or limits or earlier)
+
+    def _check_merging(self, key: PublicKey, record: KeyRecord) -> None:
+        """Raise `BadLineError` for a record that may not change its client, and write nothing."""
+        if _is_other(key, record):
+            self._check_replacing(key, record)
+        elif not self.may_replace and (_limits(key, record) or _revoked_earlier(key, record)):
+            raise BadLineError("This key is here, but not revoked or frozen as the file says; allow to replace it.")
 
     def _check_replacing(self, key: PublicKey, record: KeyRecord) -> None:
         if key.is_frozen:
@@ -149,8 +161,24 @@ class Import:
         )
 
 
-def _check_alone(lines: Iterable[Line]) -> None:
-    """Check each line without the directory; raise `BadLinesError`."""
+def _is_other(key: PublicKey, record: KeyRecord) -> bool:
+    return key.fingerprint != (record.fingerprint or "")
+
+
+def _limits(key: PublicKey, record: KeyRecord) -> list[Decision]:
+    """Return what was decided in the file about the client's current key, and not here."""
+    wanted = ((REVOKE, record.revoked_at), (FREEZE, record.frozen_at))
+    return [decision for decision, is_wanted in wanted if is_wanted and not decision.obstacle(key)]
+
+
+def _revoked_earlier(key: PublicKey, record: KeyRecord) -> list[str]:
+    """Return the fingerprints of the client's other keys that are revoked in the file, and not here."""
+    revoked = sorted(Outcome.of(record.history).revoked - {record.fingerprint or ""})
+    return [fingerprint for fingerprint in revoked if not directory.is_revoked(key, fingerprint)]
+
+
+def _bad_alone(lines: Iterable[Line]) -> Problems:
+    """Check each line without the directory; return those that are bad by themselves."""
     problems, seen = Problems(), dict[str, int]()
     for number, record, problem in lines:
         if record is None:
@@ -159,10 +187,9 @@ def _check_alone(lines: Iterable[Line]) -> None:
             problems.add(number, f"This client ID was on line {seen[record.client_id]} already; keep one of them.")
         else:
             seen[record.client_id] = number
-    problems.raise_if_any()
-    if not seen:
+    if not seen and not problems:
         problems.add(1, "There is no key in this file; choose an export, or a file like one.")
-        problems.raise_if_any()
+    return problems
 
 
 def _steps(lines: Iterator[Line]) -> Iterator[list[Line]]:

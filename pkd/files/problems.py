@@ -1,8 +1,9 @@
-"""The bad lines of a file that is imported: counted all, told the first."""
+"""The bad lines of a file that is imported: all are counted, and the first so many named."""
 
+from bisect import insort
 from typing import NamedTuple
 
-PROBLEMS_SHOWN = 100
+PROBLEMS_SHOWN = 1000
 
 
 class Problem(NamedTuple):
@@ -22,19 +23,25 @@ class BadLinesError(Exception):
 
 
 class Problems:
-    """Collects the bad lines of a file."""
+    """Collects the bad lines of a file, in whichever order they are found."""
 
     def __init__(self) -> None:
-        self._count = 0
+        self._numbers: set[int] = set()
         self._first: list[Problem] = []
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
 
     def add(self, number: int, sentence: str) -> None:
         """Add a line that breaks a rule, which the sentence names."""
-        self._count += 1
-        if len(self._first) < PROBLEMS_SHOWN:
-            self._first.append(Problem(number, sentence))
+        self._numbers.add(number)
+        insort(self._first, Problem(number, sentence))
+        del self._first[PROBLEMS_SHOWN:]
 
     def raise_if_any(self) -> None:
         """Raise `BadLinesError` if there is one."""
-        if self._count:
-            raise BadLinesError(self._count, self._first)
+        if self._numbers:
+            raise BadLinesError(len(self._numbers), self._first)

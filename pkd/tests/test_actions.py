@@ -1,6 +1,6 @@
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from pkd import directory
@@ -34,9 +34,9 @@ class Selection:
         assert response.status_code == 200
         return response.text
 
-    def confirm(self, reason: str) -> str:
+    def confirm(self, reason: str, **more: str) -> str:
         """Post what the confirmation page posts; returns the page, or the messages above the list."""
-        form = {**self.selection, "confirmed": "yes", "fingerprint": self.shown, "reason": reason}
+        form = {**self.selection, "confirmed": "yes", "fingerprint": self.shown, "reason": reason, **more}
         response = self.browser.post(LIST, form, follow=True)
         if response.redirect_chain:
             return " ".join(str(message) for message in response.context["messages"])
@@ -53,6 +53,32 @@ def test_selecting_asks_before_it_revokes(admin_pages: Client) -> None:
     assert 'name="reason"' in page
     assert 'name="csrfmiddlewaretoken"' in page
     assert directory.current_key("alice") == "alice's key"
+
+
+def test_revoking_says_what_it_does_not_stop_and_offers_to_freeze_as_well(admin_pages: Client) -> None:
+    selection = Selection(admin_pages, "alice")
+    page = selection.select()
+    assert "does not stop a thief" in page
+    assert "Freeze as well" in page
+    assert selection.confirm("stolen", as_well="on") == "Froze the key of alice. Revoked the key of alice."
+    alice = PublicKey.objects.get(client_id="alice")
+    assert (alice.is_revoked, alice.is_frozen) == (True, True)
+    assert [change.reason for change in alice.history.all()[:2]] == ["stolen", "stolen"]
+
+
+def test_who_may_not_freeze_is_not_offered_to(admin_pages: Client, olga: User) -> None:
+    olga.user_permissions.remove(Permission.objects.get(codename="freeze_publickey"))
+    selection = Selection(admin_pages, "alice")
+    assert "Freeze as well" not in selection.select()
+    assert selection.confirm("stolen", as_well="on") == "Revoked the key of alice."
+    assert not PublicKey.objects.get(client_id="alice").is_frozen
+
+
+def test_decision_returns_to_the_search_it_came_from(admin_pages: Client) -> None:
+    alice = PublicKey.objects.get(client_id="alice")
+    form = {"action": "freeze_selected", "_selected_action": [alice.pk], "confirmed": "yes", "reason": "vip"}
+    response = admin_pages.post(f"{LIST}?q=ali", form | {"fingerprint": alice.fingerprint})
+    assert response["Location"] == f"{LIST}?q=ali"
 
 
 def test_confirming_revokes_and_says_so(admin_pages: Client) -> None:

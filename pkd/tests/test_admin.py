@@ -49,11 +49,11 @@ def listed(browser: Client, **query: str) -> set[str]:
 
 def test_list_shows_what_an_operator_needs(admin_pages: Client) -> None:
     text = read(admin_pages, LIST)
-    shown = ["Client ID", "Online now", "Fingerprint", "First seen", "Last change", "Changes", "Revoked", "Frozen"]
+    shown = ["Client ID", "Online now", "State", "Fingerprint", "Changes", "Last change (UTC)"]
     for column in shown:
         assert column in text
     bob = directory.grouped(directory.fingerprint("bob's other key"))
-    assert f"bob {bob[:19]} " in text
+    assert f"bob - {bob[:19]} " in text
     assert bob not in text
     assert "2 public keys" in text
 

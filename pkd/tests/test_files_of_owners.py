@@ -10,8 +10,8 @@ from pytest_django import Settings
 
 from pkd import directory, release
 from pkd.acceptance import Offered, accept
+from pkd.admin.files import MOST_NAMED
 from pkd.files.import_keys import Import, Imported
-from pkd.files.problems import PROBLEMS_SHOWN
 from pkd.models import Identity as Row
 from pkd.models import PublicKey
 from pkd.tests.files import exported, lines_of
@@ -89,12 +89,12 @@ def test_report_names_each_client_id_that_was_left_alone(admin_pages: Client) ->
 
 def test_report_of_many_says_how_many_more(admin_pages: Client, settings: Settings) -> None:
     settings.LIMIT_NEW_IDENTITIES_PER_HOUR = 0
-    names = [f"client-{number:03}" for number in range(PROBLEMS_SHOWN + 2)]
+    names = [f"client-{number:03}" for number in range(MOST_NAMED + 2)]
     for name in names:
         statement = first(ALICE, client_id=name)
         accept(Offered(ALICE.public, statement, signed(statement, ALICE), is_registered=True), lambda: 0)
     said = post(admin_pages, "".join(f'{{"clientId":"{name}","publicKey":"a"}}\n' for name in names))
-    assert said.endswith(f"{names[PROBLEMS_SHOWN - 1]} and 2 more.")
+    assert said.endswith(f"{names[MOST_NAMED - 1]} and 2 more.")
 
 
 @pytest.mark.parametrize(

@@ -375,9 +375,25 @@ def test_line_that_never_ends_does_not_fill_the_memory() -> None:
 
 def test_of_many_bad_lines_the_first_are_named() -> None:
     with pytest.raises(BadLinesError) as refused:
-        imported(f"{a_line(clientId='böb')}\n" * 500)
-    assert refused.value.count == 500
+        imported(f"{a_line(clientId='böb')}\n" * 1500)
+    assert refused.value.count == 1500
     assert [problem.number for problem in refused.value.first] == list(range(1, PROBLEMS_SHOWN + 1))
+
+
+def test_conflicts_are_named_beside_lines_that_are_bad_by_themselves() -> None:
+    directory.store("alice", "first")
+    FREEZE.decide(key_of("alice"), "olga", "vip")
+    directory.store("bob", "first")
+    before = everything()
+    lines = [
+        *(a_line(clientId="bob", publicKey="second"), a_line(clientId="böb"), a_line(publicKey="second")),
+        *(a_line(clientId="carol"), a_line(clientId="carol"), "no JSON"),
+    ]
+    found = problems_of("\n".join(lines))
+    assert [number for number, _ in found] == [1, 2, 3, 5, 6]
+    assert "another key here" in found[0].sentence
+    assert "frozen here" in found[2].sentence
+    assert everything() == before
 
 
 @pytest.mark.parametrize("last", [449, 450])

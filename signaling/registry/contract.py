@@ -162,8 +162,8 @@ class Registry(Protocol):
     async def who_is_online(self, client_ids: Collection[str]) -> set[str]:
         """Return those of `client_ids` that a connection has."""
 
-    async def open_calls(self, name: str, most: int) -> OpenCalls:
-        """Return the newest `most` calls: those of the client `name`, the call `name`, or with "" all."""
+    async def open_calls(self, text: str, most: int) -> OpenCalls:
+        """Return the newest `most` calls whose ID or one of whose clients' IDs contains `text` in any case."""
 
     async def end_call(self, call_id: str, reason: EndReason) -> Ended:
         """End a call, ringing or active; raises `CallNotFoundError`."""

@@ -21,7 +21,7 @@ from signaling.registry.held import fitting, is_as_it_is, not_overtaken, to_hand
 from signaling.registry.memory_records import Addresses, Call, Client, Deadlines
 from signaling.registry.outcomes import Claim, Ended, Joined, OpenCall, OpenCalls, Ousted, Owner, Released, Status
 from signaling.registry.owned import UNSIGNED, OwnedIds
-from signaling.registry.rules import TOO_MANY_CALLS, TOO_MUCH_HELD, USED_CALL_ID
+from signaling.registry.rules import TOO_MANY_CALLS, TOO_MUCH_HELD, USED_CALL_ID, is_named
 
 
 class MemoryRegistry:
@@ -235,12 +235,10 @@ class MemoryRegistry:
         found = ((client_id, self._clients.get(client_id)) for client_id in client_ids)
         return {client_id for client_id, client in found if client is not None and client.owner is not None}
 
-    async def open_calls(self, name: str, most: int) -> OpenCalls:
+    async def open_calls(self, text: str, most: int) -> OpenCalls:
         """See `Registry.open_calls`."""
         found = [
-            call_id
-            for call_id, call in reversed(self._calls.items())
-            if not name or name == call_id or name in call.participants
+            call_id for call_id, call in reversed(self._calls.items()) if is_named(text, call_id, *call.participants)
         ]
         return OpenCalls([self._describe(call_id) for call_id in found[:most]], len(found))
 

@@ -21,7 +21,7 @@ from signaling.protocol.errors import (
 from signaling.protocol.limits import Limits, Timeouts
 from signaling.registry.contract import CallLostError
 from signaling.registry.held import not_overtaken, to_hand_over
-from signaling.registry.outcomes import Ended, Joined, OpenCalls, Owner, Released, Status
+from signaling.registry.outcomes import Ended, Joined, OpenCall, OpenCalls, Owner, Released, Status
 from signaling.registry.owned import UNSIGNED
 from signaling.registry.redis_leases import ENDED_SECONDS
 from signaling.registry.redis_owned import RedisOwned
@@ -33,10 +33,12 @@ from signaling.registry.redis_records import (
     decode_open_call,
     encode_legs,
 )
-from signaling.registry.rules import TOO_MANY_CALLS, TOO_MUCH_HELD, USED_CALL_ID
+from signaling.registry.rules import TOO_MANY_CALLS, TOO_MUCH_HELD, USED_CALL_ID, is_named
 
 # How many clients or calls one sweep ends; the next one ends the rest.
 SWEEP_SIZE = 500
+# How many calls a search reads at once.
+CALLS_PAGE = 100
 
 _CLIENT_GONE, _TOO_MUCH = 0, -1
 # What `deliver_late.lua` asks of the call of a candidate: that it stands.
@@ -163,10 +165,19 @@ class RedisRegistry(RedisOwned):
         """See `Registry.who_is_online`."""
         return {client_id.decode() for client_id in await self._run("who_is_online", *client_ids)}
 
-    async def open_calls(self, name: str, most: int) -> OpenCalls:
+    async def open_calls(self, text: str, most: int) -> OpenCalls:
         """See `Registry.open_calls`."""
-        total, *calls = await self._run("open_calls", name, most)
-        return OpenCalls([decode_open_call(call) for call in calls], total)
+        found: dict[str, OpenCall] = {}
+        first = 0
+        while True:
+            # With a text a page at a time: nobody waits for Redis as long as all take together.
+            total, *calls = await self._run("open_calls", first, CALLS_PAGE if text else most)
+            listed = map(decode_open_call, calls)
+            # By their IDs: a call that opens meanwhile moves others to the next page.
+            found |= {call.call_id: call for call in listed if is_named(text, call.call_id, call.caller, call.callee)}
+            if not text or len(calls) < CALLS_PAGE:
+                return OpenCalls(list(found.values())[:most], len(found) if text else total)
+            first += CALLS_PAGE
 
     async def end_call(self, call_id: str, reason: EndReason) -> Ended:
         """See `Registry.end_call`."""

@@ -11,6 +11,12 @@ TOO_MANY_CALLS = ("You have as many open calls as a client may have; end one fir
 TOO_MUCH_HELD = ("Your peer is reconnecting and as much waits for it as may; send this again.", 1.0)
 
 
+def is_named(text: str, *names: str) -> bool:
+    """Return whether one of the names contains the text, in any case."""
+    wanted = text.lower()
+    return any(wanted in name.lower() for name in names)
+
+
 def new_connection_id() -> str:
     """Make a connection's ID: a letter, when it came in microseconds, 32 random bits; older ones sort before newer."""
     return f"t{time.time_ns() // 1000:014x}{secrets.token_hex(4)}"

@@ -57,9 +57,18 @@ class Minutes:
         return Window(seconds, _by_family(counted))
 
     def series(self) -> tuple[Series, Series]:
-        """Return the last 60 minutes, and the last 24 hours in quarters of an hour; only complete ones."""
+        """Return the last 60 minutes, and the last 24 hours in quarters of an hour.
+
+        The minutes are complete; the last quarter is the one that runs, as far as its minutes are, so that a day has
+        all that its last hour has.
+        """
         if self._series is None:
-            self._series = self._drawn(1, 60), self._drawn(MINUTES_PER_QUARTER, MINUTES_PER_DAY // MINUTES_PER_QUARTER)
+            minute = self._minute()
+            quarters = MINUTES_PER_DAY // MINUTES_PER_QUARTER
+            self._series = (
+                self._drawn(1, 60, minute),
+                self._drawn(MINUTES_PER_QUARTER, quarters, minute // MINUTES_PER_QUARTER + 1),
+            )
         return self._series
 
     def _minute(self) -> int:
@@ -69,8 +78,8 @@ class Minutes:
         readings = list(self._readings)
         return readings[max(bisect_right(readings, minute, key=itemgetter(0)) - 1, 0)][1]
 
-    def _drawn(self, step: int, length: int) -> Series:
-        end = self._minute() // step
+    def _drawn(self, step: int, length: int, end: int) -> Series:
+        # A step that has not ended ends with the last reading.
         readings = [self._at(number * step) for number in range(end - length, end + 1)]
         points = {}
         for name in DRAWN:

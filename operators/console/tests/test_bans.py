@@ -57,8 +57,12 @@ async def test_ban_is_lifted_with_a_reason(join: Join, sign_in: SignIn) -> None:
     ban = await Ban.objects.aget()
     lift = f"{LIST}{ban.pk}/lift/"
     assert f'href="{lift}"' in (await browser.get(LIST)).content.decode()
+    searched = (await browser.get(f"{LIST}?q=ali&in_force=yes")).content.decode()
+    assert f'href="{lift}?q=ali&amp;in_force=yes"' in searched
     assert "Give a reason first." in await post(browser, lift, reason="")
-    assert "Lifted the ban of alice." in await post(browser, lift, reason="an error")
+    lifted = await browser.post(f"{lift}?in_force=no", {"reason": "an error"})
+    assert lifted["Location"] == f"{LIST}?in_force=no"
+    assert "Lifted the ban of alice." in (await browser.get(lifted["Location"])).content.decode()
     await (await join()).register("alice")
     await ban.arefresh_from_db()
     assert ban.lifted_by == "olga"

@@ -1,5 +1,6 @@
 """Presence and calls as operators see them, and what they do to them."""
 
+import re
 from typing import Any
 
 import pytest
@@ -75,9 +76,9 @@ async def test_calls_show_state_and_age(join: Join, sign_in: SignIn) -> None:
     assert call_id in text
     assert "<td>ringing</td>" in text
     assert "<td>0 s</td>" in text
-    for name in ("alice", call_id):
+    for name in ("alice", call_id, "ALI", call_id[2:9]):
         assert call_id in await page(browser, f"{CALLS}?q={name}")
-    assert call_id not in await page(browser, f"{CALLS}?q=ali")
+    assert call_id not in await page(browser, f"{CALLS}?q=carol")
 
 
 async def test_pages_hold_no_description_candidate_or_address(join: Join, sign_in: SignIn) -> None:
@@ -164,6 +165,17 @@ async def test_ending_a_call_tells_both_sides_and_is_logged(join: Join, sign_in:
     assert entry.object_id == call_id
     # Who called whom is never written down.
     assert "alice" not in f"{entry.object_repr}{entry.change_message}"
+
+
+@pytest.mark.parametrize("path", [PRESENCE, CALLS])
+async def test_act_returns_to_the_search_it_came_from(path: str, join: Join, sign_in: SignIn) -> None:
+    await talk(*await pair(join))
+    browser = await sign_in(*OPERATING)
+    text = await page(browser, f"{path}?q=Bob")
+    (link,) = set(re.findall(rf'href="({path}[^"]+/act/\?q=Bob)"', text))
+    assert (await browser.post(link, REASON))["Location"] == f"{path}?q=Bob"
+    asked = await page(browser, f"{path}nobody/act/?q=Bob")
+    assert f'href="{path}?q=Bob" class="button cancel-link"' in asked
 
 
 async def test_acting_takes_a_reason(join: Join, sign_in: SignIn) -> None:

@@ -14,6 +14,7 @@ from signaling.protocol.errors import (
 from signaling.registry.contract import Registry
 from signaling.registry.memory import MemoryRegistry
 from signaling.registry.outcomes import Ended, OpenCall, OpenCalls, Status
+from signaling.registry.redis import CALLS_PAGE
 from signaling.registry.tests.both import CALL, LIMITS, TIMEOUTS, Stage, call, legs_of, online
 from signaling.tests.stage import Clock
 
@@ -30,7 +31,21 @@ async def test_open_calls_are_listed_newest_first_with_state_and_age(stage: Stag
     assert await registry.open_calls("", 1) == OpenCalls([newest], 2)
     assert await registry.open_calls("alice", 1) == OpenCalls([newest], 2)
     assert await registry.open_calls(CALL, 10) == OpenCalls([oldest], 1)
+    assert await registry.open_calls("LIC", 10) == OpenCalls([newest, oldest], 2)
+    assert await registry.open_calls("-call-of", 10) == OpenCalls([newest], 1)
     assert await registry.open_calls("carol", 10) == OpenCalls([], 0)
+
+
+async def test_open_calls_are_searched_to_the_oldest(registry: Registry) -> None:
+    await call(registry)
+    await online(registry, "dave")
+    for number in range(CALLS_PAGE):
+        if number % LIMITS.open_calls_per_client == 0:
+            await online(registry, f"caller-{number // LIMITS.open_calls_per_client}")
+        await registry.open_call(f"one-of-many-calls-{number}", f"caller-{number // 8}", "dave")
+    found = await registry.open_calls("alice", 10)
+    assert ([one.call_id for one in found.calls], found.total) == ([CALL], 1)
+    assert (await registry.open_calls("dave", 10)).total == CALLS_PAGE
 
 
 async def test_open_calls_of_a_client_are_only_its_own(registry: Registry) -> None:

@@ -45,16 +45,25 @@ def test_window_forgets_what_is_older(minutes: Minutes, clock: Clock, counters: 
     assert minutes.totals()["messages_received"]["HEARTBEAT"] == 3060
 
 
-def test_series_have_a_point_for_each_complete_step(minutes: Minutes, clock: Clock, counters: Counters) -> None:
+def test_series_have_a_point_for_each_minute_and_for_the_quarter_that_runs(
+    minutes: Minutes, clock: Clock, counters: Counters
+) -> None:
     pass_minutes(minutes, clock, 20, counters, messages=3)
     counters.messages_received["HEARTBEAT"] += 1000
     hour, day = minutes.series()
     assert hour.points["messages_received"] == [0] * 40 + [3] * 20
-    assert day.points["messages_received"] == [0] * 95 + [45]
+    assert day.points["messages_received"] == [0] * 94 + [45, 15]
     assert (hour.step_minutes, hour.end) == (1, 15_000_020)
-    assert (day.step_minutes, day.end) == (15, 1_000_001)
+    assert (day.step_minutes, day.end) == (15, 1_000_002)
     pass_minutes(minutes, clock, 1, counters)
     assert minutes.series()[0].points["messages_received"][-2:] == [3, 1000]
+
+
+def test_day_has_what_its_last_hour_has(minutes: Minutes, clock: Clock, counters: Counters) -> None:
+    for _ in range(40):
+        pass_minutes(minutes, clock, 1, counters, messages=7)
+        hour, day = (sum(series.points["messages_received"]) for series in minutes.series())
+        assert hour == day > 0
 
 
 def test_memory_is_that_of_a_day(minutes: Minutes, clock: Clock, counters: Counters) -> None:
