@@ -26,6 +26,7 @@ from operators.vitals import Vitals
 from signaling import operations
 from signaling.telemetry.counters import LABELS, Histogram, counters
 from signaling.telemetry.snapshot import Gauges
+from turn import ice
 
 # The labels of each family of counters, and what it means.
 COUNTERS: dict[str, tuple[tuple[str, ...], str]] = {
@@ -120,6 +121,15 @@ class Figures(Collector):
         yield GaugeMetricFamily(
             "securecall_turn_configured", "Whether there is a TURN secret to mint with.", bool(settings.TURN.secrets)
         )
+        if (provider := ice.provider_state()) is not None:
+            yield GaugeMetricFamily(
+                "securecall_turn_provider_up", "Whether the TURN provider answered when asked last.", provider.is_up
+            )
+            yield GaugeMetricFamily(
+                "securecall_turn_credentials_left_seconds",
+                "For how long the TURN provider's credentials are still good.",
+                provider.seconds_left,
+            )
         if now.redis_is_up is not None:
             yield GaugeMetricFamily("securecall_redis_up", "Whether Redis can be reached now.", now.redis_is_up)
         if now.redis_is_writable is not None:

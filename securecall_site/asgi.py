@@ -19,6 +19,7 @@ from securecall_site.http_admission import RefusedError, admission, refuse  # no
 from securecall_site.urls import API, API_PATH  # noqa: E402
 from signaling.cluster import node  # noqa: E402
 from signaling.routing import websocket_application  # noqa: E402
+from turn import ice  # noqa: E402
 
 
 async def lifespan(_scope: Any, receive: Any, send: Any) -> None:
@@ -37,7 +38,8 @@ async def lifespan(_scope: Any, receive: Any, send: Any) -> None:
 
 
 async def start_node() -> None:
-    """Start the node, and read bans before its first round does."""
+    """Ask the TURN provider, start the node, and read bans, before its first round does."""
+    ice.poll()
     (await node.current()).bans.poll()
 
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import urllib.parse
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from pkd.keys import from_base64url
@@ -171,11 +172,21 @@ def turn_urls(name: str, default: str) -> tuple[str, ...]:
     return _server_urls(name, words(name) or [default], {"turn", "turns"}, "TURN URIs", example)
 
 
-def dotted_path(name: str, default: str) -> str:
-    """Read the dotted path of a class; an empty one stands for the default."""
+def provider(name: str, known: Mapping[str, str], default: str) -> str:
+    """Read a known name or the dotted path of a class; return the path. An empty one stands for the default."""
     value = text(name) or default
+    value = known.get(value, value)
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", value):
-        raise ConfigurationError(name, f"must be the dotted path of a class, such as {default}")
+        names = ", ".join(word for word in known if "." not in word)
+        raise ConfigurationError(name, f"must be one of {names}, or the dotted path of a class, such as {default}")
+    return value
+
+
+def api_url(name: str) -> str:
+    """Read the https URL of an API, to which a secret is sent, or an empty string; http will do for this machine."""
+    value = text(name)
+    if value and not re.fullmatch(rf"(https://{HOST}|http://127\.0\.0\.1)(:\d{{1,5}})?/?", value):
+        raise ConfigurationError(name, "must be https:// and the API's host, such as https://APP.metered.live")
     return value
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from securecall_site import environment as env
 from securecall_site.configuration import api, browser, database, logs, public_log, site, uploads
 from signaling.protocol.limits import Limits, Timeouts
-from turn.credentials import DEFAULT_PROVIDER, LEAST_TTL_SECONDS, MOST_TTL_SECONDS, TurnSettings
+from turn.credentials import DEFAULT_PROVIDER, LEAST_TTL_SECONDS, MOST_TTL_SECONDS, PROVIDERS, TurnSettings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION: str = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
@@ -85,7 +85,10 @@ TURN = TurnSettings(
     urls=env.turn_urls("TURN_URLS", "turn:a.relay.metered.ca:443?transport=tcp"),
     stun_urls=env.stun_urls("STUN_URLS"),
     ttl_seconds=env.number("TURN_TTL_SECONDS", 3600, minimum=LEAST_TTL_SECONDS, maximum=MOST_TTL_SECONDS),
-    provider=env.dotted_path("TURN_PROVIDER", DEFAULT_PROVIDER),
+    provider=env.provider("TURN_PROVIDER", PROVIDERS, DEFAULT_PROVIDER),
+    api_url=env.api_url("TURN_API_URL"),
+    key_id=env.text("TURN_KEY_ID"),
+    username=env.text("TURN_USERNAME"),
 )
 
 # --- What follows from it --------------------------------------------------------------------------

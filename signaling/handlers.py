@@ -24,7 +24,7 @@ from signaling.protocol.errors import (
 from signaling.protocol.fields import or_unset
 from signaling.registry.rules import USED_CALL_ID
 from signaling.telemetry.counters import BY_CLIENT, counters
-from turn.ice import expiry, ice_servers_for_call, ice_servers_until
+from turn.ice import entries, ice_servers_for_call
 
 
 async def register(connection: Connection, message: client_messages.Register) -> None:
@@ -112,9 +112,8 @@ def ice_candidate(connection: Connection, message: client_messages.IceCandidate)
 
 def turn_credentials(connection: Connection, _message: client_messages.TurnCredentials) -> None:
     """Mint fresh credentials for a client that stays connected for longer than its last ones are valid."""
-    expires_at = expiry()
-    servers = counters.count_minted(ice_servers_until(_client_id_of(connection), expires_at))
-    connection.reply(server_messages.FreshTurnCredentials(servers, expires_at))
+    servers, expires_at = entries(_client_id_of(connection))
+    connection.reply(server_messages.FreshTurnCredentials(counters.count_minted(servers), expires_at))
 
 
 # One that returns nothing to await has handled its message.

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core import checks
 
 from turn import provider
-from turn.credentials import DEFAULT_PROVIDER, LAST_EXPIRY, TurnSettings
+from turn.credentials import CLOUDFLARE, DEFAULT_PROVIDER, LAST_EXPIRY, METERED, STATIC, TurnSettings
 from turn.urls import Objection, ServerUrl, fatal, unused
 
 
@@ -49,6 +49,28 @@ def check_provider(**_: Any) -> list[checks.CheckMessage]:
             )
         ]
     return []
+
+
+# What a provider needs besides TURN_SECRET: the field of the settings, and its variable.
+NEEDS = {
+    METERED: ("api_url", "TURN_API_URL", "https://APP.metered.live, with the name of your app"),
+    CLOUDFLARE: ("key_id", "TURN_KEY_ID", "the ID of the TURN key whose API token is in TURN_SECRET"),
+    STATIC: ("username", "TURN_USERNAME", "the name of the account whose password is in TURN_SECRET"),
+}
+
+
+@checks.register("settings")
+def check_needs(**_: Any) -> list[checks.CheckMessage]:
+    """Report what the provider needs and nobody set."""
+    turn: TurnSettings = settings.TURN
+    if not turn.secrets or turn.provider not in NEEDS:
+        return []
+    field, variable, value = NEEDS[turn.provider]
+    if getattr(turn, field):
+        return []
+    return [
+        checks.Error(f"{variable} is not set, and TURN_PROVIDER needs it.", hint=f"Set it to {value}.", id="turn.E003")
+    ]
 
 
 @checks.register("settings")

@@ -5,7 +5,18 @@ import hmac
 from dataclasses import dataclass
 from functools import cache
 
-DEFAULT_PROVIDER = "turn.shared_secret.SharedSecret"
+DEFAULT_PROVIDER = "turn.providers.shared_secret.SharedSecret"
+METERED = "turn.providers.metered.Metered"
+CLOUDFLARE = "turn.providers.cloudflare.Cloudflare"
+STATIC = "turn.providers.static.StaticList"
+# What TURN_PROVIDER may say in place of a dotted path; the last one is a path of before.
+PROVIDERS = {
+    "hmac": DEFAULT_PROVIDER,
+    "metered": METERED,
+    "cloudflare": CLOUDFLARE,
+    "static": STATIC,
+    "turn.shared_secret.SharedSecret": DEFAULT_PROVIDER,
+}
 LEAST_TTL_SECONDS = 60
 # Longer lived ones are as good as a password; and browsers' timers, which end at 24.8 days, have no use for them.
 MOST_TTL_SECONDS = 30 * 24 * 60 * 60
@@ -22,6 +33,10 @@ class TurnSettings:
     stun_urls: tuple[str, ...] = ()
     ttl_seconds: int = 3600
     provider: str = DEFAULT_PROVIDER
+    # What some providers need besides.
+    api_url: str = ""
+    key_id: str = ""
+    username: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from django.conf import settings
 
 from turn import provider
 from turn.credentials import TurnSettings, expiry_after
+from turn.pool import Entries, Pooled, State
 from turn.provider import IceServer
 
 # How many clients' entries are kept at once, of those that have calls: those of idle ones would only take memory.
@@ -17,11 +18,54 @@ LEAST_LEFT = 0.75
 
 def ice_servers(client_id: str) -> list[IceServer]:
     """Make fresh entries for `new RTCPeerConnection({iceServers})`; empty without a secret and STUN servers."""
-    return ice_servers_until(client_id, expiry())
+    return entries(client_id).servers
+
+
+def entries(client_id: str) -> Entries:
+    """Make fresh entries, or return those that a provider gave, with the time until which they are good."""
+    turn: TurnSettings = settings.TURN
+    pool = _pool()
+    if pool is None:
+        expires_at = expiry()
+        return Entries(ice_servers_until(client_id, expires_at), expires_at)
+    given = pool.entries(turn, time.time())
+    return Entries(_with_stun(turn, given.servers), given.expires_at or expiry())
+
+
+def poll() -> None:
+    """Begin to fetch newer entries, where there is a provider to ask and it is time for that."""
+    if (pool := _pool()) is not None:
+        pool.poll(settings.TURN, time.time())
+
+
+def fetch() -> None:
+    """Fetch entries now, where there is a provider to ask; blocks. Raises `ProviderError`."""
+    if (pool := _pool()) is not None:
+        pool.fetch(settings.TURN)
+
+
+def provider_state() -> State | None:
+    """Return how the provider is that is asked over the network; None where there is none."""
+    pool = _pool()
+    return None if pool is None else pool.state(settings.TURN, time.time())
+
+
+def _pool() -> Pooled | None:
+    turn: TurnSettings = settings.TURN
+    found = provider.load(turn.provider) if turn.secrets else None
+    return found if isinstance(found, Pooled) else None
+
+
+def _with_stun(turn: TurnSettings, servers: list[IceServer]) -> list[IceServer]:
+    """Return the STUN servers of the settings, then the others, each URL once."""
+    stun: list[IceServer] = [{"urls": url} for url in turn.stun_urls]
+    return [*stun, *(server for server in servers if server["urls"] not in turn.stun_urls)]
 
 
 def ice_servers_for_call(client_id: str) -> list[IceServer]:
     """Return the entries that the client's last call had, or fresh ones when a quarter of their life is over."""
+    if _pool() is not None:
+        return ice_servers(client_id)
     return _kept.get(settings.TURN, client_id, time.time())
 
 
@@ -31,10 +75,9 @@ def ice_servers_until(client_id: str, expires_at: int) -> list[IceServer]:
 
 
 def _make(turn: TurnSettings, client_id: str, expires_at: int) -> list[IceServer]:
-    stun = [{"urls": url} for url in turn.stun_urls]
     if not turn.secrets:
-        return stun
-    return [*stun, *provider.load(turn.provider).ice_servers(turn, client_id, expires_at)]
+        return _with_stun(turn, [])
+    return _with_stun(turn, provider.load(turn.provider).ice_servers(turn, client_id, expires_at))
 
 
 def expiry() -> int:

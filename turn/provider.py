@@ -1,6 +1,7 @@
 """The seam between the server and the TURN service that it has: TURN_PROVIDER names a class with this method.
 
-A new provider is one file beside `shared_secret.py`, with such a class. Its key stands in TURN_SECRET, so that doctor,
+A new provider is one file in `providers/`, with such a class; one that has to be asked over the network inherits
+`turn.pool.Pooled`. Its key stands in TURN_SECRET, so that doctor,
 the checks and the dashboard know whether there is one, and its servers in TURN_URLS.
 """
 
@@ -22,7 +23,7 @@ class TurnProvider(Protocol):
 
         They are good until `expires_at` (unix seconds) at least, and given again to a client that has calls within the
         first quarter of that time. The event loop calls this, only while there is a secret: a provider that has to ask
-        a network does so before, and keeps the answer.
+        a network does so before, and keeps the answer (`turn.pool`).
         """
 
 

@@ -1,4 +1,4 @@
-"""The TURN servers: a real allocation on each, with a credential minted as for a client."""
+"""The TURN servers: a real allocation on each, with a credential as a client gets it."""
 
 import asyncio
 
@@ -8,7 +8,8 @@ from diagnostics.doctor.finding import Finding, failed, ok, warning
 from securecall_client import new_client_id
 from turn.allocation import AllocationError, UnsupportedTransportError, allocate
 from turn.credentials import Credential
-from turn.ice import ice_servers
+from turn.ice import fetch, ice_servers
+from turn.pool import ProviderError
 
 SUBJECT = "turn"
 
@@ -17,6 +18,10 @@ def examine(seconds: float) -> list[Finding]:
     """Allocate on every URL at once; each may take `seconds`."""
     if not settings.TURN.secrets:
         return [warning(SUBJECT, "not tried, as there is no TURN_SECRET: calls fail between most networks")]
+    try:
+        fetch()
+    except ProviderError as error:
+        return [failed(SUBJECT, f"{settings.TURN.provider.rpartition('.')[2]} gives no credentials: {error}")]
     return asyncio.run(_examine(seconds))
 
 

@@ -78,7 +78,8 @@ class TurnCredentials(APIView):
         wanted.is_valid(raise_exception=True)
         if not settings.TURN.secrets:
             raise NotAvailableError("This server has no TURN secret, so it cannot mint credentials; set TURN_SECRET.")
-        expires_at = ice.expiry()
-        servers = counters.count_minted(ice.ice_servers_until(wanted.validated_data["client_id"], expires_at))
-        minted = {"iceServers": servers, "expiresAt": expires_at}
+        servers, expires_at = ice.entries(wanted.validated_data["client_id"])
+        if not any("credential" in server for server in servers):
+            raise NotAvailableError("The TURN provider gives no credentials now. The server's log says why.")
+        minted = {"iceServers": counters.count_minted(servers), "expiresAt": expires_at}
         return Response(minted, headers={"Cache-Control": "no-store"})

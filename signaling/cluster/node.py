@@ -1,9 +1,9 @@
 """One process among the others: its registry, its connections, and its rounds.
 
 Each event loop has one node, which starts with the first connection. Every quarter of a second the node makes a
-round: it closes connections that are overdue; every second it sweeps the registry and carries out owed steps;
-every five it looks whether client IDs have another owner or are banned; every ten seconds it renews its lease; every
-minute it signs the public log, if there is one.
+round: it closes connections that are overdue; every second it sweeps the registry, carries out owed steps and looks
+whether a TURN provider has to be asked; every five it looks whether client IDs have another owner or are banned; every
+ten seconds it renews its lease; every minute it signs the public log, if there is one.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from signaling.protocol.errors import UnavailableError
 from signaling.telemetry.counters import HOPS_PER_ROUND, counters
 from signaling.telemetry.readings import Minutes
 from signaling.telemetry.snapshot import Gauges, Overview, Snapshot
+from turn import ice
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +137,7 @@ class Node:
             self._deadlines.close_overdue(now, settings.TIMEOUTS)
             try:
                 if ticks % SWEEP_TICKS == 0:
+                    ice.poll()
                     await self._sweep()
                 if ticks % POLL_TICKS == 0:
                     self.relay.owners.poll()

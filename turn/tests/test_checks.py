@@ -4,7 +4,7 @@ import pytest
 from django.core.checks import ERROR, WARNING, run_checks
 from pytest_django import Settings
 
-from turn.credentials import DEFAULT_PROVIDER, TurnSettings
+from turn.credentials import CLOUDFLARE, DEFAULT_PROVIDER, METERED, STATIC, TurnSettings
 
 
 def found() -> list[tuple[int, str, str]]:
@@ -49,6 +49,20 @@ def test_checks_warn_of_what_a_browser_leaves_out(settings: Settings) -> None:
         (WARNING, "TURN_URLS has port 853"),
         (WARNING, "TURN_URLS has a turns: URI with an address in place of a name"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("provider", "variable"), [(METERED, "TURN_API_URL"), (CLOUDFLARE, "TURN_KEY_ID"), (STATIC, "TURN_USERNAME")]
+)
+def test_checks_name_what_a_provider_needs_besides(settings: Settings, provider: str, variable: str) -> None:
+    settings.TURN = replace(settings.TURN, provider=provider)
+
+    [(level, message, _)] = found()
+
+    assert level == ERROR
+    assert message == f"{variable} is not set, and TURN_PROVIDER needs it."
+    settings.TURN = replace(settings.TURN, api_url="https://a.metered.live", key_id="key", username="us")
+    assert found() == []
 
 
 @pytest.mark.parametrize("path", ["", "turn", "turn.no_such.Provider", "turn.shared_secret.NoSuch"])
