@@ -92,12 +92,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Browsers first; long tests alone or none; on Postgres only the tests that use Django's database."""
     items.sort(key=lambda item: not item.nodeid.startswith(IN_BROWSERS))
     is_long_run = config.getoption("long")
-    kept = [
-        item
-        for item in items
-        if (item.get_closest_marker("long") is not None) == is_long_run and (not ON_POSTGRES or _uses_database(item))
-    ]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    for item in items:
+        is_long = item.get_closest_marker("long") is not None
+        is_kept = is_long == is_long_run and (not ON_POSTGRES or _uses_database(item))
+        (kept if is_kept else left_out).append(item)
+    config.hook.pytest_deselected(items=left_out)
     items[:] = kept
 
 
