@@ -150,11 +150,15 @@ class Person:
         await self.is_online()
         return self
 
+    async def enters_anew(self) -> Self:
+        """Load the page without what the one before knew of a call."""
+        await self.page.evaluate(FORGET_CALL)
+        return await self.enters()
+
     async def gets_ready(self) -> Self:
         """Be registered, in no call and with nothing left to read; the page is opened only if it must be."""
         if not await self.page.evaluate(IS_IN_LOBBY):
-            await self.page.evaluate(FORGET_CALL)
-            return await self.enters()
+            return await self.enters_anew()
         if await self.button("Dismiss").is_visible():
             await self.clicks("Dismiss")
         return self

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from webclient.tests.conftest import Site, Visit
+from webclient.tests.conftest import Meet, Site, Visit
 from webclient.tests.gallery import Gallery
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -24,9 +24,8 @@ async def test_page_looks_well_before_a_call(memory_site: Site, visit: Visit, ga
     await gallery.shows(alice, "lobby")
 
 
-async def test_page_looks_well_in_a_call(memory_site: Site, visit: Visit, gallery: Gallery) -> None:
-    alice = await (await visit("alice", memory_site.here)).enters()
-    bob = await (await visit("bob", memory_site.here)).enters()
+async def test_page_looks_well_in_a_call(memory_site: Site, meet: Meet, gallery: Gallery) -> None:
+    alice, bob = await meet("alice", memory_site.here), await meet("bob", memory_site.here)
     await alice.calls(bob.id)
     await bob.rings(alice)
     await gallery.shows(alice, "calling")
@@ -46,9 +45,9 @@ async def test_page_looks_well_in_a_call(memory_site: Site, visit: Visit, galler
     await gallery.shows(alice, "call-without-pictures")
 
 
-async def test_page_can_be_used_without_a_mouse(memory_site: Site, visit: Visit) -> None:
+async def test_page_can_be_used_without_a_mouse(memory_site: Site, visit: Visit, meet: Meet) -> None:
     alice = await (await visit("alice", memory_site.here)).opens()
-    bob = await (await visit("bob", memory_site.here)).enters()
+    bob = await meet("bob", memory_site.here)
     keyboard = alice.page.keyboard
 
     # The focus is where one has something to do: the name, whom to call, who calls, who hung up.

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from tests.support.people import Person as Caller
 from tests.support.people import new_call_id
-from webclient.tests.conftest import Site, Visit
+from webclient.tests.conftest import Meet, Site, check, new_person
 from webclient.tests.library.signer import Signer
 from webclient.tests.people import Person
 
@@ -48,12 +48,21 @@ UNTIL_SECONDS = 20
 Arrive = Callable[[str], Any]
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def bob(memory_site: Site, visit: Visit) -> Person:
-    """His browser asks before it gives the microphone or the camera, if it is told to."""
-    person = await visit("bob", memory_site.here)
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def holding(chromium: Browser, memory_site: Site) -> AsyncIterator[Person]:
+    """A person whose browser asks before it gives the microphone or the camera, if it is told to."""
+    person = await new_person(chromium, "bob", memory_site.here)
     await person.page.add_init_script(HOLD)
-    return await person.enters()
+    await person.opens()
+    yield person
+    await person.page.context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bob(holding: Person) -> AsyncIterator[Person]:
+    """His page is loaded anew for each test."""
+    yield await holding.enters_anew()
+    check([holding])
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -196,9 +205,8 @@ async def test_key_that_was_pressed_for_another_call_does_nothing(bob: Person, a
     await is_declined(mallory, second, bob)
 
 
-async def test_camera_is_for_the_call_in_which_it_was_switched_on(bob: Person, memory_site: Site, visit: Visit) -> None:
-    alice = await (await visit("alice", memory_site.here)).enters()
-    carol = await (await visit("carol", memory_site.here)).enters()
+async def test_camera_is_for_the_call_in_which_it_was_switched_on(bob: Person, memory_site: Site, meet: Meet) -> None:
+    alice, carol = await meet("alice", memory_site.here), await meet("carol", memory_site.here)
     await alice.talks_to(bob, "Audio call")
     await holds(bob)
     await bob.clicks("Camera")

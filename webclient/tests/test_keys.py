@@ -3,14 +3,16 @@
 import pytest
 from playwright.async_api import expect
 
-from webclient.tests.conftest import Site, Visit
+from webclient.tests.conftest import Meet, Site, Visit
 from webclient.tests.gallery import Gallery
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_changed_key_is_shown_until_it_is_accepted(memory_site: Site, visit: Visit, gallery: Gallery) -> None:
-    alice = await (await visit("alice", memory_site.here)).enters()
+async def test_changed_key_is_shown_until_it_is_accepted(
+    memory_site: Site, meet: Meet, visit: Visit, gallery: Gallery
+) -> None:
+    alice = await meet("alice", memory_site.here)
     bob = await (await visit("bob", memory_site.here)).enters()
     await alice.talks_to(bob, "Audio call")
     await alice.clicks("We compared it: it is the same")

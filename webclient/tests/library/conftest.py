@@ -2,8 +2,8 @@
 
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -17,6 +17,7 @@ from webclient.tests.conftest import PAGE_SERVER
 from webclient.tests.firefox import Firefox, FirefoxPage
 from webclient.tests.library.clients import Client, Document
 from webclient.tests.library.liar import Liar
+from webclient.tests.library.profiles import ChromiumProfiles, FirefoxProfiles, Profiles
 from webclient.tests.library.signer import Signer
 
 OWNERS = {
@@ -44,11 +45,12 @@ class OpenIn(Protocol[D_co]):
     """Makes a client of the library in a browser profile of its own, connected unless told otherwise."""
 
     async def __call__(
-        self, name: str, port: int | None = None, *, connected: bool = True, **options: Any
+        self, name: str, port: int | None = None, *, connected: bool = True, alters_page: bool = False, **options: Any
     ) -> Client[D_co]:
         """`name` is for the reader; the ID is new for each test.
 
-        `port` is where the server is, if not the shared one. Options are those of `SecureCall`.
+        `port` is where the server is, if not the shared one. A test that alters its page for longer than a document,
+        as a clock of its own does, says so. Options are those of `SecureCall`.
         """
 
 
@@ -72,52 +74,58 @@ def library_server(coturn_server: Coturn, library_database: Path) -> Iterator[Ru
 
 
 @asynccontextmanager
-async def clients_on(shared_port: int, open_page: Callable[[str, list[str]], Awaitable[D]]) -> AsyncIterator[OpenIn[D]]:
-    """Make clients in pages that `open_page(name, problems)` opens; none may throw, or complain unexpectedly."""
-    problems: list[str] = []
+async def clients_on(shared_port: int, profiles: Profiles[D]) -> AsyncIterator[OpenIn[D]]:
+    """Make clients in pages of their own; none may throw, or complain unexpectedly."""
     clients: list[Client[D]] = []
+    altered: list[D] = []
 
-    async def open_client(name: str, port: int | None = None, *, connected: bool = True, **options: Any) -> Client[D]:
-        page = await open_page(name, problems)
+    async def open_client(
+        name: str, port: int | None = None, *, connected: bool = True, alters_page: bool = False, **options: Any
+    ) -> Client[D]:
+        page = await profiles.take()
         client = Client(f"{name}-{secrets.token_hex(3)}", port or shared_port, page)
-        await client.starts(**options)
         clients.append(client)
+        if alters_page:
+            altered.append(page)
+        await client.starts(**options)
         return await client.connects() if connected else client
 
-    yield open_client
-    problems += [f"{client.id}: {error}" for client in clients for error in await client.unexpected_errors()]
-    assert not problems
+    try:
+        yield open_client
+        errors = [f"{client.id}: {error}" for client in clients for error in await client.unexpected_errors()]
+        assert errors + profiles.problems == []
+    finally:
+        for client in clients:
+            await profiles.give_back(client.page, client.port, is_altered=client.page in altered)
+        profiles.problems.clear()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium_profiles(chromium: Browser, library_server: RunningServer) -> ChromiumProfiles:
+    """Lends pages of Chromium."""
+    return ChromiumProfiles(chromium, library_server.port)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def firefox_profiles(firefox: Firefox, library_server: RunningServer) -> FirefoxProfiles:
+    """Lends windows of Firefox."""
+    return FirefoxProfiles(firefox, library_server.port)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_client(chromium: Browser, library_server: RunningServer) -> AsyncIterator[OpenClient]:
+async def open_client(chromium_profiles: ChromiumProfiles, library_server: RunningServer) -> AsyncIterator[OpenClient]:
     """Opens documents with nothing but the library, in Chromium."""
-    async with AsyncExitStack() as pages:
-
-        async def open_page(name: str, problems: list[str]) -> Page:
-            context = await chromium.new_context(permissions=["camera", "microphone"])
-            pages.push_async_callback(context.close)
-            page = await context.new_page()
-            page.on("pageerror", lambda error: problems.append(f"{name}: {error}"))
-            return page
-
-        async with clients_on(library_server.port, open_page) as open_one:
-            yield open_one
+    async with clients_on(library_server.port, chromium_profiles) as open_one:
+        yield open_one
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def open_firefox_client(firefox: Firefox, library_server: RunningServer) -> AsyncIterator[OpenFirefoxClient]:
+async def open_firefox_client(
+    firefox_profiles: FirefoxProfiles, library_server: RunningServer
+) -> AsyncIterator[OpenFirefoxClient]:
     """Opens documents with nothing but the library, in Firefox."""
-    async with AsyncExitStack() as pages:
-
-        async def open_page(name: str, problems: list[str]) -> FirefoxPage:
-            page = await firefox.new_page()
-            pages.push_async_callback(page.close)
-            page.on_exception(lambda text: problems.append(f"{name}: {text}"))
-            return page
-
-        async with clients_on(library_server.port, open_page) as open_one:
-            yield open_one
+    async with clients_on(library_server.port, firefox_profiles) as open_one:
+        yield open_one
 
 
 @pytest.fixture(params=["open_client", "open_firefox_client"], ids=["chromium", "firefox"])

@@ -44,7 +44,7 @@ async def test_timer_beyond_31_bits_does_not_fire_at_once(open_any_client: OpenA
 
 
 async def test_timer_beyond_31_bits_fires_when_it_is_due(open_client: OpenClient) -> None:
-    alice = await open_client("alice", connected=False)
+    alice = await open_client("alice", connected=False, alters_page=True)
     await alice.page.clock.install()
     await alice.does(
         """async ([workerUrl, longMs]) => {

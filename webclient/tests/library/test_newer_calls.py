@@ -46,6 +46,7 @@ async def paused(client: ClientPage) -> AsyncIterator[None]:
         yield
     finally:
         await session.send("Debugger.disable")
+        await session.detach()
 
 
 async def test_newer_call_of_who_is_gone_rings(open_client: OpenClient, liar: Liar) -> None:

@@ -161,7 +161,7 @@ async def test_statement_without_an_answer_is_sent_again(open_client: OpenClient
 
 
 async def test_thief_of_a_profile_is_owner_until_the_code_is_used(open_any_client: OpenAnyClient) -> None:
-    alice: Client[Any] = await open_any_client("alice", **OWNING)
+    alice: Client[Any] = await open_any_client("alice", alters_page=True, **OWNING)
     code = await alice.does("client.owner().then((owner) => owner.newRecoveryCode())")
     await alice.does("(code) => client.owner().then((owner) => owner.setRecoveryCode(code))", code)
     # A second page of one profile stands for the copy of it.
@@ -266,7 +266,7 @@ async def test_name_moves_to_another_device_that_its_owner_allowed(open_client: 
 
 
 async def test_owner_looks_once_a_day_whether_the_name_is_still_theirs(open_client: OpenClient) -> None:
-    alice = await open_client("alice", connected=False)
+    alice = await open_client("alice", connected=False, alters_page=True)
     await alice.page.clock.install()
     await (await again(alice, alice.id)).connects()
     await shown(alice, "owner")

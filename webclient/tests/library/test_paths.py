@@ -109,7 +109,7 @@ async def test_offer_that_restarts_ice_is_taken_beside_another_one(
 async def test_credentials_are_renewed_during_a_call(open_client: OpenClient, coturn_server: Coturn) -> None:
     relay = {"TURN_SECRET": coturn_server.secrets[0], "TURN_URLS": coturn_server.url("udp"), "TURN_TTL_SECONDS": "60"}
     with server(env={**PAGE_SERVER, **relay}) as running:
-        alice, bob = await open_client("alice", running.port), await open_client("bob", running.port)
+        alice, bob = await open_client("alice", running.port, alters_page=True), await open_client("bob", running.port)
         # As if most of the minute was over.
         await alice.page.clock.set_fixed_time(datetime.now(UTC) + timedelta(seconds=56))
         await alice.talks_to(bob)
