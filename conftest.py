@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from importlib import import_module
 from itertools import count
+from pathlib import Path
 from typing import Any, TypeVar
 
 import django
@@ -16,7 +17,7 @@ from django.db import connection
 from django.test import override_settings
 from hypothesis import settings as hypothesis_settings
 
-from tests.support.scheduling import IN_BROWSERS, ByFile
+from tests.support.scheduling import IN_BROWSERS, ByFile, says_database, uses_database
 from tests.support.services import (
     Coturn,
     NotInstalledError,
@@ -80,12 +81,16 @@ django.setup()
 # A terminated run ends like an interrupted one, which ends its services.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 
-DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_reset_sequences"})
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--long`."""
     parser.addoption("--long", action="store_true", help="run the tests that are marked as long, and no others")
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """On Postgres, read no file without tests of the database: that took longer than some of the tests do."""
+    is_test = collection_path.match("test_*.py")
+    return True if ON_POSTGRES and is_test and not says_database(collection_path) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -96,7 +101,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out: list[pytest.Item] = []
     for item in items:
         is_long = item.get_closest_marker("long") is not None
-        is_kept = is_long == is_long_run and (not ON_POSTGRES or _uses_database(item))
+        is_kept = is_long == is_long_run and (not ON_POSTGRES or uses_database(item))
         (kept if is_kept else left_out).append(item)
     config.hook.pytest_deselected(items=left_out)
     items[:] = kept
@@ -105,11 +110,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     """Deal out tests by file; the browsers', which take longest, first."""
     return ByFile(config, log)
-
-
-def _uses_database(item: pytest.Item) -> bool:
-    fixtures = getattr(item, "fixturenames", ())
-    return item.get_closest_marker("django_db") is not None or not DATABASE_FIXTURES.isdisjoint(fixtures)
 
 
 @pytest.fixture(scope="session")

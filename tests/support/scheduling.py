@@ -1,9 +1,31 @@
-"""The order and the grouping of tests that run side by side."""
+"""The order and the grouping of tests that run side by side, and which of them run on Postgres, too."""
 
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 # The tests that open pages in a browser.
 IN_BROWSERS = ("webclient/", "tests/test_console_pages.py", "tests/test_admin_in_browser.py")
+
+
+DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_reset_sequences"})
+# By which a file says that it has tests of the database.
+OF_DATABASE = re.compile("django_db|transactional_db")
+
+
+def uses_database(item: pytest.Item) -> bool:
+    """Return whether a test uses Django's database."""
+    fixtures = getattr(item, "fixturenames", ())
+    return item.get_closest_marker("django_db") is not None or not DATABASE_FIXTURES.isdisjoint(fixtures)
+
+
+@cache
+def says_database(path: Path) -> bool:
+    """Return whether a file says that it has tests of the database."""
+    return OF_DATABASE.search(path.read_text()) is not None
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types for it

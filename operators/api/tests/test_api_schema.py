@@ -45,6 +45,7 @@ schema = schemathesis.openapi.from_dict(generator.get_schema(public=True))  # ty
 schema.app = get_wsgi_application()
 
 
+@pytest.mark.django_db
 @pytest.mark.usefixtures("operator", "_in_use", "_one_connection")
 @schema.parametrize()
 @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -4,7 +4,7 @@ from django.contrib.auth.models import Permission
 
 from operators.console.tests.conftest import OPERATING, VIEWING
 
-pytestmark = pytest.mark.usefixtures("migrated_groups")
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("migrated_groups")]
 
 
 @pytest.mark.parametrize(("group", "permissions"), [("viewer", VIEWING), ("operator", OPERATING)])
