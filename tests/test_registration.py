@@ -6,7 +6,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.conftest import Join
-from tests.support.client import Client
+from tests.support.client import ANSWER_SECONDS, Client
 from tests.support.people import ANSWER, CANDIDATE, OFFER, Person, Target, drops, new_call_id, until_closed
 
 BAD_IDS: list[Any] = [
@@ -258,7 +258,7 @@ async def test_nothing_is_lost_or_doubled_while_connections_change(
         group.create_task(speak())
         person = bob
         for where in (target.here, target.there, target.here):
-            listening = asyncio.create_task(until_closed(person, hear))
+            listening = group.create_task(until_closed(person, hear))
             newer = await join("bob", where, client_id=bob.id)
             assert await listening == (4409, "superseded")
             person = newer
@@ -293,22 +293,22 @@ async def test_call_rings_or_is_refused_while_connections_change(
                 refused.append(answer["payload"]["callId"])
                 assert answer["payload"]["code"] in {"TARGET_NOT_FOUND", "CALL_NOT_FOUND"}
 
-    speaking = asyncio.create_task(speak())
-    person = bob
-    for where in (target.here, target.there, target.here):
-        listening = asyncio.create_task(until_closed(person, hear))
-        newer = await join("bob", where, client_id=bob.id)
-        assert await listening == (4409, "superseded")
-        person = newer
-    listening = asyncio.create_task(until_closed(person, hear, seconds=20))
-    await speaking
+    async with asyncio.TaskGroup() as group:
+        group.create_task(speak())
+        person = bob
+        for where in (target.here, target.there, target.here):
+            listening = group.create_task(until_closed(person, hear))
+            newer = await join("bob", where, client_id=bob.id)
+            assert await listening == (4409, "superseded")
+            person = newer
+        last = asyncio.create_task(until_closed(person, hear, seconds=60))
     # The last of all: everything before it has come when it comes.
     call_id = new_call_id()
     await alice.send("CALL_INITIATE", targetId=bob.id, sdpOffer=OFFER, callId=call_id)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(ANSWER_SECONDS):
         while call_id not in rang:
             await asyncio.sleep(0.01)
-    listening.cancel()
+    last.cancel()
     accepted = [call for call in calls if call not in refused]
     # A ring that waited while the connections changed is not repeated once its call has ended; the end always is, and
     # may come again on the next connection.
