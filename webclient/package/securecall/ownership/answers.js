@@ -2,7 +2,8 @@
  * Answers of a directory about a client ID, of which nothing is believed before all of it is checked.
  *
  * @typedef {import("./statements.js").Statement} Statement
- * @typedef {{text: string, statement: Statement, kind: number}} Link a statement of a chain, and by whose right it came
+ * @typedef {{text: string, statement: Statement, kind: number, update?: string}} Link a statement of a chain, and by whose
+ *   right it came; `update`: SHA-256 of its update in the public log, in base64url
  *
  * @typedef {object} Standing
  * @property {string} directory
@@ -10,6 +11,7 @@
  * @property {string | null} publicKey
  * @property {Link[]} chain from the statement that was pinned on, or from the first one on; empty for `unsigned` and `erased`
  * @property {number | undefined} releasedAt
+ * @property {string} [vkey] of the public log that agrees
  */
 
 import { SecureCallError } from "../errors.js";
@@ -18,11 +20,14 @@ import { bytesExactly } from "./signatures.js";
 import { BadStatement, NOTHING, keyLine, parse } from "./statements.js";
 
 // So many in an answer mean that there may be more.
-const MOST_STATEMENTS = 32;
-const STATUSES = ["signed", "unsigned", "revoked", "released", "erased"];
+export const MOST_STATEMENTS = 32;
+export const STATUSES = ["signed", "unsigned", "revoked", "released", "erased"];
 
 /** An answer breaks a rule: 1 to 5 are those of statements, 0 is another one. The message is the sentence that names it. */
 export class RefusedAnswer extends SecureCallError {
+  /** @type {string | undefined} an auditor's, if that is what the answer does not fit */
+  checkpoint;
+
   /**
    * @param {string} sentence
    * @param {number} [rule]
@@ -98,17 +103,35 @@ async function extend(chain, rows, clientId, directory) {
   if (known && rows[0]?.statement !== known.text) refuse("The directory does not have the statement that is known here.", 2);
   for (const row of known ? rows.slice(1) : rows) {
     const link = readRow(row);
-    const { statement, kind } = link;
-    if (statement.id !== clientId || statement.directory !== directory) {
-      refuse("A statement is about another client ID, or of another directory.", 2);
-    }
-    const before = chain.at(-1)?.statement ?? null;
-    const proposal = { statement, signatures: row.signatures, before, isReleased: kind === AFTER_RELEASE };
-    const rule = await brokenRule(proposal);
-    if (rule) refuse(rule[2], rule[0]);
-    if (kind !== kindOf(proposal)) refuse("A statement by the owner is told as one after a release.", 5);
+    checkAbout(link.statement, clientId, directory);
+    await checkNext(link, row.signatures, chain.at(-1)?.statement ?? null);
     chain.push(link);
   }
+}
+
+/**
+ * @param {Statement} statement
+ * @param {string} clientId
+ * @param {string} directory
+ */
+export function checkAbout(statement, clientId, directory) {
+  if (statement.id !== clientId || statement.directory !== directory) {
+    refuse("A statement is about another client ID, or of another directory.", 2);
+  }
+}
+
+/**
+ * Refuse a statement that does not follow from the one before.
+ *
+ * @param {Link} link
+ * @param {import("./statements.js").Signatures} signatures
+ * @param {Statement | null} before
+ */
+export async function checkNext({ statement, kind }, signatures, before) {
+  const proposal = { statement, signatures, before, isReleased: kind === AFTER_RELEASE };
+  const rule = await brokenRule(proposal);
+  if (rule) refuse(rule[2], rule[0]);
+  if (kind !== kindOf(proposal)) refuse("A statement by the owner is told as one after a release.", 5);
 }
 
 /** @param {any} row @returns {Link} */
@@ -116,8 +139,17 @@ function readRow(row) {
   const { statement: text, signatures, kind = kindIn(row?.update) } = row ?? {};
   const isSigned = typeof signatures === "object" && signatures !== null;
   if (!isSigned || ![BY_OWNER, AFTER_RELEASE].includes(kind)) refuse("A statement comes without its signatures, or its kind.");
+  return linkOf(text, kind);
+}
+
+/**
+ * @param {unknown} text
+ * @param {number} kind
+ * @returns {Link}
+ */
+export function linkOf(text, kind) {
   try {
-    return { text, statement: parse(text), kind };
+    return { text: String(text), statement: parse(text), kind };
   } catch (error) {
     if (error instanceof BadStatement) refuse(error.message);
     throw error;
@@ -137,7 +169,7 @@ function kindIn(update) {
  * @param {Link[]} chain
  * @returns {Promise<Standing>}
  */
-async function complete(answer, chain) {
+export async function complete(answer, chain) {
   const last = chain.at(-1)?.statement;
   if (!last) refuse("The directory says that a client ID belongs to a key, and has no statement that says so.", 2);
   const { publicKey, status } = answer;
@@ -152,6 +184,6 @@ async function complete(answer, chain) {
  * @param {Link[]} chain
  * @returns {Standing}
  */
-function standing({ directory, status, publicKey, releasedAt }, chain) {
+export function standing({ directory, status, publicKey, releasedAt }, chain) {
   return { directory, status, publicKey, chain, releasedAt };
 }
