@@ -76,7 +76,7 @@ class StateFilter(admin.SimpleListFilter):
 class BanAdmin(ReadOnly, ReasonPages):
     """Lists bans; nothing is edited: a ban is decided, and may be lifted."""
 
-    list_display: ClassVar = ["banned", "state", "ends_at", "begins_at", "who", "reason"]
+    list_display = ("banned", "state", "ends_at", "begins_at", "who", "reason")
     list_display_links = None
     list_filter: ClassVar = [StateFilter]
     search_fields: ClassVar = ["client_id", "network"]

@@ -50,7 +50,12 @@ def on_sqlite(arguments: list[str], *others: Running) -> int:
     """Run the tests on SQLite; `others` are ended with them."""
     print("All tests, on SQLite", flush=True)
     running = pytest([*SIDE_BY_SIDE, *arguments], {})
-    signal.signal(signal.SIGTERM, lambda *_: [process.terminate() for process in (running, *others)])
+
+    def end_all(*_: object) -> None:
+        for process in (running, *others):
+            process.terminate()
+
+    signal.signal(signal.SIGTERM, end_all)
     return running.wait()
 
 
