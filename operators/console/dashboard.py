@@ -7,6 +7,7 @@ from typing import Any
 
 from operators.console.charts import BAR_WIDTH, CHART_HEIGHT, chart
 from signaling.telemetry.snapshot import Overview, Snapshot, Window
+from turn.pool import State
 
 # From here on a duration is written without decimals.
 WHOLE_MILLISECONDS = 10
@@ -57,6 +58,13 @@ TURN_ALARM = Alarm(
 )
 
 
+PROVIDER_ALARM = Alarm(
+    "TURN provider away",
+    "It gives this process no credentials; the log says why. What it gave last is given on until it expires: then "
+    "calls fail between most networks.",
+)
+
+
 @dataclass(frozen=True)
 class Row:
     """One label of a family, in the last hour and the last day."""
@@ -76,11 +84,11 @@ class Table:
     rows: list[Row]
 
 
-def describe(overview: Overview, *, has_turn_secret: bool) -> dict[str, Any]:
+def describe(overview: Overview, *, has_turn_secret: bool, provider: State | None = None) -> dict[str, Any]:
     """Turn the snapshots into the template's context."""
     total = overview.total
     return {
-        "alarms": list(_alarms(total, has_turn_secret=has_turn_secret)),
+        "alarms": list(_alarms(total, provider, has_turn_secret=has_turn_secret)),
         "total": total,
         "tiles": _tiles(total),
         "charts": [
@@ -95,13 +103,15 @@ def describe(overview: Overview, *, has_turn_secret: bool) -> dict[str, Any]:
     }
 
 
-def _alarms(total: Snapshot, *, has_turn_secret: bool) -> Iterator[Alarm]:
+def _alarms(total: Snapshot, provider: State | None, *, has_turn_secret: bool) -> Iterator[Alarm]:
     if total.redis_is_up is False:
         yield REDIS_ALARM
     elif total.redis_is_writable is False:
         yield WRITES_ALARM
     if not has_turn_secret:
         yield TURN_ALARM
+    if provider is not None and not provider.is_up:
+        yield PROVIDER_ALARM
 
 
 def _tiles(total: Snapshot) -> list[tuple[str, str, str]]:

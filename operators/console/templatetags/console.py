@@ -12,6 +12,7 @@ from django.utils import timezone
 from operators.console.dashboard import describe
 from signaling import operations
 from signaling.operations import OpenCall
+from turn import ice
 
 register = template.Library()
 
@@ -51,5 +52,5 @@ def participants(call: OpenCall) -> tuple[str, str]:
 def dashboard(context: RequestContext) -> dict[str, Any]:
     """Show the dashboard; it names no client, so every operator may see it."""
     overview = async_to_sync(operations.snapshots)()
-    shown = describe(overview, has_turn_secret=bool(settings.TURN.secrets))
+    shown = describe(overview, has_turn_secret=bool(settings.TURN.secrets), provider=ice.provider_state())
     return {**shown, "perms": context["perms"], "is_paused": context.request.GET.get("refresh") == "off"}

@@ -14,6 +14,7 @@ from operators.console.tests.conftest import VIEWING, Join, SignIn
 from signaling.telemetry.snapshot import Overview, Series, Snapshot, Window
 from signaling.tests.people import call
 from turn.credentials import TurnSettings
+from turn.pool import State
 
 MINUTE = 27_000_000
 
@@ -103,6 +104,12 @@ def test_tables_hold_what_happened_most_first() -> None:
 )
 def test_alarms_say_what_is_wrong(redis_is_up: bool | None, has_turn_secret: bool, alarms: list[str]) -> None:  # noqa: FBT001
     shown = describe(Overview([snapshot("a", redis_is_up=redis_is_up)]), has_turn_secret=has_turn_secret)
+    assert [alarm.name for alarm in shown["alarms"]] == alarms
+
+
+@pytest.mark.parametrize(("is_up", "alarms"), [(True, []), (False, ["TURN provider away"])])
+def test_provider_that_is_away_is_an_alarm(is_up: bool, alarms: list[str]) -> None:  # noqa: FBT001
+    shown = describe(Overview([snapshot("a")]), has_turn_secret=True, provider=State(is_up=is_up, seconds_left=60))
     assert [alarm.name for alarm in shown["alarms"]] == alarms
 
 
