@@ -48,7 +48,7 @@ schema.app = get_wsgi_application()
 @pytest.mark.django_db
 @pytest.mark.usefixtures("operator", "_in_use", "_one_connection")
 @schema.parametrize()
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_operation_does_what_the_schema_says(case: schemathesis.Case[Any], authorization: dict[str, str]) -> None:
     case.call_and_validate(headers=authorization)
 

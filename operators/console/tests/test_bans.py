@@ -11,7 +11,8 @@ from django.utils import timezone
 from bans.models import Ban
 from operators.console.tests.conftest import VIEWING, Join, SignIn
 
-pytestmark = [pytest.mark.usefixtures("here"), pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
+on_memory_and_redis = pytest.mark.usefixtures("here")
 
 LIST, DECIDE = "/admin/bans/ban/", "/admin/bans/ban/decide/"
 BANNING = (*VIEWING, "view_ban", "decide_ban", "disconnect_client")
@@ -23,6 +24,7 @@ async def post(browser: AsyncClient, path: str, **data: str) -> str:
     return (await browser.post(path, data, follow=True)).content.decode()
 
 
+@on_memory_and_redis
 async def test_client_id_is_banned_with_a_reason_and_closed(join: Join, sign_in: SignIn) -> None:
     alice = await (await join()).register("alice")
     told = await post(await sign_in(*BANNING), DECIDE, client_id="alice", **FOR_A_DAY)
@@ -38,6 +40,7 @@ async def test_client_id_is_banned_with_a_reason_and_closed(join: Join, sign_in:
     assert entry.change_message == f"Banned until {ban.ends_at:%Y-%m-%d %H:%M:%S} UTC: spam"
 
 
+@on_memory_and_redis
 async def test_network_is_banned_and_its_address_is_in_no_log(
     join: Join, sign_in: SignIn, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -51,6 +54,7 @@ async def test_network_is_banned_and_its_address_is_in_no_log(
     assert "203.0.113" not in caplog.text
 
 
+@on_memory_and_redis
 async def test_ban_is_lifted_with_a_reason(join: Join, sign_in: SignIn) -> None:
     browser = await sign_in(*BANNING)
     await post(browser, DECIDE, client_id="alice", **FOR_A_DAY)
@@ -91,6 +95,7 @@ async def test_what_cannot_be_banned_is_explained(given: dict[str, str], sentenc
     assert not await Ban.objects.aexists()
 
 
+@on_memory_and_redis
 async def test_who_is_banned_already_is_not_banned_again(sign_in: SignIn) -> None:
     browser = await sign_in(*BANNING)
     for _ in range(2):
@@ -99,6 +104,7 @@ async def test_who_is_banned_already_is_not_banned_again(sign_in: SignIn) -> Non
     assert await Ban.objects.acount() == 1
 
 
+@on_memory_and_redis
 @pytest.mark.parametrize("permissions", [(), ("view_ban",), ("decide_ban",)])
 async def test_banning_takes_its_own_permission_and_that_to_see_bans(
     permissions: tuple[str, ...], join: Join, sign_in: SignIn
@@ -115,6 +121,7 @@ async def test_banning_takes_its_own_permission_and_that_to_see_bans(
     await alice.expects_nothing()
 
 
+@on_memory_and_redis
 async def test_presence_leads_to_the_form_for_its_client(join: Join, sign_in: SignIn) -> None:
     await (await join()).register("alice")
     browser = await sign_in(*BANNING)
