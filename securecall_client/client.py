@@ -61,9 +61,10 @@ class Client:
 
     **Requests** wait for a connection if there is none, and for their answer, together for at most `timeout` seconds;
     where the server answers RATE_LIMITED they are sent again, as long as that is allowed in this time. They raise
-    `RequestError` where the server refuses, `TimeoutError`, and `ClosedError` where the connection broke before the
-    answer: then the request may or may not have been carried out. Of those about calls the next connection tells, by
-    what the server lists; they are made again if they were not, and raise `ClosedError` where there is none.
+    `RequestError` where the server refuses, `InvalidFrameError` where its answer is not the protocol's, `TimeoutError`,
+    and `ClosedError` where the connection broke before the answer: then the request may or may not have been carried
+    out. Of those about calls the next connection tells, by what the server lists; they are made again if they were not,
+    and raise `ClosedError` where there is none.
     """
 
     def __init__(  # noqa: PLR0913 -- each has a default

@@ -90,7 +90,7 @@ def decode(frame: str | bytes) -> ServerMessage:
     try:
         return _payloads[envelope.type].decode(envelope.payload)
     except _UNREADABLE:
-        raise InvalidFrameError(_what_is_wrong(envelope)) from None
+        raise InvalidFrameError(_what_is_wrong(envelope), SERVER_MESSAGES[envelope.type]) from None
 
 
 def name_of(message: ServerMessage | type[ServerMessage]) -> str:

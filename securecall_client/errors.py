@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Self
 
-from securecall_client.messages import Error
+from securecall_client.messages import Error, ServerMessage
 
 ABNORMAL = 1006  # RFC 6455, section 7.1.5: the connection ended without a close frame
 
@@ -72,4 +72,11 @@ class ClosedError(SecureCallError):
 
 
 class InvalidFrameError(SecureCallError):
-    """A frame came that is no message of the protocol, or a message whose fields are not the protocol's."""
+    """A frame came that is no message of the protocol, or a message whose fields are not the protocol's.
+
+    `answer` is the type of that message; None where it is not known.
+    """
+
+    def __init__(self, sentence: str, answer: type[ServerMessage] | None = None) -> None:
+        super().__init__(sentence)
+        self.answer = answer

@@ -53,7 +53,7 @@ class Exchange:
         await self.connection.send(message)
 
     async def request(self, message: ClientMessage, answer: type[Answer]) -> Answer:
-        """Send a message and return its answer, which is of this type; raises `RequestError`."""
+        """Send a message and return its answer, which is of this type; raises `RequestError`, `InvalidFrameError`."""
         settled = self._unanswered.add(CLIENT_MESSAGES[type(message)], answer=answer)
         await self.connection.send(message)
         result: Answer = await settled
@@ -76,7 +76,8 @@ class Exchange:
         try:
             message = await self.connection.receive()
         except InvalidFrameError as error:
-            logger.warning("A frame of the server is ignored. %s", error)
+            if not self._unanswered.fail_unreadable(error):
+                logger.warning("A frame of the server is ignored. %s", error)
             return
         self._has_heard = True
         if isinstance(message, Unknown):

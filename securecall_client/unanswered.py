@@ -12,7 +12,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from securecall_client.errors import RequestError, SecureCallError
+from securecall_client.errors import InvalidFrameError, RequestError, SecureCallError
 from securecall_client.messages import Error, HeartbeatAck, ServerMessage
 
 
@@ -59,6 +59,18 @@ class Unanswered:
             if request.answer is None:
                 _resolve(request, None)
         _resolve(answered, RequestError.of(message) if isinstance(message, Error) else message)
+        return True
+
+    def fail_unreadable(self, error: InvalidFrameError) -> bool:
+        """Fail the request that a message answers which cannot be read; False where it answers none.
+
+        Left unanswered, it would be given the next answer of its type, which is another request's.
+        """
+        request = next((it for it in self._requests if it.answer is not None and it.answer is error.answer), None)
+        if request is None:
+            return False
+        self._requests.remove(request)
+        _resolve(request, error)
         return True
 
     def fail(self, error: SecureCallError) -> None:

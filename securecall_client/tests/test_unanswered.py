@@ -2,7 +2,17 @@
 
 import pytest
 
-from securecall_client import CallEnded, ClosedError, Error, HeartbeatAck, PkdResult, RequestError, TurnCredentials
+from securecall_client import (
+    CallEnded,
+    ClosedError,
+    Error,
+    HeartbeatAck,
+    InvalidFrameError,
+    PkdResult,
+    RequestError,
+    TurnCredentials,
+)
+from securecall_client.codec import decode
 from securecall_client.unanswered import Unanswered
 
 ACK = HeartbeatAck()
@@ -23,6 +33,22 @@ async def test_answers_settle_requests_of_their_type_in_order() -> None:
         PkdResult("bob", "two"),
         TurnCredentials([], 1),
     ]
+
+
+async def test_answer_that_cannot_be_read_fails_its_request_and_no_other() -> None:
+    unanswered = Unanswered()
+    first, second = (unanswered.add("PKD_LOOKUP", answer=PkdResult) for _ in range(2))
+    with pytest.raises(InvalidFrameError) as unreadable:
+        decode('{"type": "PKD_RESULT", "payload": {"clientId": "alice", "publicKey": 1}}')
+
+    assert unanswered.fail_unreadable(unreadable.value)
+    assert unanswered.settle(PkdResult("bob", "two"))
+
+    with pytest.raises(InvalidFrameError, match="publicKey"):
+        await first
+    assert await second == PkdResult("bob", "two")
+    # Nothing is known of a frame that is no message.
+    assert not unanswered.fail_unreadable(InvalidFrameError("A frame came."))
 
 
 async def test_message_that_answers_nothing_is_an_event() -> None:
