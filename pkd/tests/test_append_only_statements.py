@@ -42,6 +42,20 @@ def test_database_refuses_to_change_or_delete_a_statement(statement: Statement) 
     assert Statement.objects.get().text == statement.text
 
 
+def test_postgres_refuses_to_truncate_statements_of_who_is_not_erased(statement: Statement) -> None:
+    if connection.vendor != "postgresql":
+        # Another database has no way around the triggers of rows.
+        refuses("DELETE FROM pkd_statement")
+        return
+    for sql in ("TRUNCATE pkd_statement CASCADE", "TRUNCATE pkd_identity CASCADE", "TRUNCATE pkd_publickey CASCADE"):
+        refuses(sql)
+    assert Statement.objects.get().text == statement.text
+    Identity.objects.update(erased_at=timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE pkd_statement CASCADE")
+    assert Statement.objects.count() == 0
+
+
 def test_models_refuse_to_change_or_delete_a_statement(statement: Statement) -> None:
     statement.text = "another\n"
     with pytest.raises(HistoryIsAppendOnlyError):
