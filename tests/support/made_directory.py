@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey, derive_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -43,10 +43,19 @@ class Owner:
         return base64url(self.recovery_key.sign(text.encode()))
 
 
+class Accepted(NamedTuple):
+    """A statement, as its client ID's owner sent it."""
+
+    statement: Statement
+    signatures: dict[str, str]
+    public_key: str | None
+
+
 class MadeDirectory:
-    """Client IDs, their statements as a look-up lists them, and the log."""
+    """Client IDs, their statements as a look-up lists them, and the log; `accepted` has all of them in their order."""
 
     def __init__(self) -> None:
+        self.accepted: list[Accepted] = []
         self.log = MadeLog()
         self.listed: dict[str, list[dict[str, Any]]] = {}
         self.last: dict[str, Statement] = {}
@@ -71,6 +80,7 @@ class MadeDirectory:
         self.log.write(index, digest, numbers, lies.get("before", before))
         update = base64url(self.log.entries[-1][:110])
         one = {"statement": statement.text, "signatures": signatures, "update": update}
+        self.accepted.append(Accepted(statement, signatures, public_key))
         self.listed.setdefault(client_id, []).append(one)
         self.last[client_id] = statement
         self.public_keys[client_id] = public_key
@@ -116,4 +126,4 @@ def successor(before: Statement, **changes: Any) -> Statement:
     return before.next()._replace(**changes)
 
 
-__all__ = ["NOTHING", "VRF", "MadeDirectory", "Owner", "base64url", "successor"]
+__all__ = ["NOTHING", "VRF", "Accepted", "MadeDirectory", "Owner", "base64url", "successor"]
