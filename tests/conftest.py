@@ -9,7 +9,9 @@ from typing import Any, Protocol
 
 import pytest
 
+from pkd.keys import base64url
 from pkd.tests.owners import DIRECTORY
+from tests.support import made_log
 from tests.support.people import Person, Target
 from tests.support.servers import Kind, RunningServer, database_template, server
 
@@ -81,6 +83,20 @@ def target(request: pytest.FixtureRequest, start: Start) -> Target:
 def strict_server() -> Iterator[RunningServer]:
     """A server as it is without a setting, for those who want to meet its limits; no relay, 30 clients an address."""
     env = {"LIMIT_CONNECTIONS_PER_IP": "30", "LIMIT_NEW_CONNECTIONS_PER_IP_PER_MINUTE": "0"}
+    with server(env=env) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def owning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with the public log of the vectors' keys."""
+    env = {
+        "DEBUG": "1",
+        "DIRECTORY_NAME": DIRECTORY,
+        "LOG_KEY": base64url(bytes.fromhex(made_log.VECTORS["logSeed"])),
+        "LOG_VRF_KEY": base64url(bytes.fromhex(made_log.VECTORS["vrfSeed"])),
+        "LOG_GUARD": str(tmp_path_factory.mktemp("guard") / "guard"),
+    }
     with server(env=env) as running:
         yield running
 

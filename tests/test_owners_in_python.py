@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from msgspec import to_builtins
 from websockets.sync.server import ServerConnection
 
 from auditor.__main__ import Exit, main
-from pkd.keys import base64url
 from pkd.tests.owners import DIRECTORY, Identity
 from pkd.tests.owners import Recovery as RecoveryKey
 from securecall_client import (
@@ -47,7 +45,7 @@ from securecall_client.tests.test_reconnect import SOON, registers
 from securecall_client.transparency import Log, Outcome, Pin, check
 from tests.support import made_log
 from tests.support.impostor import impostor
-from tests.support.servers import RunningServer, server
+from tests.support.servers import RunningServer
 from tests.support.vectors import load
 from tests.verifiers.cases import encoded
 from tests.verifiers.programs import sumdb
@@ -86,20 +84,6 @@ def test_recovery_code_is_read_as_people_write_it(code: str) -> None:
 def test_recovery_code_with_a_mistake_is_refused(code: str) -> None:
     with pytest.raises(ValueError, match=r"recovery code"):
         read_recovery_code(code)
-
-
-@pytest.fixture(scope="module")
-def owning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server with the public log of the vectors' keys."""
-    env = {
-        "DEBUG": "1",
-        "DIRECTORY_NAME": DIRECTORY,
-        "LOG_KEY": base64url(bytes.fromhex(made_log.VECTORS["logSeed"])),
-        "LOG_VRF_KEY": base64url(bytes.fromhex(made_log.VECTORS["vrfSeed"])),
-        "LOG_GUARD": str(tmp_path_factory.mktemp("guard") / "guard"),
-    }
-    with server(env=env) as running:
-        yield running
 
 
 async def test_client_checks_whom_an_id_belongs_to_on_a_real_server(owning: RunningServer) -> None:

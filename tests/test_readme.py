@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from django.conf import settings
 
 from signaling.protocol import closing
 from signaling.protocol.client_messages import CLIENT_MESSAGES
@@ -137,11 +138,16 @@ def test_close_codes_are_those_of_the_code() -> None:
 
 def test_limits_are_those_of_the_code() -> None:
     documented = {
-        setting.strip("`").removeprefix("LIMIT_").lower(): int(default.split()[0].replace(",", ""))
+        setting.strip("`"): int(re.findall(r"\d+", default.replace(",", ""))[0])
         for _, default, _, setting in rows(PROTOCOL, "Limits")
         if "LIMIT_" in setting
     }
-    assert documented == {field.name: field.default for field in fields(Limits)}
+    of_connections = {f"LIMIT_{field.name.upper()}": field.default for field in fields(Limits)}
+    of_owners = {
+        "LIMIT_STATEMENTS_PER_DAY": settings.LIMIT_STATEMENTS_PER_DAY,
+        "LIMIT_NEW_IDENTITIES_PER_HOUR": settings.LIMIT_NEW_IDENTITIES_PER_HOUR,
+    }
+    assert documented == of_connections | of_owners
 
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -1,8 +1,8 @@
 """The messages of clients: each is one struct; its handler stands in `handlers.py`."""
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from pkd.keys import ClientId, PublicKey
 from signaling.protocol.fields import (
@@ -17,8 +17,6 @@ from signaling.protocol.fields import (
     Size,
 )
 
-# `null` is for a statement that publishes none; a schema says what every other message has.
-KeyOrNone = Annotated[PublicKey | None, Meta(extra_json_schema={"type": "string"})]
 # What the JSON of an opaque field starts with: a string; a string, an object or `null`.
 A_STRING, A_CANDIDATE = b'"', b'"{n'
 
@@ -110,7 +108,8 @@ class PkdRegister(ClientMessage):
     type = "PKD_REGISTER"
     usage = "PKD_REGISTER needs your own clientId and a publicKey (a string that is not empty)."
     client_id: ClientId
-    public_key: KeyOrNone
+    # `null` is for a statement that publishes none.
+    public_key: PublicKey | None
     statement: AddedText = UNSET
     signatures: AddedSignatures = UNSET
     after: After = UNSET
