@@ -6,16 +6,22 @@ pin: what comes later has to follow from it, signed by who may. What does not is
 Signatures are checked by `cryptography`, which `pip install "securecall-client[owners]"` brings.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import NamedTuple
 
 from securecall_client.messages import PkdResult
 from securecall_client.ownership import NOTHING, Statement, digest
-from securecall_client.parts import WITHHELD, ListedStatement, StatementSignatures
-from securecall_client.refusal import RefusedError
+from securecall_client.parts import MOST_STATEMENTS, WITHHELD, ListedStatement, StatementSignatures
+from securecall_client.refusal import RefusedError, require
 from securecall_client.statement_rules import AFTER_RELEASE, Step, check_step, read_statement
 from securecall_client.transparency.updates import Update
+
+# Nobody makes so many: an owner has 20 a day at most, and what is pinned is not asked for again.
+MOST_ANSWERS = 256
+# What an answer says of a client ID that shows no statements: None is of a server without owners.
+UNOWNED = frozenset({None, "unsigned", "erased"})
 
 
 class Change(StrEnum):
@@ -47,66 +53,102 @@ def check(
 
     `directory` is the name that this server's answers bore before. Raises `RefusedError`.
     """
-    try:
-        return _check(client_id, answers, pin, directory)
-    except RefusedError as refused:
-        refused.evidence = answers
-        raise
-
-
-def _check(client_id: str, answers: Sequence[PkdResult], pin: Statement | None, directory: str | None) -> Checked:
-    last = answers[-1]
-    known = (directory if pin is None else pin.directory) or last.directory
-    if any(answer.client_id != client_id for answer in answers):
-        raise RefusedError("The server answered about another client ID.")
-    if any(answer.directory != known for answer in answers):
-        raise RefusedError("The server answered for another directory, or for none any more.")
-    if last.status == "erased":
-        return Checked(None, last.status, Change.NONE, pin)
-    rows = _joined(answers)
-    if last.status in {None, "unsigned"}:
-        if pin is not None or rows:
-            raise RefusedError("The server says that the client ID belongs to nobody, and it belonged to a key.")
-        return Checked(last.public_key, last.status, Change.NONE, None)
-    current, change = _follow(client_id, rows, pin, str(known))
-    is_withheld = last.status in WITHHELD and last.public_key is None
-    if not is_withheld and current.key != (NOTHING if last.public_key is None else digest(last.public_key)):
-        raise RefusedError("The public key is not the one that the last statement names.")
-    return Checked(last.public_key, last.status, change, current)
-
-
-def _joined(answers: Sequence[PkdResult]) -> list[ListedStatement]:
-    """Return the statements of all answers, each of which begins with the last one of the answer before."""
-    joined: list[ListedStatement] = []
+    reading = Reading(client_id, pin, directory)
     for answer in answers:
-        rows = answer.statements or []
-        if joined and (not rows or rows[0].statement != joined[-1].statement):
-            raise RefusedError("The server's answers do not follow each other.")
-        joined += rows[1:] if joined else rows
-    return joined
+        reading.add(answer)
+    return reading.checked()
 
 
-def _follow(
-    client_id: str, rows: list[ListedStatement], pin: Statement | None, directory: str
-) -> tuple[Statement, Change]:
-    """Return the last statement, and what happened on the way; raises `RefusedError` for one that does not follow."""
-    before, change = pin, Change.FIRST if pin is None else Change.NONE
-    if pin is not None and (not rows or rows.pop(0).statement != pin.text):
-        raise RefusedError("The server does not have the statement that is known.")
-    for row in rows:
-        statement = read_statement(row.statement or "")
-        if (statement.client_id, statement.directory) != (client_id, directory):
-            raise RefusedError("A statement is about another client ID, or of another directory.")
-        kind = _kind_of(row)
-        check_step(Step(statement, row.signatures or StatementSignatures(), kind, before))
-        if kind == AFTER_RELEASE:
-            change = change if pin is None else Change.RELEASED
-        elif before is not None and statement.identity != before.identity and change is Change.NONE:
-            change = Change.MOVED
-        before = statement
-    if before is None:
-        raise RefusedError("The server says that the client ID belongs to a key, and shows no statement.")
-    return before, change
+class Reading:
+    """The answers to lookups of one client ID, each checked as it comes: a bad one is the last that is asked for."""
+
+    def __init__(
+        self,
+        client_id: str,
+        pin: Statement | None = None,
+        directory: str | None = None,
+        most_answers: int = MOST_ANSWERS,
+    ) -> None:
+        self._client_id = client_id
+        self._most_answers = most_answers
+        self._pin = pin
+        self._directory = directory if pin is None else pin.directory
+        self._last = pin
+        self._change = Change.FIRST if pin is None else Change.NONE
+        self._answers: list[PkdResult] = []
+
+    @property
+    def after(self) -> int:
+        """Return the `after` of the next lookup."""
+        return -1 if self._last is None else self._last.seq
+
+    def add(self, answer: PkdResult) -> bool:
+        """Check one more answer; return whether there may be more behind it. Raises `RefusedError`."""
+        self._answers.append(answer)
+        with self._evidence():
+            self._check_shape(answer)
+            rows = answer.statements or []
+            if answer.status not in UNOWNED:
+                self._follow(rows, str(answer.directory))
+            return len(rows) == MOST_STATEMENTS and answer.status not in UNOWNED
+
+    def checked(self) -> Checked:
+        """Return what all answers mean, once the last one has come. Raises `RefusedError`."""
+        with self._evidence():
+            answer = self._answers[-1]
+            if answer.status == "erased":
+                return Checked(None, answer.status, Change.NONE, self._pin)
+            if answer.status in UNOWNED:
+                is_anybodys = self._last is None and not answer.statements
+                require(is_anybodys, "The server says that the client ID belongs to nobody, and it belonged to a key.")
+                return Checked(answer.public_key, answer.status, Change.NONE, None)
+            if self._last is None:
+                raise RefusedError("The server says that the client ID belongs to a key, and shows no statement.")
+            is_withheld = answer.status in WITHHELD and answer.public_key is None
+            key = NOTHING if answer.public_key is None else digest(answer.public_key)
+            is_named = is_withheld or self._last.key == key
+            require(is_named, "The public key is not the one that the last statement names.")
+            return Checked(answer.public_key, answer.status, self._change, self._last)
+
+    @contextmanager
+    def _evidence(self) -> Iterator[None]:
+        try:
+            yield
+        except RefusedError as refused:
+            refused.evidence = self._answers
+            raise
+
+    def _check_shape(self, answer: PkdResult) -> None:
+        require(answer.client_id == self._client_id, "The server answered about another client ID.")
+        self._directory = self._directory or self._answers[0].directory
+        is_same = answer.directory == self._directory
+        require(is_same, "The server answered for another directory, or for none any more.")
+        is_bounded = len(answer.statements or ()) <= MOST_STATEMENTS and len(self._answers) <= self._most_answers
+        require(is_bounded, "The server shows more statements of a client ID than anybody makes.")
+
+    def _follow(self, rows: Sequence[ListedStatement], directory: str) -> None:
+        """Check statements behind the last one that is believed, with which they begin if there is one."""
+        if self._last is not None:
+            is_known = bool(rows) and rows[0].statement == self._last.text
+            require(is_known, "The server does not have the statement that is known.")
+            rows = rows[1:]
+        for row in rows:
+            statement = read_statement(row.statement or "")
+            is_this = (statement.client_id, statement.directory) == (self._client_id, directory)
+            require(is_this, "A statement is about another client ID, or of another directory.")
+            step = Step(statement, row.signatures or StatementSignatures(), _kind_of(row), self._last)
+            check_step(step)
+            self._change = _changed(self._change, step, is_pinned=self._pin is not None)
+            self._last = statement
+
+
+def _changed(change: Change, step: Step, *, is_pinned: bool) -> Change:
+    if not is_pinned:
+        return Change.FIRST
+    if step.kind == AFTER_RELEASE:
+        return Change.RELEASED
+    is_moved = step.before is not None and step.statement.identity != step.before.identity
+    return Change.MOVED if is_moved and change is Change.NONE else change
 
 
 def _kind_of(row: ListedStatement) -> int | None:

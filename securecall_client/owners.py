@@ -9,12 +9,12 @@ from typing import Any
 from msgspec import to_builtins
 
 from securecall_client import transparency
-from securecall_client.checking import Checked, check
+from securecall_client.checking import Checked, Reading
 from securecall_client.client import REQUEST_SECONDS, Client
 from securecall_client.errors import ClosedError
 from securecall_client.messages import PkdLookup, PkdRegister, PkdResult
 from securecall_client.ownership import Statement
-from securecall_client.parts import MOST_STATEMENTS, StatementSignatures
+from securecall_client.parts import StatementSignatures
 from securecall_client.patience import patiently
 from securecall_client.refusal import RefusedError
 from securecall_client.statement_rules import read_statement
@@ -29,17 +29,14 @@ async def look_up(
 ) -> Checked:
     """Look up whom a client ID belongs to and what key it has, and check it against the last believed statement.
 
-    `directory` is the name that the server gave before. Raises `RefusedError` for what does not follow, and what
-    `Client.request` does.
+    `directory` is the name that the server gave before. Answers are checked one by one, and none is asked for
+    behind one that does not follow. Raises `RefusedError` for that, and what `Client.request` does.
     """
-    answers: list[PkdResult] = []
-    after = -1 if pin is None else pin.seq
-    while not answers or len(answers[-1].statements or ()) == MOST_STATEMENTS:
-        asking = partial(client.request, PkdLookup(client_id, after), PkdResult)
-        answers.append(await patiently(asking, REQUEST_SECONDS))
-        # The next answer begins with the last statement of this one.
-        after += MOST_STATEMENTS if after < 0 else MOST_STATEMENTS - 1
-    return check(client_id, answers, pin, directory)
+    reading = Reading(client_id, pin, directory)
+    while True:
+        asking = partial(client.request, PkdLookup(client_id, reading.after), PkdResult)
+        if not reading.add(await patiently(asking, REQUEST_SECONDS)):
+            return reading.checked()
 
 
 async def look_up_proved(client: Client, client_id: str, log: Log, pin: Pin | None = None) -> transparency.Checked:

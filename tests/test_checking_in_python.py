@@ -8,7 +8,7 @@ import pytest
 from pkd.tests.owners import DIRECTORY, Identity, Recovery, first, following
 from pkd.tests.owners import signed as sign
 from securecall_client import PkdResult
-from securecall_client.checking import Change, Checked, check
+from securecall_client.checking import Change, Checked, Reading, check
 from securecall_client.ownership import NOTHING, Statement, digest, parse
 from securecall_client.parts import ListedStatement, StatementSignatures
 from securecall_client.refusal import RefusedError
@@ -130,6 +130,30 @@ def test_answer_that_does_not_follow_is_refused_and_kept(pin: Statement | None, 
         check("alice", answers, pin, DIRECTORY)
     assert refused.value.evidence == answers
     assert str(refused.value).endswith(".")
+
+
+def chained(count: int) -> list[ListedStatement]:
+    """Make the statements of an owner who publishes one key after the other."""
+    rows, last = [FIRST], OWNED
+    for number in range(count - 1):
+        last = following(last, key=digest(str(number)))
+        rows.append(row(last, ALICE))
+    return rows
+
+
+def test_answers_are_checked_as_they_come_and_are_not_endless() -> None:
+    rows = chained(40)
+    pages = [answer(*rows[:32], key="30"), answer(*rows[31:], key="38")]
+    reading = Reading("alice")
+    assert [reading.after, reading.add(pages[0]), reading.after, reading.add(pages[1])] == [-1, True, 31, False]
+    assert reading.checked() == check("alice", pages)
+    # One too many in an answer; an answer too many.
+    for most_answers, (*good, bad) in ((2, [answer(*rows[:33], key="31")]), (1, pages)):
+        reading = Reading("alice", most_answers=most_answers)
+        assert all(reading.add(one) for one in good)
+        with pytest.raises(RefusedError, match="more statements of a client ID than anybody makes") as refused:
+            reading.add(bad)
+        assert refused.value.evidence == [*good, bad]
 
 
 @pytest.mark.parametrize(

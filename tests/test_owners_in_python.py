@@ -39,6 +39,7 @@ from securecall_client.ownership import (
     recovery_seed,
     registration,
 )
+from securecall_client.parts import MOST_STATEMENTS
 from securecall_client.refusal import RefusedError
 from securecall_client.tests.conftest import comes
 from securecall_client.tests.test_reconnect import SOON, registers
@@ -134,6 +135,44 @@ async def test_statement_without_an_answer_is_sent_again() -> None:
         async with Client(url, "alice", reconnect=SOON) as alice:
             assert (await send_statement(alice, statement, StatementSignatures("signature"), "key")).status == "signed"
     assert [payload["statement"] for payload in came] == [statement.text] * 2
+
+
+async def test_no_more_is_asked_for_behind_an_answer_that_does_not_follow() -> None:
+    asked: list[int] = []
+
+    def answers_for_ever(connection: ServerConnection) -> None:
+        registers(connection)
+        for frame in connection:
+            asked.append(json.loads(frame)["payload"]["after"])
+            rows = [{"kind": 1, "statement": "junk", "signatures": {}}] * MOST_STATEMENTS
+            answer = {"clientId": "alice", "publicKey": "key", "directory": DIRECTORY, "status": "signed"}
+            connection.send(json.dumps({"type": "PKD_RESULT", "payload": answer | {"statements": rows}}))
+
+    with impostor(answers_for_ever) as url:
+        async with Client(url, "bob", reconnect=NoReconnect()) as bob:
+            with pytest.raises(RefusedError):
+                await look_up(bob, "alice")
+    assert asked == [-1]
+
+
+async def test_statement_beyond_the_limit_is_refused_in_the_servers_words_at_once() -> None:
+    sentence = "There were too many statements of this client ID today; wait before the next one."
+    came: list[str] = []
+
+    def limits(connection: ServerConnection) -> None:
+        registers(connection)
+        for frame in connection:
+            came.append(json.loads(frame)["payload"]["statement"])
+            error = {"code": "RATE_LIMITED", "message": sentence, "request": "PKD_REGISTER", "retryAfterMs": 3_600_000}
+            connection.send(json.dumps({"type": "ERROR", "payload": error}))
+
+    statement = first_statement(DIRECTORY, "alice", "identity", NOTHING, "key")
+    with impostor(limits) as url:
+        async with Client(url, "alice", reconnect=NoReconnect()) as alice:
+            with pytest.raises(RequestError) as refused:
+                await send_statement(alice, statement, StatementSignatures("signature"), "key")
+    assert (refused.value.code, refused.value.message, refused.value.retry_after) == ("RATE_LIMITED", sentence, 3600)
+    assert came == [statement.text]
 
 
 async def test_owner_claims_registers_and_restores_on_a_real_server(owning: RunningServer) -> None:

@@ -64,8 +64,8 @@ async ({ base, vectors, texts, values, cases, codes, identities, points, forged,
       recoverySeed: Array.from(seed, (byte) => byte.toString(16).padStart(2, "0")).join(""),
       recoverySigned: await paper.sign(alice1.text),
     },
-    answers: await all(answers, ({ clientId, directory, pinned, pages }) =>
-      readAnswers(clientId, directory ?? undefined, pinned ?? undefined, async (after) => pages[after]).then(
+    answers: await all(answers, ({ clientId, directory, pinned, pages, most }) =>
+      readAnswers(clientId, directory ?? undefined, pinned ?? undefined, async (after) => pages[after], most).then(
         ({ status, chain }) => [status, chain.length, ...pins.map((pin) => verdictOn(pin, chain))],
         ({ code, rule }) => [code, rule],
       )),
@@ -172,6 +172,7 @@ UNBELIEVED: dict[str, tuple[dict[str, Any], int]] = {
     "the owner's told as one after a release": (asked([FIRST, {**SECOND, "kind": 2}]), 5),
     "a release told as the owner's": (asked([FIRST, row_of(RELEASED, signed(RELEASED, THIEF))]), 3),
     "a statement of another ID": (asked([row_of(first(ALICE, client_id="bob"), Signatures(""))]), 2),
+    "more pages than anybody makes": (PAGED | {"most": 1}, 0),
     "no statement": (asked([{"statement": "-", "signatures": {}, "kind": 1}]), 0),
     "a second page that does not follow": (
         PAGED | {"pages": {**PAGED["pages"], "31": PAGED["pages"]["-1"]}},

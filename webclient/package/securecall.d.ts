@@ -279,7 +279,7 @@ export class SecureCallError extends Error {
 }
 
 export type ErrorCode =
-  // The server's (`ERROR`), for a message of this client. RATE_LIMITED is sent again by the library.
+  // The server's (`ERROR`), for a message of this client. RATE_LIMITED is sent again by the library, as long as somebody waits.
   | "INVALID_MESSAGE"
   | "NOT_REGISTERED"
   | "TARGET_NOT_FOUND"

@@ -9,7 +9,7 @@
  *   ServerError
  */
 
-import { ERROR_SENTENCES, SecureCallError } from "./errors.js";
+import { SecureCallError, refusal } from "./errors.js";
 import { Outbox } from "./outbox.js";
 import { refusalOf } from "./refusal.js";
 import { bounded } from "./timers.js";
@@ -172,11 +172,11 @@ export class Connection {
    * @param {string} answerType
    * @param {(payload: any) => boolean} [matches]
    * @returns {Promise<any>} the answer's payload
-   * @throws {SecureCallError} The server's refusal, or `offline` when there is no answer in time.
+   * @throws {SecureCallError} The server's refusal, unless it can be tried again in time, or `offline` without an answer in time.
    */
   ask(type, payload, answerType, matches = () => true) {
     return new Promise((resolve, reject) => {
-      const answer = { type: answerType, matches, resolve, reject };
+      const answer = { type: answerType, matches, dueAt: performance.now() + REQUEST_MS, resolve, reject };
       /** @type {Outgoing} */
       const message = {
         type, payload: () => payload, callId: undefined, heartbeat: 0, isSent: false, isRepeated: false, answer,
@@ -401,16 +401,17 @@ export class Connection {
       return;
     }
     const refused = this.#outbox.refused(request, callId);
-    if (code === "RATE_LIMITED") {
-      this.#repeat(refused, request, bounded(retryAfterMs, LEAST_REPEAT_MS, LEAST_REPEAT_MS));
+    const [first] = refused;
+    const delayMs = bounded(retryAfterMs, LEAST_REPEAT_MS, LEAST_REPEAT_MS);
+    // What is asked is not tried again when nobody waits for it any more.
+    const isTooLate = first?.answer && first.answer.dueAt < performance.now() + delayMs;
+    if (code === "RATE_LIMITED" && !isTooLate) {
+      this.#repeat(refused, request, delayMs);
       return;
     }
     for (const message of refused) this.#outbox.remove(message);
-    const [first] = refused;
-    if (first?.answer) {
-      const details = { request, callId, serverMessage: error.message };
-      first.answer.reject(new SecureCallError(code, ERROR_SENTENCES[code] ?? code, details));
-    } else this.#listener.refused(error, first?.isRepeated ?? false);
+    if (first?.answer) first.answer.reject(refusal(error, request, callId));
+    else this.#listener.refused(error, first?.isRepeated ?? false);
   }
 
   /**

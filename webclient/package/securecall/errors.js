@@ -25,6 +25,18 @@ export const NO_CALL_TO_SEND_IN = "There is no call to send this in.";
 export const WORKER_SENTENCE =
   "The worker for timers did not start, so a hidden page may lose its connection: serve timer-worker.js from the page's origin.";
 
+/**
+ * The server's refusal of something that is not sent again.
+ *
+ * @param {{code: ErrorCode, message?: string}} error
+ * @param {string | undefined} request
+ * @param {string} [callId]
+ */
+export function refusal({ code, message }, request, callId) {
+  const sentence = code === "RATE_LIMITED" && message ? `The server does not do that now. It says: “${message}”` : ERROR_SENTENCES[code];
+  return new SecureCallError(code, sentence ?? code, { request, callId, serverMessage: message });
+}
+
 /** @param {string} peer */
 export function unreadable(peer) {
   return `${peer}'s app sent an ICE candidate in a form that cannot be read, so it was left out; the call goes on with others.`;

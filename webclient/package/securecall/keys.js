@@ -33,7 +33,8 @@ async function newIdentity() {
 function keyError(error) {
   if (!(error instanceof SecureCallError)) return new SecureCallError("storage-unavailable", String(error.message));
   if (["keys-unavailable", "key-refused", "refused-answer"].includes(error.code)) return error;
-  return new SecureCallError("directory-unavailable", KEY_SENTENCES.unavailable(""), error);
+  const sentence = error.code === "RATE_LIMITED" ? error.message : KEY_SENTENCES.unavailable("");
+  return new SecureCallError("directory-unavailable", sentence, error);
 }
 
 /** This client's identity key, and with `peers` those of the others. */

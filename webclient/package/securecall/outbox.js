@@ -11,8 +11,8 @@
  * @property {number} heartbeat how many had been sent on this connection before it; Infinity: refused, sent again later
  * @property {boolean} isSent on any connection
  * @property {boolean} isRepeated sent more than once
- * @property {{type: string, matches: (payload: any) => boolean, resolve: (payload: any) => void,
- *   reject: (error: Error) => void}} [answer]
+ * @property {{type: string, matches: (payload: any) => boolean, dueAt: number, resolve: (payload: any) => void,
+ *   reject: (error: Error) => void}} [answer] due by `performance.now()`
  */
 
 /** The messages that are on their way, in their order. */

@@ -145,9 +145,10 @@ async def test_statement_without_an_answer_is_sent_again(open_client: OpenClient
 
     sent = liar.heard("PKD_REGISTER")
     first = await alice.does("client.identity.publicKey")
-    # Lost on the way there: the key before registers, and the statement is sent again.
+    # Refused for a while that nobody waits for: the key before registers, and the statement is sent again.
     liar.refuses("PKD_REGISTER", {"code": "RATE_LIMITED", "retryAfterMs": 60_000})
-    await replace()
+    refused = await alice.does("client.replaceIdentity().catch(({ code, message }) => [code, message])")
+    assert refused == ["RATE_LIMITED", "The server does not do that now. It says: “No.”"]
     second = await come_back()
     assert [payload["statement"] for payload in sent[1:]] == [sent[1]["statement"]] * 2
     # Lost on the way back: the new key registers, and there is nothing to send.

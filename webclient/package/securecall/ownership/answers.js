@@ -21,6 +21,8 @@ import { BadStatement, NOTHING, keyLine, parse } from "./statements.js";
 
 // So many in an answer mean that there may be more.
 export const MOST_STATEMENTS = 32;
+// Nobody makes so many: an owner has 20 a day at most, and what is pinned is not asked for again.
+const MOST_ANSWERS = 256;
 export const STATUSES = ["signed", "unsigned", "revoked", "released", "erased"];
 
 /** An answer breaks a rule: 1 to 5 are those of statements, 0 is another one. The message is the sentence that names it. */
@@ -45,13 +47,14 @@ export class RefusedAnswer extends SecureCallError {
  * @param {string | undefined} directory the name of this server's directory, if it is known
  * @param {string | undefined} pinned the statement that is known
  * @param {(after: number) => Promise<any>} ask gives the answer with the statements from one `seq` on
+ * @param {number} [mostAnswers]
  * @returns {Promise<Standing>}
  * @throws {RefusedAnswer}
  */
-export async function readAnswers(clientId, directory, pinned, ask) {
+export async function readAnswers(clientId, directory, pinned, ask, mostAnswers = MOST_ANSWERS) {
   /** @type {Link[]} */
   const chain = pinned === undefined ? [] : [{ text: pinned, statement: parse(pinned), kind: BY_OWNER }];
-  for (;;) {
+  for (let left = mostAnswers; left > 0; left -= 1) {
     const answer = await ask(chain.at(-1)?.statement.seq ?? -1);
     checkShape(answer, clientId, directory);
     const { status, statements } = answer;
@@ -63,6 +66,7 @@ export async function readAnswers(clientId, directory, pinned, ask) {
     await extend(chain, statements, clientId, answer.directory);
     if (statements.length < MOST_STATEMENTS) return complete(answer, chain);
   }
+  return refuse("The directory has more statements of a client ID than anybody makes.");
 }
 
 /**

@@ -2,7 +2,7 @@
  * A connection for a question or two, registered as nobody: for who cannot register as a client ID, or is not any more.
  */
 
-import { ERROR_SENTENCES, SecureCallError } from "../errors.js";
+import { SecureCallError, refusal } from "../errors.js";
 
 const ANSWER_MS = 10_000;
 const NORMAL = 1000;
@@ -62,11 +62,7 @@ function nextAnswer(socket, request, answerType, matches) {
     socket.onmessage = ({ data }) => {
       const { type, payload } = JSON.parse(data);
       if (type === answerType && matches(payload)) resolve(payload);
-      if (type !== "ERROR") return;
-      const details = { request, serverMessage: payload.message };
-      /** @type {import("../errors.js").ErrorCode} */
-      const code = payload.code;
-      reject(new SecureCallError(code, ERROR_SENTENCES[code] ?? code, details));
+      if (type === "ERROR") reject(refusal(payload, request));
     };
   });
 }
