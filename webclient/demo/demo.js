@@ -142,6 +142,7 @@ onClick("leave-superseded", leave);
 onClick("leave-shut-out", leave);
 onClick("claim-now", claim);
 onClick("make-code", showCode);
+onClick("change-code", showCode);
 onClick("use-code", () => {
   demo.wantsCode = true;
   update();

@@ -13,6 +13,7 @@ export function renderOwner({ ownership }) {
   state("owner-text", ownership?.sentence, whose === "owner" ? (isSafe ? "good" : "warning") : (TONES[whose] ?? "plain"));
   show("claim-now", whose === "free");
   show("make-code", whose === "owner" && !hasRecoveryCode);
+  show("change-code", isSafe);
   show("use-code", whose === "changed");
   show("move", whose === "owner");
   show("move-allowed-label", Boolean(element("move-allowed").value));

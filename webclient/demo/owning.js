@@ -1,6 +1,6 @@
 /** What is done with a name that belongs to a key: made one's own, brought back, moved. */
 
-import { element } from "./page.js";
+import { element, show } from "./page.js";
 import { demo, notify, update } from "./state.js";
 
 // Where the name cannot be used before somebody does something about it.
@@ -48,9 +48,12 @@ export function claim() {
   return act("owner-error", (owner) => owner.claim());
 }
 
-/** Show a new recovery code until it was typed again, and only then use it. */
+/** Show a new recovery code until it was typed again, and only then use it; one that is there already signs for it. */
 export async function showCode() {
-  element("code-again").value = "";
+  const isChange = demo.ownership.hasRecoveryCode;
+  show("old-code-field", isChange);
+  element("old-code").required = isChange;
+  element("old-code").value = element("code-again").value = "";
   element("code-error").textContent = "";
   element("code").textContent = await act("owner-error", (owner) => owner.newRecoveryCode());
   element("recovery").showModal();
@@ -59,7 +62,7 @@ export async function showCode() {
 export async function keepCode() {
   const code = element("code").textContent;
   const isKept = await act("code-error", async (owner) => {
-    if (await owner.isSameCode(code, element("code-again").value)) return owner.setRecoveryCode(code);
+    if (await owner.isSameCode(code, element("code-again").value)) return owner.setRecoveryCode(code, element("old-code").value);
     element("code-error").textContent = "This is another code than the one above.";
     return undefined;
   });

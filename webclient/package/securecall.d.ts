@@ -191,6 +191,11 @@ export interface SecureCallOptions {
    * this browser's data it would be lost: show a recovery code soon (`Owner.setRecoveryCode`). False by default.
    */
   claimsId?: boolean;
+  /**
+   * The name of the server's directory (`DIRECTORY_NAME`), which its statements bear. With it no answer is believed that comes in
+   * another name, or in none, as of a server that says it knows no owners; without it the first answer says the name.
+   */
+  directory?: string;
 }
 
 /**

@@ -42,6 +42,10 @@ class FirefoxPerson:
         """Wait for a text."""
         await self.page.until(f"document.body.innerText.includes({json.dumps(text)})")
 
+    async def sees_no_more(self, text: str) -> None:
+        """Wait until a text is gone."""
+        await self.page.until(f"!document.body.innerText.includes({json.dumps(text)})")
+
     async def calls(self, peer_id: str, how: str = "Video call") -> None:
         """Call the client with this ID."""
         await self.page.fill("Their name", peer_id)

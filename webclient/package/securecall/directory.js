@@ -13,6 +13,7 @@ export class Directory {
   #store;
   #host;
   #tell;
+  #expected;
   /** @type {string | undefined} the name by which its statements call it; undefined: it has told none */
   #name;
 
@@ -20,11 +21,13 @@ export class Directory {
    * @param {KeyStore} store
    * @param {string} host of the server
    * @param {(type: string, detail: unknown) => void} tell
+   * @param {string} [expected] the name that the application knows
    */
-  constructor(store, host, tell) {
+  constructor(store, host, tell, expected) {
     this.#store = store;
     this.#host = host;
     this.#tell = tell;
+    this.#expected = expected;
   }
 
   /**
@@ -83,7 +86,7 @@ export class Directory {
   async #knownName() {
     // Beside the pins, whose places have the IDs of two clients in them.
     const kept = await this.#store.update("pins", this.#host, (/** @type {{directory: string} | null} */ before) => before);
-    this.#name = kept?.directory;
+    this.#name = this.#expected ?? kept?.directory;
     return this.#name;
   }
 

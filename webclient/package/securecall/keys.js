@@ -64,7 +64,7 @@ export class Keys {
    * @param {{identity: (identity: Identity) => void, error: (error: SecureCallError) => void,
    *   tell: (type: string, detail: unknown) => void}} listener
    */
-  constructor(connection, { clientId, claimsId = false }, listener) {
+  constructor(connection, { clientId, claimsId = false, directory }, listener) {
     const { host } = new URL(connection.url);
     this.#connection = connection;
     this.#clientId = clientId;
@@ -75,7 +75,7 @@ export class Keys {
       const sentence = "This browser keeps no data for this page: it will forget your key, and those of others.";
       listener.error(new SecureCallError("storage-unavailable", sentence));
     });
-    this.#directory = new Directory(this.#store, host, listener.tell);
+    this.#directory = new Directory(this.#store, host, listener.tell, directory);
     this.peers = new Peers(this.#store, this.#place, (...question) => this.#find(...question));
   }
 

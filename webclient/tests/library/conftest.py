@@ -13,12 +13,15 @@ from playwright.async_api import Browser, Page
 
 from tests.support.servers import RunningServer, database_template, server
 from tests.support.services import Coturn
-from webclient.tests.conftest import PAGE_SERVER
+from webclient.tests.conftest import PAGE_SERVER, check, new_person
 from webclient.tests.firefox import Firefox, FirefoxPage
+from webclient.tests.firefox_people import FirefoxPerson
 from webclient.tests.library.clients import Client, Document
 from webclient.tests.library.liar import Liar
+from webclient.tests.library.newcomers import AnyPerson, NewProfile
 from webclient.tests.library.profiles import ChromiumProfiles, FirefoxProfiles, Profiles
 from webclient.tests.library.signer import Signer
+from webclient.tests.people import Person
 
 OWNERS = {
     "DIRECTORY_NAME": "calls.example.org",
@@ -133,6 +136,27 @@ def open_any_client(request: pytest.FixtureRequest) -> OpenAnyClient:
     """Opens documents with nothing but the library, in each browser in turn."""
     open_one: OpenAnyClient = request.getfixturevalue(request.param)
     return open_one
+
+
+@pytest_asyncio.fixture(loop_scope="session", params=["chromium", "firefox"])
+async def new_profile(
+    request: pytest.FixtureRequest, chromium: Browser, firefox: Firefox, library_server: RunningServer
+) -> AsyncIterator[NewProfile]:
+    """Makes people who have the demo page, in each browser in turn; none may have met a problem."""
+    people: list[AnyPerson] = []
+
+    async def make(name: str, where: RunningServer | None = None) -> AnyPerson:
+        server = where or library_server
+        if request.param == "chromium":
+            people.append(await new_person(chromium, name, server))
+        else:
+            people.append(FirefoxPerson(f"{name}-in-firefox", server, await firefox.new_page()))
+        return people[-1]
+
+    yield make
+    check(person for person in people if isinstance(person, Person))
+    for person in people:
+        await (person.page.context.close() if isinstance(person, Person) else person.page.close())
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -1,49 +1,12 @@
 """The demo page with names that belong to keys, as people see it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser
 
-from tests.support.servers import RunningServer
-from webclient.tests.conftest import check, new_person
-from webclient.tests.firefox import Firefox
-from webclient.tests.firefox_people import FirefoxPerson
 from webclient.tests.gallery import Gallery
+from webclient.tests.library.newcomers import AnyPerson, NewProfile, arrives, types
 from webclient.tests.people import Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-AnyPerson = Person | FirefoxPerson
-NewProfile = Callable[[str], Awaitable[AnyPerson]]
-
-
-@pytest_asyncio.fixture(loop_scope="session", params=["chromium", "firefox"])
-async def new_profile(
-    request: pytest.FixtureRequest, chromium: Browser, firefox: Firefox, library_server: RunningServer
-) -> AsyncIterator[NewProfile]:
-    """Makes people with a browser profile of their own."""
-    people: list[AnyPerson] = []
-
-    async def make(name: str) -> AnyPerson:
-        if request.param == "chromium":
-            people.append(await new_person(chromium, name, library_server))
-        else:
-            people.append(FirefoxPerson(f"{name}-in-firefox", library_server, await firefox.new_page()))
-        return people[-1]
-
-    yield make
-    check(person for person in people if isinstance(person, Person))
-    for person in people:
-        await (person.page.context.close() if isinstance(person, Person) else person.page.close())
-
-
-async def types(person: AnyPerson, label: str, text: str) -> None:
-    if isinstance(person, Person):
-        await person.page.get_by_label(label, exact=True).fill(text)
-    else:
-        await person.page.fill(label, text)
 
 
 async def looks_well(gallery: Gallery, person: AnyPerson, state: str) -> None:
@@ -52,6 +15,21 @@ async def looks_well(gallery: Gallery, person: AnyPerson, state: str) -> None:
         return
     await person.page.evaluate("document.querySelectorAll('details').forEach((it) => { it.open = true; })")
     await gallery.shows(person, state)
+
+
+async def changes_code(gallery: Gallery, person: AnyPerson, old: str) -> str:
+    """Let another recovery code take the place of the one there is; returns it."""
+    await person.clicks("Change the recovery code")
+    code: str = await person.page.evaluate("document.getElementById('code').textContent")
+    await looks_well(gallery, person, "recovery-code-change")
+    await types(person, "Type it again, from the paper", code)
+    for one in (code, old):
+        await types(person, "Your recovery code until now", one)
+        await person.clicks("I have written it down")
+        if one == code:
+            await person.sees("This is not the recovery code of this name")
+    await person.sees_no_more("From then on it brings nothing back.")
+    return code
 
 
 async def calls_and_hangs_up(caller: AnyPerson, callee: AnyPerson, sees: str) -> None:
@@ -79,15 +57,16 @@ async def test_name_comes_back_to_a_new_browser_and_others_see_that_it_moved(
     await types(alice, "Type it again, from the paper", code.lower().replace("-", " "))
     await alice.clicks("I have written it down")
     await alice.sees("is yours, and your recovery code brings it back.")
+    old, code = code, await changes_code(gallery, alice, code)
     await calls_and_hangs_up(bob, alice, f"This is the first time you see {alice.id}'s key.")
 
     back = await new_profile("alice")
-    back.id = alice.id
-    await back.page.goto(f"{back.where.http_url}/demo/")
-    await types(back, "Your name", alice.id)
-    await back.clicks("Continue")
+    await arrives(back, alice.id)
     await back.sees("This name is taken")
     await looks_well(gallery, back, "name-taken")
+    await types(back, "Recovery code", old)
+    await back.clicks("Bring my name back")
+    await back.sees("This is not the recovery code of this name")
     await types(back, "Recovery code", code)
     await back.clicks("Bring my name back")
     await back.sees("Connected to the server.")

@@ -211,15 +211,31 @@ async def test_answer_that_does_not_follow_is_refused_and_kept(open_client: Open
         assert evidence["answers"][0].items() >= lie.items()
         assert evidence["pinned"].startswith("securecall-statement-v2\n")
 
-    def of_an_old_server(it: dict[str, Any]) -> dict[str, Any]:
-        return {name: it[name] for name in ("clientId", "publicKey")}
-
     liar.lies("PKD_RESULT", of_an_old_server)
     assert (await bob.does(f"client.lookUpPeerKey('{alice.id}')"))["status"] == "refused"
     # Nor is it believed of somebody whom nobody has looked up before.
     assert (await bob.does("client.lookUpPeerKey('carol')"))["status"] == "refused"
     liar.lies("PKD_RESULT", lambda it: it)
     assert (await bob.does(f"client.lookUpPeerKey('{alice.id}')"))["status"] == "moved"
+
+
+def of_an_old_server(it: dict[str, Any]) -> dict[str, Any]:
+    return {name: it[name] for name in ("clientId", "publicKey")}
+
+
+async def test_first_answer_is_believed_only_of_the_directory_that_the_application_knows(
+    open_client: OpenClient, liar: Liar
+) -> None:
+    bob = await open_client("bob", liar.port, connected=False, directory="calls.example.org")
+    for lie in (of_an_old_server, lambda it: it | {"directory": "calls.example.net"}):
+        liar.lies("PKD_RESULT", lie)
+        await bob.does("client.connect()")
+        await bob.expects("error", code="refused-answer")
+        assert (await bob.does("client.lookUpPeerKey('carol')"))["status"] == "refused"
+        await bob.starts(directory="calls.example.org")
+    liar.lies("PKD_RESULT", lambda it: it)
+    await bob.connects()
+    assert (await bob.does("client.lookUpPeerKey('carol')"))["status"] == "unpublished"
 
 
 @pytest.mark.parametrize(("status", "state"), [("released", "free"), ("revoked", "foreign")])
