@@ -17,7 +17,7 @@ from django.db import connection
 from django.test import override_settings
 from hypothesis import settings as hypothesis_settings
 
-from tests.support.scheduling import IN_BROWSERS, ByFile, says_database, uses_database
+from tests.support.scheduling import GROUPS, ByFile, says_database, uses_database
 from tests.support.services import (
     Coturn,
     NotInstalledError,
@@ -94,8 +94,9 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Browsers first; long tests alone or none; on Postgres only the tests that use Django's database."""
-    items.sort(key=lambda item: not item.nodeid.startswith(IN_BROWSERS))
+    """Groups first; long tests alone or none; on Postgres only the tests that use Django's database."""
+    for files in reversed(GROUPS.values()):
+        items.sort(key=lambda item: not item.nodeid.startswith(files))
     is_long_run = config.getoption("long")
     kept: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
@@ -108,7 +109,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
-    """Deal out tests by file; the browsers', which take longest, first."""
+    """Deal out tests by file; groups, which take longest, first."""
     return ByFile(config, log)
 
 

@@ -9,7 +9,15 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 # The tests that open pages in a browser.
 IN_BROWSERS = ("webclient/", "tests/test_console_pages.py", "tests/test_admin_in_browser.py")
-
+# Those whose people meet at the servers of tests/conftest.py, of which each process starts its own.
+AT_SHARED_SERVERS = tuple(
+    f"tests/test_{name}.py"
+    for name in (
+        *("calls", "deaf_lines", "directory_messages", "frame_sizes", "frames", "holding", "limits"),
+        *("loadtest", "registration", "resets", "samples", "smoke", "strangers", "turn_messages"),
+    )
+)
+GROUPS = {"browsers": IN_BROWSERS, "people": AT_SHARED_SERVERS}
 
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_reset_sequences"})
 # By which a file says that it has tests of the database.
@@ -29,7 +37,7 @@ def says_database(path: Path) -> bool:
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types for it
-    """Keeps the tests of a file together, as they share what they start, and all browsers in one process.
+    """Keeps the tests of a file together, as they share what they start, and so those of a group.
 
     Two browsers at once starve each other, and everything else. xdist's own groups need the `_nodeid` that pytest 9.2
     has no more.
@@ -37,4 +45,4 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "browsers" if file.startswith(IN_BROWSERS) else file
+        return next((name for name, files in GROUPS.items() if file.startswith(files)), file)
