@@ -1,7 +1,7 @@
 """Times and lengths that come from outside: no server, clock or option makes a timer run wild."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -84,8 +84,19 @@ EXPIRES: dict[str, Callable[[int], str]] = {
 }
 
 
+def of_each_kind(*values: str, others: Iterable[str]) -> pytest.MarkDecorator:
+    """Leave the `others`, which are of the same kinds, to `make long`: each value costs a call."""
+    rest = [value for value in others if value not in values]
+    params = [pytest.param(values, id="each kind"), pytest.param(rest, id="others", marks=pytest.mark.long)]
+    return pytest.mark.parametrize("values", params)
+
+
+# A time that a timer cannot hold, one that no number can, one that has come, one that is over, none at all.
+@of_each_kind("in 30 days", "never", "at once", "yesterday", "soon", others=EXPIRES)
 @LONG_IN_FIREFOX
-async def test_credentials_are_not_asked_for_again_and_again(open_any_client: OpenAnyClient, liar: Liar) -> None:
+async def test_credentials_are_not_asked_for_again_and_again(
+    open_any_client: OpenAnyClient, liar: Liar, values: Iterable[str]
+) -> None:
     expires = "unsaid"
 
     def lie(payload: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +107,7 @@ async def test_credentials_are_not_asked_for_again_and_again(open_any_client: Op
     for message_type in CARRIERS:
         liar.lies(message_type, lie)
     alice, bob = await open_any_client("alice", liar.port), await open_any_client("bob", liar.port)
-    for expires in EXPIRES:
+    for expires in values:
         before, began = len(liar.heard("TURN_CREDENTIALS")), time.monotonic()
         call_id = await alice.talks_to(bob)
         await alice.asks_often()
@@ -121,10 +132,16 @@ async def test_refused_message_waits_whatever_the_server_says(open_any_client: O
     assert min(gaps) > 0.95
 
 
+NO_INTERVALS = ("NaN", "2 ** 31", "Infinity", "'often'", "null")
+
+
+@of_each_kind("NaN", "2 ** 31", "'often'", others=NO_INTERVALS)
 @LONG_IN_FIREFOX
-async def test_interval_that_is_none_is_not_at_once(open_any_client: OpenAnyClient, liar: Liar) -> None:
+async def test_interval_that_is_none_is_not_at_once(
+    open_any_client: OpenAnyClient, liar: Liar, values: Iterable[str]
+) -> None:
     alice, bob = await open_any_client("alice", liar.port, connected=False), await open_any_client("bob", liar.port)
-    for interval in ("NaN", "2 ** 31", "Infinity", "'often'", "null"):
+    for interval in values:
         await alice.does(f"""() => {{
           window.told = 0;
           const heartbeatIntervalMs = {interval}, pathIntervalMs = {interval};
