@@ -225,8 +225,9 @@ async def test_document_names_all_that_owners_say_and_hear(owning: RunningServer
         assert missing == NEEDS_MORE.get(message, set())
 
 
-# A release that is pending; two devices, of which one moves the ID to the other; a call, a limit.
+# A client that is in calls; a release that is pending; two devices, of which one moves the ID to the other; a limit.
 NEEDS_MORE = {
+    "Register": {"Register.calls"},
     "PkdResult": {"PkdResult.releasedAt", "PkdResult.previous"},
     "Error": {"Error.callId", "Error.retryAfterMs"},
 }
