@@ -35,6 +35,13 @@ class Api:
     location: str = ""
 
 
+class Server(ThreadingHTTPServer):
+    """Says nothing of a client that has given up."""
+
+    def handle_error(self, *_: object) -> None:
+        """Leave it: the client says what became of its request."""
+
+
 @contextmanager
 def serving(answer: Answer) -> Iterator[Api]:
     """Serve an API on this machine while the block runs."""
@@ -44,25 +51,29 @@ def serving(answer: Answer) -> Iterator[Api]:
         def do_POST(self) -> None:
             url = urlsplit(self.path)
             sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            asked = Asked(url.path, parse_qs(url.query), self.headers.get("Authorization", ""), json.loads(sent))
+            body = json.loads(sent) if sent else None
+            asked = Asked(url.path, parse_qs(url.query), self.headers.get("Authorization", ""), body)
             api.asked.append(asked)
             if api.answer is None:
                 self.close_connection = True
                 return
             status, content = api.answer(asked)
-            body = content if isinstance(content, bytes) else json.dumps(content).encode()
+            answered = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(status)
             if api.location:
                 self.send_header("Location", api.location)
             self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(answered)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(answered)
+
+        def do_GET(self) -> None:
+            self.do_POST()
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", 0), Handler)
     api.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()

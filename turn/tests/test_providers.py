@@ -128,13 +128,16 @@ def test_provider_that_does_not_answer_is_not_waited_for(
     is_given_up.set()
 
 
-def test_secret_follows_no_redirect_and_stands_in_no_error(at_metered: TurnSettings, metered_api: Api) -> None:
-    with serving(metered(SECRET, account)) as elsewhere:
-        metered_api.answer, metered_api.location = lambda _: (307, {}), f"{elsewhere.url}/api/v1/turn/credential"
+@pytest.mark.parametrize("status", [302, 307])
+def test_secret_follows_no_redirect_and_stands_in_no_error(
+    status: int, at_cloudflare: TurnSettings, cloudflare_api: Api
+) -> None:
+    with serving(lambda _: (200, {})) as elsewhere:
+        cloudflare_api.answer, cloudflare_api.location = lambda _: (status, {}), elsewhere.url
         with pytest.raises(ProviderError) as refused:
-            Metered().ask(at_metered)
+            Cloudflare().ask(at_cloudflare)
     assert elsewhere.asked == []
-    assert str(refused.value) == "it answers 307"
+    assert str(refused.value) == f"it answers {status}"
     assert (refused.value.__cause__, refused.value.__suppress_context__) == (None, True)
 
 
