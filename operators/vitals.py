@@ -32,6 +32,17 @@ class Vitals(NamedTuple):
                 "Whether nothing is signed: the database is an older copy, or lacks statements, or the guard is away.",
                 bool(self.log.stopped_by),
             ),
+            ("public_log_witnesses", "Witnesses that LOG_WITNESSES names.", len(self.log.witnesses)),
+            (
+                "public_log_witnesses_away",
+                "Witnesses that did not cosign the public log when this process last asked them.",
+                sum(bool(witness.trouble) for witness in self.log.witnesses),
+            ),
+            (
+                "public_log_quorum_age_seconds",
+                "Time since enough witnesses cosigned the public log, as this process knows; 0 without witnesses.",
+                self.log.quorum_age_seconds,
+            ),
         )
         for name, meaning, value in gauges:
             yield GaugeMetricFamily(f"securecall_{name}", meaning, value)

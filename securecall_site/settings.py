@@ -102,6 +102,9 @@ if not SECRET_KEY:
 if REQUIRE_IDENTITY and not DIRECTORY_NAME:
     raise env.ConfigurationError("REQUIRE_IDENTITY", "must be 0 without DIRECTORY_NAME: no client ID belongs to a key")
 
+# Who cosigns the log's checkpoints, read once for the server and for `doctor`.
+LOG_WITNESSES = public_log.witnesses(env.text("LOG_WITNESSES"), has_log=bool(LOG_KEY))
+
 public_log.check(LOG_KEY, LOG_VRF_KEY, has_directory=bool(DIRECTORY_NAME), has_guard=bool(REDIS_URL or LOG_GUARD))
 
 if DEBUG:

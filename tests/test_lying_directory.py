@@ -1,10 +1,14 @@
 """The Python client's check of answers against directories that lie: none is believed, and the honest one is."""
 
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from auditor.__main__ import Exit, main
 from securecall_client.transparency import Log, Outcome, RefusedError, after_next, check
+from securecall_client.transparency.notes import read_checkpoint, read_vkey
 from tests.support.lies import (
     BOB,
     CHEATS,
@@ -22,7 +26,10 @@ from tests.support.lies import (
     is_believed,
 )
 from tests.support.made_directory import MadeDirectory, successor
-from tests.support.made_log import vkey
+from tests.support.made_log import serving, sha256, vkey
+from tests.support.proofs import consistency_proof
+from tests.support.witness import MadeWitness
+from transparency.witness import request
 
 
 def test_honest_directory_is_believed() -> None:
@@ -114,6 +121,29 @@ def test_answers_about_what_is_not_pinned_are_held_to_rules_of_their_own() -> No
     released.accept(first, {"identity": OLD.sign(first.text)}, OLD.identity, kind=2)
     with pytest.raises(RefusedError, match="says that it follows a release"):
         check([released.answer("alice", now=NOW)], "alice", Log(vkey()), None, NOW)
+
+
+def test_split_view_is_noticed_by_who_has_anothers_checkpoint(tmp_path: Path) -> None:
+    """An auditor and a witness saw one history; alice's friends are shown another one, signed by the same key."""
+    seen, shown = World().directory, World(lambda directory: changes(directory, TAKEN, by=THIEF)).directory
+    key, now = tmp_path / "key", int(time.time())
+    main(["newkey", "auditor.example.net", "--key", str(key)])
+    with serving(seen.log.published(now)) as url:
+        assert main([url, vkey(), "--state", str(tmp_path / "state"), "--key", str(key)]) is Exit.IN_ORDER
+    audited = read_checkpoint((tmp_path / "state.checkpoint").read_text(), read_vkey(vkey()))
+    witness = MadeWitness(vkey())
+    cosigned = witness.add_checkpoint(request(seen.log.checkpoint(now, len(seen.log.entries)), 0, []).decode())
+    assert cosigned[0] == 200
+    for size in (len(shown.log.entries), len(seen.log.entries) + 3):
+        while len(shown.log.entries) < size:
+            changes(shown)
+        for known in (Log(vkey(), audited.size, audited.root), witness.log):
+            with pytest.raises(RefusedError, match=r"The log (shrank|forked)"):
+                check([shown.answer("alice", size=known.size, now=now)], "alice", known, None, now)
+    hashes = [sha256(b"\x00", entry) for entry in shown.log.entries]
+    proof = consistency_proof(hashes, witness.log.size)
+    offered = request(shown.log.checkpoint(now, len(hashes)), witness.log.size, proof)
+    assert witness.add_checkpoint(offered.decode()) == (422, b"")
 
 
 def test_there_are_forty_cheats() -> None:

@@ -159,6 +159,7 @@ FIRES: dict[str, tuple[int, dict[str, str]]] = {
     ),
     "SecureCallPublicLogStopped": (5, {'securecall_public_log_stopped{instance="a"}': "0 1x30"}),
     "SecureCallCheckpointLate": (10, {'securecall_public_log_checkpoint_age_seconds{instance="a"}': "0+60x30"}),
+    "SecureCallPublicLogNotWitnessed": (40, {'securecall_public_log_quorum_age_seconds{instance="a"}': "0+60x60"}),
 }
 REFUSED = {
     'securecall_connections_refused_total{instance="a",reason="origin"}': "0+60x30",
@@ -179,6 +180,7 @@ CALM = {
     'securecall_connections{instance="a"}': "1000x30",
     'securecall_public_log_stopped{instance="a"}': "0x30",
     'securecall_public_log_checkpoint_age_seconds{instance="a"}': "60x30",
+    'securecall_public_log_quorum_age_seconds{instance="a"}': "600x30",
 }
 
 

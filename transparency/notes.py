@@ -55,17 +55,21 @@ class Verifier(NamedTuple):
     @property
     def vkey(self) -> str:
         """Return the key as verifiers are given it: name, key ID and key."""
-        return f"{self.name}+{key_id(self.name, ED25519, self.key).hex()}+{_base64(ED25519 + self.key)}"
+        return self.vkey_of(ED25519)
 
     @classmethod
-    def parse(cls, vkey: str) -> Self:
-        """Read a vkey; raises `BadNoteError`."""
+    def parse(cls, vkey: str, kind: bytes = ED25519) -> Self:
+        """Read a vkey whose key signs in this way; raises `BadNoteError`."""
         name, _, rest = vkey.partition("+")
         data = _decoded(rest.partition("+")[2], 1 + KEY_BYTES)
         found = cls(name, data[1:])
-        if not name or re.search(r"\s", name) or found.vkey != vkey:
+        if not name or re.search(r"\s", name) or found.vkey_of(kind) != vkey:
             raise BadNoteError("A vkey is a name, its key ID and an Ed25519 key, with + between them.")
         return found
+
+    def line(self, kind: bytes, signature: bytes) -> str:
+        """Return the line of a note for a signature of this key."""
+        return f"— {self.name} {_base64(key_id(self.name, kind, self.key) + signature)}\n"
 
     def is_signed(self, text: str, signature: bytes) -> bool:
         """Return whether a signature of type 01 is this key's over the text of a note."""
@@ -76,6 +80,10 @@ class Verifier(NamedTuple):
         at = int.from_bytes(signature[:TIME_BYTES], "big")
         is_right = at > 0 and self._is_right(signature[TIME_BYTES:], _cosigned(text, at))
         return at if is_right else None
+
+    def vkey_of(self, kind: bytes) -> str:
+        """Return the key as verifiers of signatures of this type are given it."""
+        return f"{self.name}+{key_id(self.name, kind, self.key).hex()}+{_base64(kind + self.key)}"
 
     def _is_right(self, signature: bytes, message: bytes) -> bool:
         try:
@@ -94,17 +102,14 @@ class Signer:
 
     def sign(self, text: str) -> str:
         """Return a line that signs the text of a note (type 01)."""
-        return self._line(ED25519, self._private.sign(text.encode()))
+        return self.verifier.line(ED25519, self._private.sign(text.encode()))
 
     def cosign(self, text: str, at: int) -> str:
         """Return a line that says of the time `at`, in unix seconds, that this was the largest tree (type 04)."""
         if at <= 0:
             raise ValueError("A cosignature has a time after 1970.")
-        return self._line(COSIGNATURE, at.to_bytes(TIME_BYTES, "big") + self._private.sign(_cosigned(text, at)))
-
-    def _line(self, kind: bytes, signature: bytes) -> str:
-        name, key = self.verifier
-        return f"— {name} {_base64(key_id(name, kind, key) + signature)}\n"
+        signature = at.to_bytes(TIME_BYTES, "big") + self._private.sign(_cosigned(text, at))
+        return self.verifier.line(COSIGNATURE, signature)
 
 
 def key_id(name: str, kind: bytes, key: bytes) -> bytes:
@@ -121,24 +126,26 @@ def checkpoint(signer: Signer, size: int, root: bytes, at: int) -> str:
 def read(note: str, log: Verifier) -> tuple[Checkpoint, int]:
     """Return a checkpoint and its time; raises `BadNoteError` unless the log signed it in both ways."""
     text, blank, rest = note.rpartition("\n\n")
-    if not blank or not rest.endswith("\n"):
+    if not blank:
         raise BadNoteError("A signed note is its text, an empty line, and lines that sign it.")
     text += "\n"
     found = Checkpoint.parse(text)
     if found.origin != log.name:
         raise BadNoteError("The checkpoint is of another log.")
-    signatures = [_signature(line) for line in rest[:-1].split("\n")]
-    signed = [log.is_signed(text, data) for data in _by(log, ED25519, signatures)]
-    times = [log.cosigned_at(text, data) for data in _by(log, COSIGNATURE, signatures)]
+    signed = [log.is_signed(text, data) for data in signatures_by(log, ED25519, rest)]
+    times = [log.cosigned_at(text, data) for data in signatures_by(log, COSIGNATURE, rest)]
     if not signed or not all(signed) or len(times) != 1 or times[0] is None:
         raise BadNoteError("The log has not signed this checkpoint in both ways.")
     return found, times[0]
 
 
-def _by(log: Verifier, kind: bytes, signatures: list[tuple[str, bytes]]) -> list[bytes]:
-    """Return the signatures that bear the name and the key ID of a log."""
-    ours = (log.name, key_id(log.name, kind, log.key))
-    return [data[KEY_ID_BYTES:] for name, data in signatures if (name, data[:KEY_ID_BYTES]) == ours]
+def signatures_by(verifier: Verifier, kind: bytes, lines: str) -> list[bytes]:
+    """Return the signatures in a note's lines that bear the name and the key ID of a key; raises `BadNoteError`."""
+    if not lines.endswith("\n"):
+        raise BadNoteError("Lines that sign a note end in a line feed.")
+    ours = (verifier.name, key_id(verifier.name, kind, verifier.key))
+    found = [_signature(line) for line in lines[:-1].split("\n")]
+    return [data[KEY_ID_BYTES:] for name, data in found if (name, data[:KEY_ID_BYTES]) == ours]
 
 
 def _signature(line: str) -> tuple[str, bytes]:

@@ -32,6 +32,12 @@ class Signed(NamedTuple):
     checkpoint: str
     tree: Tree
 
+    @property
+    def text(self) -> str:
+        """Return the lines that are signed."""
+        text, _, _ = self.checkpoint.partition("\n\n")
+        return f"{text}\n"
+
 
 class Proof(NamedTuple):
     """The proof of an answer; it has no `consistency` for a client that knows a larger tree."""
@@ -84,6 +90,12 @@ def checkpoint(keys: LogKeys, kept: Tree | None, at: int) -> Signed:
     with _snapshot():
         at_end = head(keys.vkey)
         return _signed(keys, kept, at_end, Nodes(at_end.log_id), at)
+
+
+def consistency(keys: LogKeys, before: int, size: int) -> list[bytes]:
+    """Return the proof that the tree of `size` entries begins with that of `before`."""
+    with _snapshot():
+        return merkle.consistency(before, size, Nodes(head(keys.vkey).log_id))
 
 
 def examine(vkey: str, kept: Tree | None) -> int:

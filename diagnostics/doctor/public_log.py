@@ -1,7 +1,8 @@
-"""The public log: whether there is one, whether it has every statement, and whether the guard lets it go on."""
+"""The public log: whether it is there, whole, and let go on by its guard, and whether its witnesses cosign."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.conf import settings
@@ -10,8 +11,13 @@ from django.db import DatabaseError
 from diagnostics.doctor.finding import Finding, failed, ok, warning
 from diagnostics.doctor.redis import RefusedError
 from transparency import keys, proofs
+from transparency import witness as wire
 from transparency.guard import Tree
+from transparency.keys import LogKeys
+from transparency.notes import Checkpoint
 from transparency.stored import StoppedError
+from transparency.witness import OtherSizeError, WitnessError, read, request
+from transparency.witness_policy import Policy, Witness
 
 SUBJECT = "log"
 
@@ -41,3 +47,39 @@ def examine(read_guard: ReadGuard) -> Iterator[Finding]:
     else:
         signed = 0 if kept is None else kept.size
         yield ok(SUBJECT, f"has {size} entries, and the guard {signed} that were signed")
+        if kept is not None and kept.size:
+            yield from _witnesses(found, kept)
+
+
+def _witnesses(keys: LogKeys, kept: Tree) -> Iterator[Finding]:
+    """Offer each witness the tree that the guard keeps, which was signed before."""
+    policy: Policy | None = settings.LOG_WITNESSES
+    if policy is None:
+        return
+    # Without the line that says that this is the largest tree now: the server alone knows that.
+    text = Checkpoint(keys.signer.verifier.name, *kept).text
+    body = request(f"{text}\n{keys.signer.sign(text)}", 0, [])
+    trouble = asyncio.run(_asked(policy, body, text))
+    for witness in policy.witnesses:
+        if reason := trouble.get(witness.name):
+            yield failed(SUBJECT, f"Witness {witness.name} does not cosign: {reason}")
+    names = [witness.name for witness in policy.witnesses if witness.name not in trouble]
+    if policy.is_met(names):
+        yield ok(SUBJECT, f"{len(names)} of {len(policy.witnesses)} witnesses answer, which is enough")
+
+
+async def _asked(policy: Policy, body: bytes, text: str) -> dict[str, str]:
+    """Return by their names what is wrong with witnesses; one that knows a larger tree says so, and is well."""
+
+    async def ask(witness: Witness, threads: ThreadPoolExecutor) -> str:
+        try:
+            read(await wire.ask(witness, body, threads), witness, text)
+        except OtherSizeError:
+            return ""
+        except WitnessError as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(max(len(policy.witnesses), 1)) as threads:
+        reasons = await asyncio.gather(*(ask(witness, threads) for witness in policy.witnesses))
+    return {witness.name: reason for witness, reason in zip(policy.witnesses, reasons, strict=True) if reason}

@@ -1,4 +1,4 @@
-"""The page *Public record*: how large the log is, whether it goes on, and what was released this month."""
+"""The page *Public record*: how large the log is, whether it goes on, who cosigns it, and what was released."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -41,14 +41,17 @@ class PublicRecordAdmin(ReadOnly, ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show the figures."""
         self._refuse_strangers(request)
-        keys, now = current(), timezone.now()
+        keys, now, log = current(), timezone.now(), async_to_sync(operations.log_state)()
         releases = KeyChange.objects.filter(kind=KeyChange.Kind.RELEASED, at__year=now.year, at__month=now.month)
         context = {
             **self.admin_site.each_context(request),
             "title": "Public record",
             "opts": self.opts,
             "vkey": None if keys is None else keys.vkey,
-            "log": async_to_sync(operations.log_state)(),
+            "log": log,
+            "witnesses": [
+                {**witness._asdict(), "age_seconds": max(now.timestamp() - witness.at, 0)} for witness in log.witnesses
+            ],
             "owned": Identity.objects.filter(erased_at=None).count(),
             "releases": releases.count(),
             **(extra_context or {}),

@@ -1,6 +1,7 @@
 """The settings of the public log, which belong together."""
 
 from securecall_site.environment import ConfigurationError
+from transparency.witness_policy import BadPolicyError, Policy
 
 
 def check(key: str, vrf_key: str, *, has_directory: bool, has_guard: bool) -> None:
@@ -18,3 +19,20 @@ def check(key: str, vrf_key: str, *, has_directory: bool, has_guard: bool) -> No
         raise ConfigurationError(
             "LOG_GUARD", "must name a file that outlives the process, as there is no REDIS_URL: it keeps the log's size"
         )
+
+
+def witnesses(text: str, *, has_log: bool) -> Policy | None:
+    """Read LOG_WITNESSES: the lines of a C2SP tlog-policy, with semicolons between them; None if it is empty.
+
+    Raises `ConfigurationError`.
+    """
+    if not text:
+        return None
+    if not has_log:
+        raise ConfigurationError("LOG_WITNESSES", "must be empty without LOG_KEY: there is no log to cosign")
+    try:
+        return Policy.parse(text.split(";"))
+    except BadPolicyError as error:
+        raise ConfigurationError(
+            "LOG_WITNESSES", f"must be lines of a C2SP tlog-policy, separated by semicolons: {error}"
+        ) from None

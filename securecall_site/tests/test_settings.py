@@ -67,6 +67,8 @@ BAD = [
     ("LOG_KEY", "A" * 42 + "B"),
     ("LOG_VRF_KEY", "A" * 44),
     ("LOG_GUARD", "two\nlines"),
+    # Without a log there is nothing to cosign.
+    ("LOG_WITNESSES", "quorum none"),
     ("METRICS_TOKEN", "short"),
     ("METRICS_TOKEN", "more than one word of it"),
     ("DATABASE_URL", "/var/lib/securecall.sqlite3"),
@@ -219,6 +221,13 @@ def test_half_a_log_stops_the_start(variables: dict[str, str], name: str) -> Non
 @pytest.mark.parametrize("guard", [{"LOG_GUARD": "guard"}, {"REDIS_URL": "redis://127.0.0.1"}], ids=["file", "redis"])
 def test_log_has_two_keys_a_directory_and_a_guard(guard: dict[str, str]) -> None:
     assert read("LOG_KEY", DEBUG="1", DIRECTORY_NAME="calls.example.org", **KEYS, **guard) == KEYS["LOG_KEY"]
+
+
+def test_witnesses_are_a_policy() -> None:
+    log = KEYS | {"DEBUG": "1", "DIRECTORY_NAME": "calls.example.org", "LOG_GUARD": "guard"}
+    assert read("LOG_WITNESSES", LOG_WITNESSES="# nobody yet; quorum none", **log).quorum == "none"
+    with pytest.raises(SystemExit, match=r"LOG_WITNESSES must be lines .* one line says what is enough"):
+        read("LOG_WITNESSES", LOG_WITNESSES="# nobody yet", **log)
 
 
 def test_secret_key_is_required() -> None:

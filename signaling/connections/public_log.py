@@ -10,9 +10,12 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, NoReturn, TypeVar
 
+from django.conf import settings
+
 from pkd import directory
 from pkd.acceptance import Save
 from pkd.models import Statement
+from signaling.connections.witnessing import Witnessing, WitnessState
 from signaling.protocol.errors import UnavailableError
 from transparency import proofs
 from transparency.guard import Store, Tree
@@ -20,6 +23,7 @@ from transparency.keys import LogKeys, current
 from transparency.log import Appender
 from transparency.proofs import Answer, Question, Signed
 from transparency.stored import StoppedError
+from transparency.witness_policy import Policy
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +31,16 @@ T = TypeVar("T")
 
 
 class LogState(NamedTuple):
-    """The size of the log when it was last signed, the time since then, and what stops it; "" for nothing."""
+    """The size of the log when it was last signed, the time since then, and what stops it; "" for nothing.
+
+    `quorum_age_seconds` is the time since enough of its `witnesses` cosigned it.
+    """
 
     size: int
     age_seconds: float
     stopped_by: str
+    witnesses: list[WitnessState]
+    quorum_age_seconds: float
 
 
 class PublicLog:
@@ -45,11 +54,15 @@ class PublicLog:
         # When the log was last signed; before the first time, when that was tried.
         self._since: float | None = None
         self._polling: asyncio.Task[None] | None = None
+        policy: Policy | None = settings.LOG_WITNESSES
+        self._witnessing = None if policy is None else Witnessing(policy, self._prove, clock)
 
     def state(self) -> LogState:
         """Return how the log is, as this process knows."""
         age = 0 if self._since is None or current() is None else max(self._clock() - self._since, 0)
-        return LogState(self._size, age, self._stopped_by)
+        if self._witnessing is None:
+            return LogState(self._size, age, self._stopped_by, [], 0)
+        return LogState(self._size, age, self._stopped_by, self._witnessing.states(), self._witnessing.age_seconds())
 
     def poll(self) -> None:
         """Begin to sign the log as it is, unless that is under way: so the operator hears of what stops it."""
@@ -71,6 +84,8 @@ class PublicLog:
         """Wait for what is under way."""
         if self._polling is not None:
             await self._polling
+        if self._witnessing is not None:
+            await self._witnessing.close()
 
     async def save(self) -> Save:
         """Return what saves an accepted statement: with its entry in the log. Raises `UnavailableError`."""
@@ -85,9 +100,9 @@ class PublicLog:
         kept = await self._kept(keys)
         # Before the tree is read: the signature says that no larger one was known then.
         question = Question(client_id, after, size, int(self._clock()))
-        answer = await self._ask(proofs.answer, keys, kept, question)
-        await self._keep(keys, kept, answer.proof.signed.tree)
-        return answer
+        answer: Answer = await self._ask(proofs.answer, keys, kept, question)
+        signed = await self._keep(keys, kept, answer.proof.signed)
+        return answer._replace(proof=answer.proof._replace(signed=signed))
 
     async def checkpoint(self) -> str | None:
         """Sign the log as it is; None without a log. Raises `UnavailableError`."""
@@ -96,8 +111,7 @@ class PublicLog:
             return None
         kept = await self._kept(keys)
         signed: Signed = await self._ask(proofs.checkpoint, keys, kept, int(self._clock()))
-        await self._keep(keys, kept, signed.tree)
-        return signed.checkpoint
+        return (await self._keep(keys, kept, signed)).checkpoint
 
     def stop(self, error: Exception) -> NoReturn:
         """Tell the operator once why nothing is signed; raises `UnavailableError`, as clients do well to try again."""
@@ -124,10 +138,22 @@ class PublicLog:
         except (OSError, ValueError) as error:
             self.stop(error)
 
-    async def _keep(self, keys: LogKeys, kept: Tree | None, tree: Tree) -> None:
-        if kept is None or kept.size != tree.size:
+    async def _keep(self, keys: LogKeys, kept: Tree | None, signed: Signed) -> Signed:
+        """Have the guard keep a tree; return its checkpoint as it may leave, with the lines of witnesses."""
+        if kept is None or kept.size != signed.tree.size:
             try:
-                await self.store.keep(keys.vkey, tree)
+                await self.store.keep(keys.vkey, signed.tree)
             except OSError as error:
                 self.stop(error)
-        self._size, self._since = max(self._size, tree.size), self._clock()
+        self._size, self._since = max(self._size, signed.tree.size), self._clock()
+        if self._witnessing is None:
+            return signed
+        self._witnessing.tell(signed)
+        return signed._replace(checkpoint=signed.checkpoint + self._witnessing.lines(signed.tree))
+
+    async def _prove(self, before: int, size: int) -> list[bytes]:
+        keys = current()
+        if keys is None:
+            raise UnavailableError
+        proof: list[bytes] = await self._ask(proofs.consistency, keys, before, size)
+        return proof

@@ -157,4 +157,4 @@ async def test_without_keys_the_server_proves_nothing(join: Join, settings: Sett
     assert told["statements"][0].keys() == {"statement", "signatures", "kind"}
     log = PublicLog(FileStore(settings.LOG_GUARD))
     log.poll()
-    assert log.state() == (0, 0, "")
+    assert log.state() == (0, 0, "", [], 0)

@@ -1,5 +1,6 @@
 """The page of the public record: who sees it, its figures, and what stops the log."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from operators.console.tests.conftest import SignIn
 from pkd.tests.test_append_only_statements import erase_all
 from signaling.cluster import node
 from signaling.cluster.node import Node
+from tests.support.witness import witnessing
 from transparency.guard import Tree
 from transparency.keys import current
 from transparency.tests.logged import TRUST, accepts, empty_log, set_keys
+from transparency.witness_policy import Policy
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAGE = "/admin/console/publicrecord/"
@@ -46,6 +49,24 @@ async def test_record_is_shown_and_checked(logged: Node, sign_in: SignIn) -> Non
     assert "Nothing was signed. The database has 3 entries" in text
     assert "stops the log" in text
     assert (await olga.get(f"{PAGE}check/")).status_code == 405
+
+
+async def test_witnesses_are_shown(
+    logged: Node,
+    sign_in: SignIn,
+    settings: Settings,  # the node of before is left to its fixture
+) -> None:
+    with witnessing(TRUST["vkey"], "one.example") as one:
+        settings.LOG_WITNESSES = Policy.parse([one.line, "quorum one.example"])
+        await node.stop()
+        olga = await sign_in("view_publicrecord")
+        assert "Witness one.example</th><td>has not cosigned" in (await olga.get(PAGE)).content.decode()
+        await olga.post(f"{PAGE}check/", follow=True)
+        async with asyncio.timeout(10):
+            while "cosigned 3 entries" not in (text := (await olga.get(PAGE)).content.decode()):
+                await asyncio.sleep(0.01)
+    assert "Witness one.example" in text
+    assert logged
 
 
 async def test_record_is_for_who_may_see_it(sign_in: SignIn) -> None:

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from pkd.statements import NOTHING, SEQ_END
@@ -5,8 +7,10 @@ from pkd.tests.owners import DIRECTORY, Identity, Recovery, first, following, si
 from signaling.protocol.errors import InvalidMessageError
 from signaling.protocol.fields import MAX_FRAME_BYTES
 from signaling.protocol.listed import ListedSignatures, ListedStatement
-from signaling.protocol.longest import UPDATE, check_room, longest_answer
+from signaling.protocol.longest import CHECKPOINT, UPDATE, check_room, longest_answer
 from signaling.protocol.server_messages import PkdResult
+from transparency.notes import Signer, checkpoint
+from transparency.witness_policy import MOST_LINE_BYTES, SIGNATURE_LINE_BYTES
 
 CLIENT_ID, STATEMENTS = "a" * 64, 32
 ALICE, PAPER = Identity("alice 1"), Recovery("paper")
@@ -46,3 +50,11 @@ def test_key_without_an_owner_may_fill_an_answer_alone() -> None:
     PkdResult("bob", key).check_size()
     with pytest.raises(InvalidMessageError, match="look it up without after"):
         PkdResult("bob", key, DIRECTORY, "unsigned", []).check_size()
+
+
+def test_checkpoint_with_all_lines_of_witnesses_has_room() -> None:
+    signer = Signer(f"{'d' * 253}/{'_' * 43}", bytes(32))
+    note = checkpoint(signer, 2**32, bytes(32), 2**32)
+    witness = "w" * (MOST_LINE_BYTES // 6 - SIGNATURE_LINE_BYTES)
+    note += f"— {witness} {'A' * 104}\n" * 6
+    assert len(json.dumps(note, ensure_ascii=False).encode()) <= len(f'"{CHECKPOINT}"')
