@@ -18,6 +18,7 @@ from securecall_client import (
     ErrorCode,
     IceCandidate,
     IncomingCall,
+    InvalidFrameError,
     Loss,
     NoReconnect,
     PkdLookup,
@@ -291,6 +292,22 @@ async def test_request_that_is_not_answered_times_out() -> None:
             for request in (alice.look_up_key("bob"), alice.call("bob", OFFER)):
                 with pytest.raises(TimeoutError):
                     await request
+
+
+async def test_answer_that_cannot_be_read_is_raised_and_the_next_request_gets_its_own() -> None:
+    def answers(connection: ServerConnection) -> None:
+        registers(connection)
+        for number, frame in enumerate(connection):
+            client_id = json.loads(frame)["payload"].get("clientId")
+            key = f"key of {client_id}" if number else [client_id]
+            connection.send(json.dumps({"type": "PKD_RESULT", "payload": {"clientId": client_id, "publicKey": key}}))
+
+    with impostor(answers) as url:
+        async with Client(url, "alice", reconnect=NoReconnect()) as alice:
+            with pytest.raises(InvalidFrameError, match="publicKey"):
+                await alice.look_up_key("bob")
+            for client_id in ("carol", "dave"):
+                assert await alice.look_up_key(client_id) == f"key of {client_id}"
 
 
 async def test_what_a_later_server_adds_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
