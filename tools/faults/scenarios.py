@@ -25,6 +25,7 @@ from tools.faults.soak import soak
 from tools.faults.strangers import strangers
 from tools.faults.valkey import valkey
 from tools.faults.verifiers import SIZES, verifiers
+from tools.faults.witness import witness
 
 # Beside the connections a process has files of its own; below the limit there is room for those who just leave.
 FILES_BESIDES = 500
@@ -153,6 +154,9 @@ def scenarios(soak_minutes: float) -> dict[str, Scenario]:
             60,
             lies,
             lambda: lies(23),
+        ),
+        "witness": Scenario(
+            "A witness of the public log that others wrote, which goes and comes back", 120, witness, witness
         ),
         "soak": Scenario(
             "A soak: clients come, call, drop and go on two processes",
