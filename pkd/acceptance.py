@@ -18,7 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from pkd import claimed, directory, release, statement_rules, statements
-from pkd.identities import is_in_effect, token_of
+from pkd.identities import holders_of, is_in_effect, last_text_of, token_of
 from pkd.models import Identity, KeyChange, PublicKey, Release, Statement
 from pkd.statement_rules import Kind, Proposal
 from pkd.statements import BadStatementError, Signatures
@@ -58,12 +58,13 @@ class Accepted(NamedTuple):
 
 
 class _Before(NamedTuple):
-    """The rows that a statement meets: the locked key, the owner, a release, and the last statement."""
+    """The rows that a statement meets: the locked key, the owner, a release, and the last statement's text."""
 
     key: PublicKey
-    identity: Identity | None
-    release: Release | None
-    last: Statement | None
+    identity: Identity | None = None
+    release: Release | None = None
+    last: str = ""
+    is_new: bool = False  # the key's row was made for this statement: nothing else is of it
 
     @property
     def token(self) -> str:
@@ -71,7 +72,7 @@ class _Before(NamedTuple):
 
     @property
     def statement(self) -> statements.Statement | None:
-        return None if self.last is None else statements.parse(self.last.text)
+        return statements.parse(self.last) if self.last else None
 
 
 def check_shape(client_id: str, statement: statements.Statement) -> None:
@@ -94,7 +95,7 @@ def accept(
     """
     with transaction.atomic(durable=True):
         before = _lock(offered.statement.client_id)
-        if before.last is not None and before.last.text == offered.statement.text:
+        if before.last == offered.statement.text:
             return Accepted(before.token, is_repeated=True)
         kind = _checked(offered, before)
         _check_limits(offered, before, new_identity_wait)
@@ -108,16 +109,19 @@ def accept(
 def _lock(client_id: str) -> _Before:
     now = timezone.now()
     # One row a client ID, also without a key: one lock decides.
-    key, _ = PublicKey.objects.select_for_update().get_or_create(
+    key, is_new = PublicKey.objects.select_for_update().get_or_create(
         client_id=client_id, defaults={"first_seen": now, "last_change": now}
     )
-    identity = Identity.objects.filter(key=key).first()
+    if is_new:
+        return _Before(key, is_new=True)
+    # Behind the lock: what is read beside a row that is waited for may be older than it.
+    key = PublicKey.objects.select_related("identity", "release").get(pk=key.pk)
+    identity, release = holders_of(key)
     if identity is None:
-        return _Before(key, None, Release.objects.filter(key=key).first(), None)
+        return _Before(key, release=release)
     if identity.erased_at is not None:
         raise BadStatementError("This client ID was erased and is closed; use another one.")
-    last = Statement.objects.get(identity=identity, seq=identity.seq)
-    return _Before(key, identity, Release.objects.filter(key=key).first(), last)
+    return _Before(key, identity, release, last_text_of(identity))
 
 
 def _checked(offered: Offered, before: _Before) -> Kind:
@@ -130,7 +134,7 @@ def _checked(offered: Offered, before: _Before) -> Kind:
         raise BadStatementError("The line 'key' of a statement is the SHA-256 of the publicKey that it is sent with.")
     if before.key.is_frozen:
         raise BadStatementError("Ask an operator if your key has to change: this client ID is frozen.")
-    key = offered.public_key
+    key = None if before.is_new else offered.public_key
     if (
         key is not None
         and key != before.key.public_key
@@ -146,6 +150,8 @@ def _check_limits(offered: Offered, before: _Before, new_identity_wait: Callable
             raise TooManyError("There are too many new identities from your address; wait before the next one.", wait)
         return
     most = settings.LIMIT_STATEMENTS_PER_DAY
+    if before.identity.seq < most - 1:
+        return  # there are not so many of any day
     by_recovery = offered.signatures.recovery is not None
     rows = before.identity.statements.filter(at__gt=timezone.now() - A_DAY)
     rows = rows.exclude(by_recovery="") if by_recovery else rows.filter(by_recovery="")

@@ -1,6 +1,7 @@
 """Look up who a client ID belongs to, and the statements that say so (TRUST.md, "Statements")."""
 
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
@@ -8,12 +9,18 @@ from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
+from pkd import sql
 from pkd.models import Identity, Ownership, PublicKey, Release, Statement
 from pkd.statements import NOTHING, Signatures, Status, parse
 
 # A client asks on, from the last of these, where an answer has so many.
 MOST_STATEMENTS = 32
 ALL = -1
+TEXT = "SELECT text FROM pkd_statement WHERE identity_id = %s AND seq = %s"
+STATEMENTS = """
+SELECT seq, kind, text, by_identity, by_previous, by_recovery FROM pkd_statement
+WHERE identity_id = %s AND seq >= %s AND seq <= %s ORDER BY seq LIMIT %s
+"""
 
 
 class Listed(NamedTuple):
@@ -67,11 +74,10 @@ def token_of(identity: str, since_seq: int) -> str:
 def standing(client_id: str, after: int = ALL) -> Standing:
     """Describe a client ID, with its statements from the one with the `seq` `after` on, or all."""
     with transaction.atomic(savepoint=False):
-        key = PublicKey.objects.filter(client_id=client_id).first()
+        key = PublicKey.objects.select_related("identity", "release").filter(client_id=client_id).first()
         if key is None:
             return Standing(None, "unsigned", [], settings.DIRECTORY_NAME)
-        identity = Identity.objects.filter(key=key).first()
-        release = Release.objects.filter(key=key).first()
+        identity, release = holders_of(key)
         status = _status_of(key, identity, release)
         is_withheld = key.is_revoked or is_in_effect(release) or status == "erased"
         return Standing(
@@ -82,6 +88,22 @@ def standing(client_id: str, after: int = ALL) -> Standing:
             settings.DIRECTORY_NAME,
             None if release is None else round(release.takes_effect_at.timestamp() * 1000),
         )
+
+
+def holders_of(key: PublicKey) -> tuple[Identity | None, Release | None]:
+    """Return who owns a key's client ID, and its release; rows that were read together with the key."""
+    identity, release = None, None
+    with suppress(Identity.DoesNotExist):
+        identity = key.identity
+    with suppress(Release.DoesNotExist):
+        release = key.release
+    return identity, release
+
+
+def last_text_of(identity: Identity) -> str:
+    """Return the text of the last statement of a client ID that is not erased."""
+    ((text,),) = sql.rows(TEXT, identity.pk, identity.seq)
+    return str(text)
 
 
 def describe(keys: Collection[PublicKey]) -> None:
@@ -154,5 +176,8 @@ def _statements_of(identity: Identity, after: int) -> list[Listed]:
     if identity.erased_at is not None:
         return [Listed(identity.last_kind)]
     # The seq of the row that was read: what is appended meanwhile is left to the next answer.
-    rows = identity.statements.filter(seq__gte=max(after, 0), seq__lte=identity.seq)[:MOST_STATEMENTS]
-    return [Listed(row.kind, row.text, None if row.seq == after else row.signatures) for row in rows]
+    rows = sql.rows(STATEMENTS, identity.pk, max(after, 0), identity.seq, MOST_STATEMENTS)
+    return [
+        Listed(kind, text, None if seq == after else Signatures(by_identity, by_previous or None, by_recovery or None))
+        for seq, kind, text, by_identity, by_previous, by_recovery in rows
+    ]

@@ -15,7 +15,7 @@ from transparency.entry import NOTHING, Update
 from transparency.entry import Entry as LoggedEntry
 from transparency.guard import Tree
 from transparency.keys import LogKeys
-from transparency.models import Entry, Log, Place
+from transparency.models import Entry, Log
 from transparency.prefix_tree import EMPTY
 from transparency.stored import (
     UNBUILT,
@@ -24,9 +24,13 @@ from transparency.stored import (
     Pieces,
     PieceStore,
     StoppedError,
+    add,
     check_contains,
-    head,
+    end_of,
+    keep_proof,
     last_update,
+    lock_row,
+    proof_of,
 )
 
 
@@ -46,8 +50,9 @@ class Appender:
         # Behind the lock: the order of the primary keys is that of the entries.
         statement.save()
         index = index_of(self._keys, at_end.log_id, statement)
-        before = last_update(at_end.log_id, index)
-        Growing(at_end, nodes, Pieces(at_end.log_id)).append(statement, index, before).save()
+        # Before the first statement there is none, as the prefix tree says.
+        before = last_update(at_end.log_id, index) if statement.seq else None
+        add(Growing(at_end, nodes, Pieces(at_end.log_id)).append(statement, index, before))
 
 
 def lock(vkey: str, newcomer: Identity | None = None) -> Head:
@@ -55,15 +60,17 @@ def lock(vkey: str, newcomer: Identity | None = None) -> Head:
 
     A log without entries begins here, unless there are statements of others than of `newcomer`.
     """
-    # Looked for first: whoever finds them finds their log, too.
-    has_others = newcomer is not None and Identity.objects.exclude(pk=newcomer.pk).exists()
-    log = Log.objects.select_for_update().filter(vkey=vkey).first()
-    if log is None:
-        if has_others:
+    log_id = lock_row(vkey)
+    if log_id is None:
+        has_others = newcomer is not None and Identity.objects.exclude(pk=newcomer.pk).exists()
+        # Again: whoever finds others finds their log, too.
+        log_id = lock_row(vkey)
+        if log_id is None and has_others:
             raise StoppedError(UNBUILT)
-        Log.objects.get_or_create(vkey=vkey)
-        Log.objects.select_for_update().get(vkey=vkey)
-    return head(vkey)
+    if log_id is None:
+        log_id = Log.objects.get_or_create(vkey=vkey)[0].pk
+        lock_row(vkey)
+    return end_of(log_id)
 
 
 class Growing:
@@ -94,6 +101,10 @@ class Growing:
         updated = prefix_tree.update(index, update.digest, self._pieces)
         if updated.root_before != (EMPTY if last is None else last.prefix_root):
             raise StoppedError("The prefix tree is not the one of the last entry: somebody changed the database.")
+        if updated.value_before != (None if before is None else before.digest):
+            raise StoppedError(
+                "The log has other statements of a client ID than the directory: run manage.py checklog."
+            )
         self._pieces.write(updated.pieces)
         entry = LoggedEntry(update, updated.root)
         data = entry.encoded
@@ -105,11 +116,10 @@ class Growing:
 
 def index_of(keys: LogKeys, log_id: int, statement: Statement) -> bytes:
     """Return the index of a statement's client ID; its proof is kept beside the ID's first statement."""
-    kept = Place.objects.filter(log_id=log_id, first_statement__identity_id=statement.identity_id)
-    proof = kept.values_list("proof", flat=True).first() if statement.seq else None
+    client_id = statement.identity.key.client_id
+    proof = proof_of(log_id, client_id) if statement.seq else None
     if proof is not None:
-        return vrf.index_of(bytes(proof))
-    proof = keys.vrf.prove(statement.identity.key.client_id.encode())
-    first = Statement.objects.get(identity_id=statement.identity_id, seq=0) if statement.seq else statement
-    Place.objects.create(log_id=log_id, first_statement=first, proof=proof)
+        return vrf.index_of(proof)
+    proof = keys.vrf.prove(client_id.encode())
+    keep_proof(log_id, statement.identity_id, proof)
     return vrf.index_of(proof)

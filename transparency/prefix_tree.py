@@ -11,6 +11,7 @@ Pure: no Django, clock or I/O.
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 HASH_BYTES = 32
@@ -40,9 +41,10 @@ class Found(NamedTuple):
 
 
 class Updated(NamedTuple):
-    """What an update makes: the root before, the root after, and the encoded pieces to write."""
+    """What an update makes: the root and the value before, the root after, and the encoded pieces to write."""
 
     root_before: bytes
+    value_before: bytes | None
     root: bytes
     pieces: dict[str, bytes]
 
@@ -64,9 +66,8 @@ def root(read: Read) -> bytes:
 
 def search(index: bytes, read: Read) -> Found:
     """Go from the root to where an index stands, or would."""
-    pieces = _Pieces(index, read)
     siblings: list[bytes] = []
-    for piece, digit in pieces:
+    for piece, digit in _way_to(index, read):
         low, high = 0, SLOTS
         while high - low > 1 or _is_leaf(piece.get(low)):
             inside = [content for slot, content in piece.items() if low <= slot < high]
@@ -82,14 +83,14 @@ def search(index: bytes, read: Read) -> Found:
 
 def update(index: bytes, value: bytes, read: Read) -> Updated:
     """Give an index a value; nothing is written but what is returned."""
-    pieces = _Pieces(index, read)
     way: list[tuple[str, Piece, int]] = []
-    for depth, (piece, digit) in enumerate(pieces):
+    for depth, (piece, digit) in enumerate(_way_to(index, read)):
         way.append((index.hex()[:depth], piece, digit))
         if digit not in piece or _is_leaf(piece[digit]):
             break
     root_before = _hash(way[0][1])
     name, piece, digit = way[-1]
+    value_before = there[HASH_BYTES:] if (there := piece.get(digit, b"")).startswith(index) else None
     written: dict[str, bytes] = {}
     piece[digit] = _put(index.hex()[: len(name) + 1], piece.get(digit), index + value, written)
     for (_, above, slot), (name, below, _) in zip(way[-2::-1], way[:0:-1], strict=True):
@@ -97,7 +98,22 @@ def update(index: bytes, value: bytes, read: Read) -> Updated:
         above[slot] = _hash(below)
     _, top, _ = way[0]
     written[""] = _encode(top)
-    return Updated(root_before, _hash(top), written)
+    return Updated(root_before, value_before, _hash(top), written)
+
+
+def pieces_of(leaves: Sequence[bytes], name: str = "") -> dict[str, bytes]:
+    """Return the encoded pieces, from `name` down, of the tree of these leaves, which are in the order of indexes."""
+    pieces: dict[str, bytes] = {}
+    piece: Piece = {}
+    for digit, group in groupby(leaves, key=lambda leaf: leaf[len(name) // 2] >> 4 * (1 - len(name) % 2) & SLOTS - 1):
+        inside = list(group)
+        piece[digit] = inside[0]
+        if len(inside) > 1:
+            below = f"{name}{digit:x}"
+            pieces |= pieces_of(inside, below)
+            piece[digit] = _hash(_decode(pieces[below]))
+    pieces[name] = _encode(piece)
+    return pieces
 
 
 def root_of(index: bytes, value: bytes | None, siblings: Sequence[bytes], leaf: bytes | None = None) -> bytes:
@@ -121,19 +137,14 @@ def root_of(index: bytes, value: bytes | None, siblings: Sequence[bytes], leaf: 
     return found
 
 
-class _Pieces:
-    """The pieces on the way to an index, each with the slot by which the way goes on; read a few at a time."""
-
-    def __init__(self, index: bytes, read: Read) -> None:
-        self._digits = index.hex()
-        self._read = read
-
-    def __iter__(self) -> Iterator[tuple[Piece, int]]:
-        for first in range(0, len(self._digits), AT_ONCE):
-            names = [self._digits[:depth] for depth in range(first, first + AT_ONCE)]
-            found = self._read(names)
-            for name in names:
-                yield _decode(found.get(name, b"")), int(self._digits[len(name)], SLOTS)
+def _way_to(index: bytes, read: Read) -> Iterator[tuple[Piece, int]]:
+    """Yield the pieces on the way to an index, each with the slot by which the way goes on; read a few at a time."""
+    digits = index.hex()
+    for first in range(0, len(digits), AT_ONCE):
+        names = [digits[:depth] for depth in range(first, first + AT_ONCE)]
+        found = read(names)
+        for name in names:
+            yield _decode(found.get(name, b"")), int(digits[len(name)], SLOTS)
 
 
 def _put(name: str, there: bytes | None, leaf: bytes, written: dict[str, bytes]) -> bytes:

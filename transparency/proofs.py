@@ -10,11 +10,21 @@ from pkd import identities
 from pkd.identities import Standing
 from pkd.models import Statement
 from transparency import merkle, notes, prefix_tree, vrf
-from transparency.entry import UPDATE_BYTES
 from transparency.guard import Tree
 from transparency.keys import LogKeys
 from transparency.models import Entry, Place
-from transparency.stored import UNBUILT, Head, Nodes, Pieces, StoppedError, check_contains, head, last_update
+from transparency.stored import (
+    UNBUILT,
+    Head,
+    Nodes,
+    Pieces,
+    StoppedError,
+    check_contains,
+    head,
+    last_update,
+    proof_of,
+    updates_from,
+)
 
 
 class Question(NamedTuple):
@@ -138,9 +148,8 @@ def _is_logged(log_id: int, statement: Statement) -> bool:
 
 
 def _vrf_proof(keys: LogKeys, log_id: int, client_id: str) -> bytes:
-    places = Place.objects.filter(log_id=log_id, first_statement__identity__key__client_id=client_id)
-    proof = places.values_list("proof", flat=True).first()
-    return keys.vrf.prove(client_id.encode()) if proof is None else bytes(proof)
+    proof = proof_of(log_id, client_id)
+    return keys.vrf.prove(client_id.encode()) if proof is None else proof
 
 
 def _updates(log_id: int, index: bytes, standing: Standing, after: int) -> list[bytes]:
@@ -150,8 +159,7 @@ def _updates(log_id: int, index: bytes, standing: Standing, after: int) -> list[
         return [] if last is None else [last.encoded]
     # The first one is that which the client knows.
     first, count = max(after, 0), len(standing.statements)
-    rows = Entry.objects.filter(log_id=log_id, index=index, seq__gte=first, seq__lt=first + count).order_by("seq")
-    updates = [bytes(data)[:UPDATE_BYTES] for data in rows.values_list("data", flat=True)] if count else []
+    updates = updates_from(log_id, index, first, count) if count else []
     if len(updates) != count:
         raise StoppedError("The log lacks statements of a client ID: run manage.py buildlog.")
     return updates

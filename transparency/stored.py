@@ -1,17 +1,53 @@
 """The log as the database has it: its last entry, the nodes of its Merkle tree, and the pieces of its prefix tree."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple, Protocol
 
+from django.db import connection
+
+from pkd import sql
 from pkd.models import Identity
 from transparency import merkle
+from transparency.entry import UPDATE_BYTES, Update
 from transparency.entry import Entry as LoggedEntry
-from transparency.entry import Update
 from transparency.guard import Tree
 from transparency.merkle import HASH_BYTES, Node
-from transparency.models import Entry, Log, Piece
+from transparency.models import Entry, Log
 
 UNBUILT = "The log lacks statements that were accepted without it: run manage.py buildlog."
+
+# Not by a join of both tables, for which Postgres would sort all entries.
+END_OF_VKEY = """
+SELECT log_id, number, data FROM transparency_entry
+WHERE log_id = (SELECT id FROM transparency_log WHERE vkey = %s) ORDER BY number DESC LIMIT 1
+"""
+END = "SELECT log_id, number, data FROM transparency_entry WHERE log_id = %s ORDER BY number DESC LIMIT 1"
+HASHES = "SELECT number, hashes FROM transparency_entry WHERE log_id = %s AND number IN "
+LAST = 'SELECT data FROM transparency_entry WHERE log_id = %s AND "index" = %s ORDER BY seq DESC LIMIT 1'
+UPDATES = """
+SELECT data FROM transparency_entry WHERE log_id = %s AND "index" = %s AND seq >= %s AND seq < %s ORDER BY seq
+"""
+ADD = 'INSERT INTO transparency_entry (log_id, number, "index", seq, data, hashes) VALUES (%s, %s, %s, %s, %s, %s)'
+CONTENTS = "SELECT name, content FROM transparency_piece WHERE log_id = %s AND name IN "
+WRITE = """
+INSERT INTO transparency_piece (log_id, name, content) VALUES {}
+ON CONFLICT (log_id, name) DO UPDATE SET content = EXCLUDED.content
+"""
+# A database takes so many values at once, three each.
+WRITTEN_AT_ONCE = 300
+LOCK = "SELECT id FROM transparency_log WHERE vkey = %s"
+KEEP = """
+INSERT INTO transparency_place (log_id, first_statement_id, proof)
+SELECT %s, id, %s FROM pkd_statement WHERE identity_id = %s AND seq = 0
+"""
+PROOF = """
+SELECT proof FROM transparency_place
+JOIN pkd_statement ON pkd_statement.id = first_statement_id
+JOIN pkd_identity ON pkd_identity.id = identity_id
+JOIN pkd_publickey ON pkd_publickey.id = key_id
+WHERE log_id = %s AND client_id = %s AND pkd_statement.seq = 0
+"""
 
 
 class StoppedError(Exception):
@@ -28,13 +64,22 @@ class Head(NamedTuple):
 
 def head(vkey: str) -> Head:
     """Return the end of a log; raises `StoppedError` where it was not built from the statements that there are."""
-    row = Entry.objects.filter(log__vkey=vkey).order_by("-number").values_list("log_id", "number", "data").first()
-    if row is not None:
-        return Head(row[0], row[1] + 1, LoggedEntry.decode(bytes(row[2])))
+    found = _end(sql.row(END_OF_VKEY, vkey))
+    if found is not None:
+        return found
     log = Log.objects.filter(vkey=vkey).first()
     if log is None and Identity.objects.exists():
         raise StoppedError(UNBUILT)
     return Head(0 if log is None else log.pk, 0, None)
+
+
+def end_of(log_id: int) -> Head:
+    """Return the end of a log that was begun."""
+    return _end(sql.row(END, log_id)) or Head(log_id, 0, None)
+
+
+def _end(row: sql.Row | None) -> Head | None:
+    return None if row is None else Head(row[0], row[1] + 1, LoggedEntry.decode(bytes(row[2])))
 
 
 class Nodes:
@@ -48,8 +93,7 @@ class Nodes:
         """Return their hashes, in their order."""
         numbers = {node.last_leaf for node in nodes if node not in self._known}
         if numbers:
-            rows = Entry.objects.filter(log_id=self._log_id, number__in=numbers).order_by()
-            for number, hashes in rows.values_list("number", "hashes"):
+            for number, hashes in sql.rows(HASHES + sql.places(numbers), self._log_id, *numbers):
                 self.note(number, bytes(hashes))
         return [self._known[node] for node in nodes]
 
@@ -77,20 +121,50 @@ class Pieces:
 
     def __call__(self, names: Sequence[str]) -> dict[str, bytes]:
         """See `PieceStore`."""
-        rows = Piece.objects.filter(log_id=self._log_id, name__in=names).values_list("name", "content")
-        return {name: bytes(content) for name, content in rows}
+        found = sql.rows(CONTENTS + sql.places(names), self._log_id, *names)
+        return {name: bytes(content) for name, content in found}
 
     def write(self, pieces: dict[str, bytes]) -> None:
         """See `PieceStore.write`."""
-        rows = [Piece(log_id=self._log_id, name=name, content=content) for name, content in pieces.items()]
-        Piece.objects.bulk_create(rows, update_conflicts=True, unique_fields=["log", "name"], update_fields=["content"])
+        rows: list[tuple[sql.Value, ...]] = [(self._log_id, name, content) for name, content in pieces.items()]
+        for start in range(0, len(rows), WRITTEN_AT_ONCE):
+            some = rows[start : start + WRITTEN_AT_ONCE]
+            sql.write(WRITE.format(", ".join(map(sql.places, some))), *chain.from_iterable(some))
 
 
 def last_update(log_id: int, index: bytes) -> Update | None:
     """Return the last update of an index; None for one that nothing was appended for."""
-    rows = Entry.objects.filter(log_id=log_id, index=index).order_by("-seq").values_list("data", flat=True)
-    data = rows.first()
-    return None if data is None else LoggedEntry.decode(bytes(data)).update
+    row = sql.row(LAST, log_id, index)
+    return None if row is None else LoggedEntry.decode(bytes(row[0])).update
+
+
+def updates_from(log_id: int, index: bytes, first: int, count: int) -> list[bytes]:
+    """Return so many updates of an index, from the one with the `seq` `first` on, or as many as there are."""
+    return [bytes(data)[:UPDATE_BYTES] for (data,) in sql.rows(UPDATES, log_id, index, first, first + count)]
+
+
+def add(entry: Entry) -> None:
+    """Insert an entry."""
+    index, data, hashes = map(bytes, (entry.index, entry.data, entry.hashes))
+    sql.write(ADD, entry.log_id, entry.number, index, entry.seq, data, hashes)
+
+
+def lock_row(vkey: str) -> int | None:
+    """Lock the row of a log until the commit, and return its primary key; None where it was not begun."""
+    # SQLite's transactions begin with a lock of everything.
+    row = sql.row(f"{LOCK} FOR UPDATE" if connection.vendor == "postgresql" else LOCK, vkey)
+    return None if row is None else row[0]
+
+
+def keep_proof(log_id: int, identity_id: int, proof: bytes) -> None:
+    """Keep the proof of a client ID's index beside its first statement."""
+    sql.write(KEEP, log_id, proof, identity_id)
+
+
+def proof_of(log_id: int, client_id: str) -> bytes | None:
+    """Return the proof of a client ID's index; None where none is kept."""
+    row = sql.row(PROOF, log_id, client_id)
+    return None if row is None else bytes(row[0])
 
 
 def check_contains(kept: Tree | None, tree: Tree, read: merkle.Read) -> None:

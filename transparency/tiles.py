@@ -7,8 +7,10 @@ from collections import OrderedDict
 from threading import Lock
 from typing import NamedTuple
 
+from django.db.models import QuerySet
+
 from transparency.merkle import HASH_BYTES, Node
-from transparency.models import Entry
+from transparency.models import Entry, Log
 
 WIDTH = 256
 HEIGHT = 8
@@ -59,7 +61,7 @@ def _hashes(tile: Tile, level: int) -> list[bytes]:
     if nodes[-1].last_leaf > LARGEST_NUMBER:
         return []
     start = level * HEIGHT * HASH_BYTES
-    rows = Entry.objects.filter(log__vkey=tile.vkey, number__in=[node.last_leaf for node in nodes]).order_by("number")
+    rows = _entries_of(tile).filter(number__in=[node.last_leaf for node in nodes]).order_by("number")
     return [bytes(hashes)[start : start + HASH_BYTES] for hashes in rows.values_list("hashes", flat=True)]
 
 
@@ -68,6 +70,11 @@ def _entries(tile: Tile) -> list[bytes]:
     first = tile.number * WIDTH
     if first + tile.width > LARGEST_NUMBER:
         return []
-    rows = Entry.objects.filter(log__vkey=tile.vkey, number__gte=first, number__lt=first + tile.width)
+    rows = _entries_of(tile).filter(number__gte=first, number__lt=first + tile.width)
     data = [bytes(data) for data in rows.order_by("number").values_list("data", flat=True)]
     return [len(entry).to_bytes(2, "big") + entry for entry in data]
+
+
+def _entries_of(tile: Tile) -> QuerySet[Entry]:
+    """Return the entries of a tile's log, found by its primary key, which their indexes begin with."""
+    return Entry.objects.filter(log=Log.objects.filter(vkey=tile.vkey).values("pk")[:1])

@@ -27,7 +27,7 @@ def test_leaves_and_roots_follow_from_the_entries() -> None:
     tree, prefixes = Tree(ENTRIES), Store()
     assert [merkle.root(size, tree.read).hex() for size in (1, 2, 3)] == TRUST["roots"]
     for entry in map(Entry.decode, ENTRIES):
-        assert prefixes.update(entry.update.index, entry.update.digest)[1] == entry.prefix_root
+        assert prefixes.update(entry.update.index, entry.update.digest)[2] == entry.prefix_root
     assert prefix_tree.root(prefixes.read) == Entry.decode(ENTRIES[2]).prefix_root
 
 

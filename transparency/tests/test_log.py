@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 from django.conf import LazySettings
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from pkd.models import HistoryIsAppendOnlyError, Identity, PublicKey, Statement
+from pkd.tests.test_append_only_statements import erase_all
 from pkd.tests.threads import all_at_once
 from transparency import merkle, prefix_tree
 from transparency.entry import Entry as LoggedEntry
@@ -41,6 +43,16 @@ def test_entries_are_those_of_the_vectors(keys: LogKeys) -> None:
         TRUST["vrfProofs"]["alice"],
         TRUST["vrfProofs"]["bob"],
     ]
+
+
+def test_statement_takes_few_queries(keys: LogKeys) -> None:
+    accepts(keys, 1)
+    for number, most in ((0, 17), (2, 18)):
+        with CaptureQueriesContext(connection) as captured:
+            accepts(keys, number)
+        queries = [query["sql"] for query in captured.captured_queries]
+        assert len(queries) <= most, queries
+        assert not [sql for sql in queries if "transparency_entry" in sql and "JOIN" in sql]
 
 
 def test_statement_that_is_refused_leaves_no_entry(keys: LogKeys) -> None:
@@ -85,6 +97,16 @@ def test_log_without_an_earlier_statement_of_the_id_takes_nothing(keys: LogKeys)
     accepts(None, 0)
     with pytest.raises(StoppedError, match="buildlog"):
         accepts(keys, 2)
+    assert len(logged()) == 1
+
+
+def test_log_with_statements_that_the_directory_lost_takes_no_first_one(keys: LogKeys) -> None:
+    accepts(keys, 0)
+    erase_all()
+    Identity.objects.all().delete()
+    PublicKey.objects.update(public_key="", fingerprint="")
+    with pytest.raises(StoppedError, match="checklog"):
+        accepts(keys, 0)
     assert len(logged()) == 1
 
 

@@ -20,10 +20,10 @@ class Store:
         self.reads += 1
         return {name: self.pieces[name] for name in names if name in self.pieces}
 
-    def update(self, index: bytes, value: bytes) -> tuple[bytes, bytes]:
+    def update(self, index: bytes, value: bytes) -> tuple[bytes, bytes | None, bytes]:
         updated = prefix_tree.update(index, value, self.read)
         self.pieces |= updated.pieces
-        return updated.root_before, updated.root
+        return updated.root_before, updated.value_before, updated.root
 
 
 def defined_root(leaves: list[bytes], depth: int = 0) -> bytes:
@@ -54,11 +54,12 @@ def test_root_and_paths_are_those_of_the_definition(make: Callable[[random.Rando
     store, leaves, root = Store(), dict[bytes, bytes](), EMPTY
     indexes = [make(dice) for _ in range(count)]
     for index in indexes + dice.choices(indexes, k=count):
-        leaves[index] = dice.randbytes(32)
-        before, after = store.update(index, leaves[index])
-        assert before == root
+        there, leaves[index] = leaves.get(index), dice.randbytes(32)
+        before, value_before, after = store.update(index, leaves[index])
+        assert (before, value_before) == (root, there)
         root = after
         assert root == prefix_tree.root(store.read) == defined_root([key + value for key, value in leaves.items()])
+    assert prefix_tree.pieces_of(sorted(key + value for key, value in leaves.items())) == store.pieces
     for index, value in leaves.items():
         found = prefix_tree.search(index, store.read)
         assert found.leaf == index + value
