@@ -1,18 +1,35 @@
 """What a reader of the public log in another language is asked, and what it has to answer: vectors, and lies."""
 
+import base64
+from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 from securecall_client.transparency import Log, Pin
-from tests.support.lies import BOB, CHEATS, NEW, NOW, OLD, TAKEN, THIEF, Payload, World, changes, changes_70_times
-from tests.support.made_directory import MadeDirectory, base64url, successor
-from tests.support.made_log import vkey
+from tests.support.lies import (
+    BOB,
+    CHEATS,
+    NEW,
+    NOW,
+    OLD,
+    TAKEN,
+    THIEF,
+    Payload,
+    World,
+    changed,
+    changes,
+    changes_70_times,
+)
+from tests.support.made_directory import VRF, MadeDirectory, base64url, successor
+from tests.support.made_log import UPDATE_BYTES, sha256, vkey
 from tests.support.vectors import load
+from transparency.vrf import index_of
 
 TRUST, MERKLE = load("trust"), load("merkle")
 
 # Everything that the tests ask, in one answer: Node.js and browsers start once.
 ASK = """
-async ({ base, trust, merkle, cases, flips, step }) => {
+async ({ base, trust, merkle, cases, flips, step, offset }) => {
   const [curve, ed25519, trees, notes, vrf, { readProved }, { verdictOn }, { RefusedAnswer }] = await Promise.all(
     ["curve", "ed25519", "trees", "notes", "vrf", "check", "../verdicts", "../ownership/answers"]
       .map((name) => import(`${base}${name}.js`)));
@@ -61,7 +78,7 @@ async ({ base, trust, merkle, cases, flips, step }) => {
     let number = 0;
     for (const data of changed(utf8(honest))) {
       number += 1;
-      if ((number - 1) % step) continue;
+      if (number % step !== offset) continue;
       counts.tried += 1;
       let payload;
       try {
@@ -184,9 +201,7 @@ def _unbelieved() -> dict[str, dict[str, Any]]:
 
 
 def _more_cheats(world: World) -> dict[str, dict[str, Any]]:
-    """Return cheats of what is not pinned, and of more pages than one."""
-    many = World(changes_70_times)
-    later, again = _later_pages(many), many.directory.answer("alice", after=1, size=73, now=NOW)
+    """Return cheats of what is not pinned, or was pinned before there was a log."""
     first = MadeDirectory()
     statement = first.claim("alice", OLD)
     released = MadeDirectory()
@@ -195,16 +210,92 @@ def _more_cheats(world: World) -> dict[str, dict[str, Any]]:
     elsewhere = world.answer("nobody", -1) | {"directory": "calls.example.com"}
     taken = World(lambda directory: changes(directory, TAKEN, by=THIEF))
     absent = world.answer("nobody", -1) | {"clientId": "alice"}
-    return {
+    hidden = world.answer(after=-1) | {"status": "unsigned", "statements": [], "publicKey": "new"}
+    _, own_leaf = world.directory.log.tree.path(index_of(VRF.prove(b"alice")))
+    hidden["proof"] |= {"nonInclusionLeaf": base64url(own_leaf or b"")}
+    empty = MadeDirectory().answer("alice", now=NOW)
+    empty["proof"] |= {"entry": world.answer()["proof"]["entry"]}
+    other = Pin(successor(first.last["alice"]).text)
+    detour, version = World(logged_elsewhere), World(logged_in_another_version)
+    return _cheats_of_pages() | {
         "another directory, of nobody": case(world, elsewhere, client_id="nobody", after=-1),
         "a first statement after a release": case(world, released.answer("alice", now=NOW), **fresh),
         "a key that nobody before agreed to": case(taken, taken.answer(after=-1), after=-1),
         "absent, by another ID's proof": case(world, absent, after=-1),
-        "a tree of yesterday's key": case(world, world.answer(), log=Log(world.log.vkey, 7, bytes(32))),
-        "pages with a gap": case(many, many.answer(), pages={"32": later[63]}),
-        "a page twice": case(many, many.answer(), pages={"32": again}),
+        "absent, by her own leaf": case(world, hidden, after=-1),
+        "a tree that is larger": case(world, world.answer(), log=Log(world.log.vkey, 7, bytes(32))),
+        "an empty log that shows an entry": case(world, empty, **fresh),
+        "another statement than before there was a log": case(world, world.answer(), pin=other),
+        "an update of another index between": case(detour, detour.answer()),
+        "an update of another version": case(version, version.answer()),
+        "no signatures": case(world, changed("statements", 1, to=left_out("signatures"))(world)),
+        "no statement": case(world, changed("statements", 1, to=left_out("statement"))(world)),
+        **{name: case(world, changed("proof", "checkpoint", to=to)(world)) for name, to in NOTES.items()},
     }
 
+
+def _cheats_of_pages() -> dict[str, dict[str, Any]]:
+    """Return cheats of more statements than an answer has room for."""
+    many = World(changes_70_times)
+    later, again = _later_pages(many), many.directory.answer("alice", after=1, size=73, now=NOW)
+    swapped = deepcopy(later[32])
+    swapped["statements"][0]["statement"] = many.answer()["statements"][0]["statement"]
+    listed = many.directory.listed["alice"]
+    crowded = many.answer() | {"statements": [listed[1] | {"signatures": {}}, *listed[2:41]]}
+    rest = {str(after): many.directory.answer("alice", after=after, size=73, now=NOW) for after in (40, 71)}
+    return {
+        "pages with a gap": case(many, many.answer(), pages={"32": later[63]}),
+        "a page twice": case(many, many.answer(), pages={"32": again}),
+        "a page that begins elsewhere": case(many, many.answer(), pages={"32": swapped, "63": later[63]}),
+        "40 statements in one answer": case(many, crowded, pages=rest),
+    }
+
+
+def left_out(name: str) -> Callable[[Payload], Payload]:
+    """Return what leaves a field out of an object."""
+    return lambda whole: {field: value for field, value in whole.items() if field != name}
+
+
+def logged_elsewhere(directory: MadeDirectory) -> None:
+    """Log one of alice's statements under another index, and the next one as if it had been hers."""
+    alice, elsewhere = index_of(VRF.prove(b"alice")), bytes(range(32))
+    changes(directory, index=elsewhere, before=directory.log.last[alice][1])
+    changes(directory, before=directory.log.last[elsewhere][1])
+
+
+def logged_in_another_version(directory: MadeDirectory) -> None:
+    changes(directory)
+    update = b"\x02" + directory.log.entries[-1][1:UPDATE_BYTES]
+    directory.log.entries[-1] = update + directory.log.tree.put(index_of(VRF.prove(b"alice")), sha256(update))
+    directory.listed["alice"][-1]["update"] = base64url(update)
+
+
+def respelled(checkpoint: str) -> str:
+    """Return a checkpoint whose first signature has bits behind its last byte, which decoders leave out."""
+    lines = checkpoint.split("\n")
+    last = lines[4][-2]
+    return checkpoint.replace(lines[4], f"{lines[4][:-2]}{chr(ord(last) + 1)}=")
+
+
+def with_a_time(checkpoint: str) -> str:
+    """Return a checkpoint whose time is another one than was signed."""
+    line = checkpoint.split("\n")[5]
+    data = base64.b64decode(line.split(" ")[2])
+    later = data[:4] + (NOW + 1).to_bytes(8, "big") + data[12:]
+    return checkpoint.replace(line, f"{line.rpartition(' ')[0]} {base64.b64encode(later).decode()}")
+
+
+# What is made of a checkpoint that is right.
+NOTES: dict[str, Callable[[str], str]] = {
+    "another spelling of a signature": respelled,
+    "another time than was signed": with_a_time,
+    "no checkpoint": lambda _: "",
+    "a checkpoint without its last line end": lambda note: note[:-1],
+    "a checkpoint of four lines": lambda note: note.replace("\n\n", "\nextension\n\n", 1),
+    "a line that is no signature": lambda note: f"{note}hello\n",
+    "a signature twice": lambda note: note + note.split("\n")[4] + "\n",
+    "a key ID without a signature": lambda note: f"{note}— witness AAAAAA==\n",
+}
 
 BELIEVED, UNBELIEVED = _believed(), _unbelieved()
 FLIPPED = {
@@ -225,14 +316,15 @@ INCLUSION = [row for row in MERKLE["inclusion"] if row[1] == row[2] - 1 and MERK
 LEAST_FLIPS = 5_000
 
 
-def question(step: int) -> dict[str, Any]:
-    """Return what is asked; of the changed bytes one in `step` is tried."""
+def question(step: int, offset: int = 0) -> dict[str, Any]:
+    """Return what is asked; of the changed bytes one in `step` is tried, from `offset` on."""
     return {
         "trust": {**TRUST, "badKeys": list(BAD_VKEYS.values())},
         "merkle": {"hashes": MERKLE["hashes"], "consistency": CONSISTENCY, "inclusion": INCLUSION},
         "cases": [*(asked for asked, _ in BELIEVED.values()), *UNBELIEVED.values()],
         "flips": list(FLIPPED.values()),
         "step": step,
+        "offset": offset,
     }
 
 

@@ -140,6 +140,14 @@ export class SecureCall extends EventTarget {
    */
   replaceIdentity(): Promise<Identity>;
 
+  /**
+   * Go on with the public record that the server has now, after a "record" event with the state `replaced`. Keys that are pinned
+   * stay pinned, and what the server says of their owners still has to follow.
+   *
+   * @throws {SecureCallError} `directory-unavailable` if its key cannot be fetched.
+   */
+  acceptRecord(): Promise<void>;
+
   /** Load what claims, moves and restores a client ID that belongs to a key. */
   owner(): Promise<Owner>;
 
@@ -196,6 +204,17 @@ export interface SecureCallOptions {
    * another name, or in none, as of a server that says it knows no owners; without it the first answer says the name.
    */
   directory?: string;
+  /**
+   * The key of the server's public record, one line as `/log/key` shows it, by another way than from that server. Without it the
+   * first one that the server shows is kept, which takes a policy that lets the page fetch from the server (`connect-src`). With
+   * it an answer that the record does not prove is refused from the first one on.
+   */
+  logKey?: string;
+  /**
+   * Where an auditor of the public record publishes the checkpoint that it saw last. It is fetched once a day, and the server
+   * has to show the same record here.
+   */
+  auditorUrl?: string;
 }
 
 /**
@@ -257,6 +276,25 @@ export interface OwnerStatus {
   releasedAt: number | null;
 }
 
+/** What is known of the server's public record of client IDs that belong to a key. */
+export interface RecordStatus {
+  /**
+   * - `checked`: what the server says of IDs agrees with it, and it grew from what this browser saw of it before.
+   * - `audited`: and the auditor sees the same one.
+   * - `replaced`: there is another one. Nothing that the server says is believed until `acceptRecord()`.
+   * - `split`: the auditor sees another one: the server lies to one of the two. Deserves to be loud.
+   * - `unaudited`: the auditor has been out of reach for two days.
+   */
+  state: "checked" | "audited" | "replaced" | "split" | "unaudited";
+  sentence: string;
+  /** The key of the record that this browser keeps to. */
+  logKey: string | null;
+  /** How many entries it had; null where that is not known. */
+  size: number | null;
+  /** When the record that the auditor saw was signed, as `Date.now()` counts; null before. */
+  auditedAt: number | null;
+}
+
 /** An answer that was refused, to be kept: it may prove that a server lied. */
 export interface Evidence {
   /** About whom. */
@@ -269,6 +307,10 @@ export interface Evidence {
   /** The statement that was known before; null without one. */
   pinned: string | null;
   directory: string | null;
+  /** The public record that the answers were held to, `root` in base64url; null without one. */
+  log: { vkey: string; size: number; root: string } | null;
+  /** The auditor's checkpoint, if that is what the answers do not fit. */
+  checkpoint: string | null;
   at: number;
 }
 
@@ -308,6 +350,8 @@ export type ErrorCode =
   | "not-owner"
   /** The directory's answer does not follow from what is known; an "evidence" event has it. */
   | "refused-answer"
+  /** The server shows another public record than the one that this browser knows; a "record" event asks what to do. */
+  | "record-replaced"
   /** The browser could not be made to send or receive: description, tracks or codecs. */
   | "media"
   /** The peer's app sent an ICE candidate in a form that cannot be read; it is left out. Told once in a call. */
@@ -330,7 +374,12 @@ export type ErrorCode =
   /** The part of the library that knows calls could not be loaded; it is tried again when it is needed. */
   | "calls-unavailable"
   /** The worker whose timers go on in hidden pages could not be started; told by "warning". */
-  | "worker-unavailable";
+  | "worker-unavailable"
+  /**
+   * The key of the server's public record cannot be fetched, so nothing is checked against it; told by "warning". Let the page's
+   * policy allow it, or give `logKey`.
+   */
+  | "record-unavailable";
 
 export interface SecureCallEventMap {
   /** The connection to the server changed. */
@@ -356,13 +405,15 @@ export interface SecureCallEventMap {
   ownership: CustomEvent<OwnerStatus>;
   /** An answer about a client ID, perhaps this client's, was refused. */
   evidence: CustomEvent<Evidence>;
+  /** The server's public record was checked for the first time, or is not as it was. */
+  record: CustomEvent<RecordStatus>;
   /** A microphone or a camera of the peer ended by itself, such as one that was unplugged, or another one took its place. */
   peermedia: CustomEvent<PeerMedia>;
   /** The peer's description came, and its signature was checked. */
   verification: CustomEvent<Verification>;
   /** The current call's safety number is known, and the peer's key that it is made of. */
   safetynumber: CustomEvent<{ peerId: string; publicKey: string; digits: string }>;
-  /** Something that a developer should mend, and that people do not notice at once: `worker-unavailable`. */
+  /** Something that a developer should mend, and that people do not notice at once: `worker-unavailable`, `record-unavailable`. */
   warning: CustomEvent<SecureCallError>;
   /** Something went wrong that no promise told of. */
   error: CustomEvent<SecureCallError>;
@@ -521,6 +572,11 @@ export interface PeerKey {
   pinnedAt: number | null;
   /** Whether the safety number with the pinned key was compared (`setPeerVerified`). Never for a changed key. */
   isVerified: boolean;
+  /**
+   * Whether the server's public record has this key for the ID, so that everybody who asks is told the same. It does not say
+   * who the person is: compare the safety number for that.
+   */
+  isRecorded: boolean;
 }
 
 export interface Verification {

@@ -254,6 +254,10 @@ export class SecureCall extends EventTarget {
     return (await this.#keys.loaded()).replace();
   }
 
+  async acceptRecord() {
+    await (await this.#keys.loaded()).acceptRecord();
+  }
+
   async owner() {
     return (await this.#keys.loaded()).owner();
   }

@@ -4,15 +4,15 @@
 
 /**
  * What the browser keeps: `identities` by server and own ID, `pins` by server, own ID and the peer's; beside them, by the
- * server alone, the name of its directory.
+ * server alone, its directory and public log (`KeptRecord`).
  *
  * @typedef {{privateKey: CryptoKey, publicKey: string, statement: string, signatures: {identity: string, previous?: string,
  *   recovery?: string}}} KeptStatement
- * @typedef {{privateKey: CryptoKey, publicKey: string, statement?: string, allowed?: string,
+ * @typedef {import("./record/check.js").Pinned & {privateKey: CryptoKey, publicKey: string, allowed?: string,
  *   next?: KeptStatement | {privateKey: CryptoKey, publicKey: string, statement?: undefined}}} KeptIdentity `statement`: the
  *   last one, if the ID belongs to this key; `next`: one that had no answer yet; `allowed`: one that another device may send
- * @typedef {{publicKey: string, pinnedAt: number, isVerified: boolean, hasSigned: boolean, statement?: string}} Pin
- *   `statement`: the last one that was seen, if the peer's ID belongs to a key, which is `publicKey`
+ * @typedef {import("./record/check.js").Pinned & {publicKey: string, pinnedAt: number, isVerified: boolean,
+ *   hasSigned: boolean}} Pin `statement`: the last one that was seen, if the peer's ID belongs to a key, which is `publicKey`
  */
 export class KeyStore {
   /** @type {Promise<IDBDatabase | null>} */

@@ -32,7 +32,7 @@ async function newIdentity() {
  */
 function keyError(error) {
   if (!(error instanceof SecureCallError)) return new SecureCallError("storage-unavailable", String(error.message));
-  if (["keys-unavailable", "key-refused", "refused-answer"].includes(error.code)) return error;
+  if (["keys-unavailable", "key-refused", "refused-answer", "record-replaced"].includes(error.code)) return error;
   const sentence = error.code === "RATE_LIMITED" ? error.message : KEY_SENTENCES.unavailable("");
   return new SecureCallError("directory-unavailable", sentence, error);
 }
@@ -53,6 +53,8 @@ export class Keys {
   /** @type {Promise<Owner> | null} */
   #owner = null;
   #lookTimer = 0;
+  /** @type {import("./directory.js").Ask} */
+  #ask = (...question) => this.#connection.ask(...question);
   /** @type {Promise<void> | null} */
   #publishing = null;
   /** Whether the directory has not taken the key: what it signs could not be verified. */
@@ -64,7 +66,8 @@ export class Keys {
    * @param {{identity: (identity: Identity) => void, error: (error: SecureCallError) => void,
    *   tell: (type: string, detail: unknown) => void}} listener
    */
-  constructor(connection, { clientId, claimsId = false, directory }, listener) {
+  constructor(connection, options, listener) {
+    const { clientId, claimsId = false } = options;
     const { host } = new URL(connection.url);
     this.#connection = connection;
     this.#clientId = clientId;
@@ -75,7 +78,7 @@ export class Keys {
       const sentence = "This browser keeps no data for this page: it will forget your key, and those of others.";
       listener.error(new SecureCallError("storage-unavailable", sentence));
     });
-    this.#directory = new Directory(this.#store, host, listener.tell, directory);
+    this.#directory = new Directory(this.#store, connection.url, options, listener.tell);
     this.peers = new Peers(this.#store, this.#place, (...question) => this.#find(...question));
   }
 
@@ -85,6 +88,7 @@ export class Keys {
       ({ Owner }) =>
         new Owner({
           connection: this.#connection,
+          ask: this.#ask,
           clientId: this.#clientId,
           directory: this.#directory,
           claims: this.#claims,
@@ -115,6 +119,13 @@ export class Keys {
   async superseded() {
     const kept = await this.#store.update("identities", this.#place, (/** @type {KeptIdentity | null} */ before) => before);
     if (kept?.statement !== undefined) await (await this.owner()).superseded();
+  }
+
+  /** Go on with the public record that the server has now. */
+  async acceptRecord() {
+    await (await this.#directory.record()).accept();
+    this.#publishing = null;
+    await this.publish();
   }
 
   async #renew() {
@@ -169,15 +180,15 @@ export class Keys {
       const sentence = "This page is not secure (https), so this browser offers no keys. Calls cannot be verified.";
       throw new SecureCallError("keys-unavailable", sentence);
     }
-    const { publicKey, statement } = await this.#load();
+    const kept = await this.#load();
     // A look first: most of the time the key is there, and publishing costs the server more.
-    const found = await this.#find(this.#clientId, statement).catch(async (error) => {
+    const found = await this.#find(this.#clientId, kept).catch(async (error) => {
       if (error.code === "refused-answer") await (await this.owner()).distrust();
       throw error;
     });
     if (found.directory !== undefined && !(await this.#meet(found, isUnsigned))) return;
     const published = found.publicKey;
-    if (published === publicKey) await this.#announce({ isPublished: true });
+    if (published === kept.publicKey) await this.#announce({ isPublished: true });
     else await this.#register(published !== null);
   }
 
@@ -188,12 +199,19 @@ export class Keys {
    */
   async #meet(found, isUnsigned) {
     this.#lookLater();
+    this.#audit();
     const state = await (await this.owner()).met(found, isUnsigned);
     // For a name that was given free the directory takes a statement alone.
     if (state === "free" && found.status === "unsigned") return true;
     this.#isRefused = state !== "owner";
     await this.#announce({ isPublished: state === "owner", replacedAnother: false });
     return false;
+  }
+
+  /** Compare the public record with the auditor's; what is wrong with it is told, and changes nothing else. */
+  async #audit() {
+    const kept = await this.#load();
+    await this.#directory.audit(this.#ask, this.#clientId, kept).catch((error) => this.#listener.error(keyError(error)));
   }
 
   #lookLater() {
@@ -245,10 +263,10 @@ export class Keys {
 
   /**
    * @param {string} clientId
-   * @param {string} [pinned] the statement that is known
+   * @param {import("./record/check.js").Pinned} [pinned] what is known
    */
   #find(clientId, pinned) {
-    return this.#directory.find((...question) => this.#connection.ask(...question), clientId, pinned);
+    return this.#directory.find(this.#ask, clientId, pinned);
   }
 
   /**

@@ -6,36 +6,28 @@
  * @typedef {import("./errors.js").SecureCallError} SecureCallError
  * @typedef {import("./key-store.js").Pin} Pin
  * @typedef {import("./ownership/answers.js").Standing} Standing
+ * @typedef {import("./record/check.js").Pinned} Pinned
  */
 
 import { bytesOf, encoder } from "./bytes.js";
 import { KEY_SENTENCES, WITHHELD_SENTENCES } from "./key-sentences.js";
 import { fingerprintOrNull } from "./safety-number.js";
-import { verdictOn } from "./verdicts.js";
+import { newPin, pinnedOf, verdictOn } from "./verdicts.js";
 
 const ECDSA = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-
-/**
- * @param {string} publicKey
- * @param {string} [statement] by which the ID belongs to it
- * @returns {Pin}
- */
-function newPin(publicKey, statement) {
-  return { publicKey, pinnedAt: Date.now(), isVerified: false, hasSigned: false, statement };
-}
 
 /** The keys of the others. */
 export class Peers {
   #store;
   #place;
   #find;
-  /** @type {Map<string, string | undefined>} the last statements of peers, as they were looked up */
+  /** @type {Map<string, Pinned>} the last statements of peers, as they were looked up */
   #statements = new Map();
 
   /**
    * @param {import("./key-store.js").KeyStore} store
    * @param {string} place of this client in it
-   * @param {(clientId: string, pinned?: string) => Promise<Standing | import("./directory.js").Unchecked>} find
+   * @param {(clientId: string, pinned?: Pinned) => Promise<Standing | import("./directory.js").Unchecked>} find
    */
   constructor(store, place, find) {
     this.#store = store;
@@ -62,10 +54,10 @@ export class Peers {
     const known = await this.#pin(peerId, (pin) => pin);
     let found;
     try {
-      found = await this.#find(peerId, known?.statement);
+      found = await this.#find(peerId, known ?? undefined);
     } catch (error) {
       const { code, message } = /** @type {SecureCallError} */ (error);
-      return code === "refused-answer"
+      return ["refused-answer", "record-replaced"].includes(code)
         ? this.#describe(peerId, "refused", null, known, `${KEY_SENTENCES.refused(peerId)} ${message}`)
         : this.#describe(peerId, "unavailable", null, known);
     }
@@ -97,15 +89,16 @@ export class Peers {
       return this.#describe(peerId, "withheld", null, known, WITHHELD_SENTENCES[found.status](peerId));
     }
     const { identity } = last.statement;
-    this.#statements.set(peerId, last.text);
+    const known = pinnedOf(found);
+    this.#statements.set(peerId, known);
     let verdict = verdictOn(null, found.chain);
     const pin = await this.#pin(peerId, (before) => {
       verdict = verdictOn(before, found.chain);
-      if (verdict === "known") return { .../** @type {Pin} */ (before), statement: last.text };
-      return ["new", "moved"].includes(verdict) ? newPin(identity, last.text) : before;
+      if (verdict === "known") return { .../** @type {Pin} */ (before), ...known };
+      return ["new", "moved"].includes(verdict) ? newPin(identity, known) : before;
     });
     const status = verdict === "released" ? "changed" : verdict;
-    return this.#describe(peerId, status, identity, pin, KEY_SENTENCES[verdict](peerId));
+    return this.#describe(peerId, status, identity, pin, KEY_SENTENCES[verdict](peerId), found.vkey !== undefined);
   }
 
   /**
@@ -121,7 +114,7 @@ export class Peers {
     const pin = await this.#pin(peerId, () =>
       accepted === null ? null : newPin(accepted, this.#statements.get(peerId)),
     );
-    return this.#describe(peerId, pin ? "known" : "unpublished", accepted, pin);
+    return this.#describe(peerId, pin ? "known" : "unpublished", accepted, pin, undefined, found.isRecorded);
   }
 
   /**
@@ -130,12 +123,12 @@ export class Peers {
    * @returns {Promise<PeerKey>}
    */
   async setVerified(peerKey, isVerified) {
-    const { peerId, status, publicKey } = peerKey;
+    const { peerId, status, publicKey, isRecorded } = peerKey;
     // What was compared is the key that was shown; a changed one is accepted first.
     const pin = await this.#pin(peerId, (before) =>
       before?.publicKey === publicKey && before.isVerified !== isVerified ? { ...before, isVerified } : before,
     );
-    return this.#describe(peerId, status, publicKey, pin);
+    return this.#describe(peerId, status, publicKey, pin, undefined, isRecorded);
   }
 
   /**
@@ -144,9 +137,10 @@ export class Peers {
    * @param {string | null} publicKey
    * @param {Pin | null} pin
    * @param {string} [sentence]
+   * @param {boolean} [isRecorded] whether the public record has the key
    * @returns {Promise<PeerKey>}
    */
-  async #describe(peerId, status, publicKey, pin, sentence = KEY_SENTENCES[status](peerId)) {
+  async #describe(peerId, status, publicKey, pin, sentence = KEY_SENTENCES[status](peerId), isRecorded = false) {
     const isOther = pin !== null && pin.publicKey !== publicKey;
     return Object.freeze({
       peerId,
@@ -158,6 +152,7 @@ export class Peers {
       pinnedFingerprint: isOther ? await fingerprintOrNull(pin.publicKey) : null,
       pinnedAt: pin?.pinnedAt ?? null,
       isVerified: !isOther && (pin?.isVerified ?? false),
+      isRecorded,
     });
   }
 

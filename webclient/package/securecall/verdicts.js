@@ -3,6 +3,8 @@
  *
  * @typedef {import("./key-store.js").Pin} Pin
  * @typedef {import("./ownership/answers.js").Link} Link
+ * @typedef {import("./ownership/answers.js").Standing} Standing
+ * @typedef {import("./record/check.js").Pinned} Pinned
  */
 
 const AFTER_RELEASE = 2;
@@ -22,4 +24,19 @@ export function verdictOn(pin, chain) {
   const later = chain.slice(at + 1);
   if (later.some(({ kind }) => kind === AFTER_RELEASE)) return "released";
   return chain.at(-1)?.statement.identity === pin.publicKey ? "known" : "moved";
+}
+
+/** @param {Standing} found @returns {Pinned} what is pinned of its last statement */
+export function pinnedOf({ chain, vkey }) {
+  const last = chain.at(-1);
+  return last ? { statement: last.text, update: last.update, vkey } : {};
+}
+
+/**
+ * @param {string} publicKey
+ * @param {Pinned} [known] the statement by which the ID belongs to it, and the update of that
+ * @returns {Pin}
+ */
+export function newPin(publicKey, known = {}) {
+  return { publicKey, pinnedAt: Date.now(), isVerified: false, hasSigned: false, ...known };
 }

@@ -20,7 +20,7 @@ async ({ clientId, options }) => {
   window.news = new EventTarget();
   const types = [
     "signaling", "call", "missedcall", "remotestream", "path", "identity", "peerkey", "verification", "safetynumber",
-    "ownership", "evidence", "warning", "error",
+    "ownership", "record", "evidence", "warning", "error",
   ];
   for (const type of types) {
     client.addEventListener(type, ({ detail }) => {

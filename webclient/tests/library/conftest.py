@@ -11,6 +11,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
+from tests.support.made_directory import base64url
+from tests.support.made_log import DIRECTORY, VECTORS
 from tests.support.servers import RunningServer, database_template, server
 from tests.support.services import Coturn
 from webclient.tests.conftest import PAGE_SERVER, check, new_person
@@ -24,7 +26,9 @@ from webclient.tests.library.signer import Signer
 from webclient.tests.people import Person
 
 OWNERS = {
-    "DIRECTORY_NAME": "calls.example.org",
+    "DIRECTORY_NAME": DIRECTORY,
+    "LOG_KEY": base64url(bytes.fromhex(VECTORS["logSeed"])),
+    "LOG_VRF_KEY": base64url(bytes.fromhex(VECTORS["vrfSeed"])),
     "LIMIT_NEW_IDENTITIES_PER_HOUR": "0",
     "LIMIT_STATEMENTS_PER_DAY": "0",
 }
@@ -70,9 +74,10 @@ def library_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def library_server(coturn_server: Coturn, library_database: Path) -> Iterator[RunningServer]:
-    """One process, in memory, with a relay, where client IDs can belong to keys."""
+    """One process, in memory, with a relay and a public log, where client IDs can belong to keys."""
     relay = {"TURN_SECRET": coturn_server.secrets[0], "TURN_URLS": coturn_server.url("udp")}
-    with server(env={**PAGE_SERVER, **relay, **OWNERS, "DATABASE_URL": f"sqlite:///{library_database}"}) as running:
+    kept = {"DATABASE_URL": f"sqlite:///{library_database}", "LOG_GUARD": str(library_database.with_name("guard"))}
+    with server(env={**PAGE_SERVER, **relay, **OWNERS, **kept}) as running:
         yield running
 
 

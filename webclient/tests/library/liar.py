@@ -31,6 +31,7 @@ class Liar:
         self._refusals: dict[str, list[Payload]] = {}
         self._kept: set[str] = set()
         self._is_shut = False
+        self._shown: dict[str, str | None] = {}
         self._heard: list[tuple[str, Payload]] = []
         self._times: list[tuple[str, float]] = []
         self._news = asyncio.Condition()
@@ -55,6 +56,10 @@ class Liar:
     def refuses(self, message_type: str, *errors: Payload) -> None:
         """Answer the next messages of this type with these errors, and keep them from the server."""
         self._refusals[message_type] = list(errors)
+
+    def shows(self, path: str, text: str | None) -> None:
+        """Answer requests of a path with a text, or with 404, from now on."""
+        self._shown[path] = text
 
     def shuts_out(self) -> None:
         """Refuse connections from now on, as a server does that does not allow the page's origin."""
@@ -87,6 +92,11 @@ class Liar:
     async def _page(self, _: ServerConnection, request: Request) -> Response | None:
         if "Upgrade" in request.headers:
             return Response(403, "Forbidden", Headers({"Connection": "close"})) if self._is_shut else None
+        if request.path in self._shown:
+            text = self._shown[request.path]
+            body = (text or "").encode()
+            headers = Headers({"Content-Length": str(len(body)), "Connection": "close"})
+            return Response(404 if text is None else 200, "None" if text is None else "OK", headers, body)
         return await asyncio.to_thread(self._fetched, request.path)
 
     def _fetched(self, path: str) -> Response:

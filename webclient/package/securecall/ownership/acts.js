@@ -9,6 +9,7 @@
 
 import { base64url, bytesOf, encoder } from "../bytes.js";
 import { SecureCallError } from "../errors.js";
+import { pinnedOf } from "../verdicts.js";
 import { readRecoveryCode, recoveryKey, recoverySeed } from "./recovery.js";
 import { isIdentity, signAsIdentity } from "./signatures.js";
 import { NOTHING, firstStatement, following, keyLine, parse, textOf } from "./statements.js";
@@ -34,13 +35,14 @@ export class Acts {
   async claim(code) {
     const { ask } = this.#proposals;
     const kept = await this.#proposals.mustKeep();
-    const { chain, directory } = await this.#proposals.find(ask, kept.statement);
-    const last = chain.at(-1);
+    const found = await this.#proposals.find(ask, kept);
+    const { directory } = found;
+    const last = found.chain.at(-1);
     const recovery = code === undefined ? NOTHING : (await this.#keyOf(code, directory)).publicKey;
     const statement = last
       ? await following(last.statement, { ...(await naming(kept.publicKey)), recovery })
       : await firstStatement(directory, this.#around.clientId, kept.publicKey, recovery);
-    return this.#proposals.propose(ask, kept, statement, {}, last?.text);
+    return this.#proposals.propose(ask, kept, statement, {}, pinnedOf(found));
   }
 
   /**
@@ -53,7 +55,7 @@ export class Acts {
     const statement = await following(before, { recovery });
     const isFirst = before.recovery === NOTHING;
     const signatures = isFirst ? {} : { recovery: await this.#signByCode(oldCode ?? "", before, statement) };
-    return this.#proposals.propose(this.#proposals.ask, kept, statement, signatures, kept.statement);
+    return this.#proposals.propose(this.#proposals.ask, kept, statement, signatures, kept);
   }
 
   /** Go on with a new key, which the one before signs for. */
@@ -62,7 +64,7 @@ export class Acts {
     const made = await this.#around.makeKey();
     const statement = await following(before, await naming(made.publicKey));
     const previous = await signAsIdentity(kept.privateKey, textOf(statement));
-    return this.#proposals.propose(this.#proposals.ask, made, statement, { previous }, kept.statement);
+    return this.#proposals.propose(this.#proposals.ask, made, statement, { previous }, kept);
   }
 
   /**
@@ -82,7 +84,7 @@ export class Acts {
       const recovery = newCode === undefined ? last.statement.recovery : (await this.#keyOf(newCode, found.directory)).publicKey;
       const statement = await following(last.statement, { ...(await naming(made.publicKey)), recovery });
       const signatures = { recovery: await this.#signByCode(code, last.statement, statement) };
-      return this.#proposals.propose(ask, made, statement, signatures, last.text);
+      return this.#proposals.propose(ask, made, statement, signatures, pinnedOf(found));
     });
   }
 
@@ -119,7 +121,7 @@ export class Acts {
       const found = await this.#proposals.find(ask, undefined);
       const last = lastOf(found);
       if (last.text === text) return this.#proposals.adopt(found);
-      return this.#proposals.propose(ask, next, statement, { previous }, last.text);
+      return this.#proposals.propose(ask, next, statement, { previous }, pinnedOf(found));
     });
   }
 

@@ -6,6 +6,7 @@
  * @typedef {import("./answers.js").Standing} Standing
  */
 
+import { pinnedOf } from "../verdicts.js";
 import { Acts } from "./acts.js";
 import { stateOf, statusOf } from "./owner-status.js";
 import { Proposals, isFinal } from "./proposals.js";
@@ -129,7 +130,7 @@ export class Owner {
 
   /** @param {KeptIdentity | null} kept */
   #lookUpAsNobody(kept) {
-    return this.#proposals.askAsNobody((ask) => this.#proposals.find(ask, kept?.statement));
+    return this.#proposals.askAsNobody((ask) => this.#proposals.find(ask, kept ?? undefined));
   }
 
   /**
@@ -145,10 +146,12 @@ export class Owner {
     const { next } = kept;
     if (next?.statement !== undefined) {
       if (last?.text === next.statement) return this.#after(this.#proposals.adopt(found));
-      if (last?.text === kept.statement) return this.#after(this.#proposals.send(this.#proposals.ask, next, kept.statement));
+      if (last?.text === kept.statement) return this.#after(this.#proposals.send(this.#proposals.ask, next, kept));
       await this.#proposals.drop();
     }
     if (kept.statement === undefined) return this.#metUnclaimed(kept, found);
+    // From a server that had no public log there is no update of it yet.
+    await this.#around.keep((before) => (before && before.statement === last?.text ? { ...before, ...pinnedOf(found) } : before));
     return this.#settle(isUnsigned ? "changed" : stateOf(kept, found), found);
   }
 
@@ -160,7 +163,7 @@ export class Owner {
     const last = found.chain.at(-1);
     if (last && found.status !== "released") {
       if (last.statement.identity !== kept.publicKey) return this.#settle("foreign", found);
-      await this.#around.keep((before) => before && { ...before, statement: last.text });
+      await this.#around.keep((before) => before && { ...before, ...pinnedOf(found) });
       return this.#settle("owner", found);
     }
     if (this.#around.claims && found.status === "unsigned" && [null, kept.publicKey].includes(found.publicKey)) {

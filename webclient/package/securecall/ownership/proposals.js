@@ -7,9 +7,11 @@
  * @typedef {import("./answers.js").Standing} Standing
  * @typedef {import("./statements.js").Statement} Statement
  * @typedef {import("../directory.js").Ask} Ask
+ * @typedef {import("../record/check.js").Pinned} Pinned
  *
  * @typedef {object} Surroundings
  * @property {import("../connection.js").Connection} connection
+ * @property {Ask} ask on that connection
  * @property {string} clientId
  * @property {import("../directory.js").Directory} directory
  * @property {boolean} claims whether an ID that nobody has is claimed at once
@@ -20,6 +22,7 @@
  */
 
 import { SecureCallError } from "../errors.js";
+import { pinnedOf } from "../verdicts.js";
 import { runErrand } from "./errand.js";
 import { signAsIdentity } from "./signatures.js";
 import { parse, textOf } from "./statements.js";
@@ -59,8 +62,9 @@ export class Proposals {
     return { kept, before: parse(kept.statement) };
   }
 
-  /** @type {Ask} */
-  ask = (...question) => this.#around.connection.ask(...question);
+  get ask() {
+    return this.#around.ask;
+  }
 
   /**
    * Ask on a connection that is registered as nobody.
@@ -76,7 +80,7 @@ export class Proposals {
    * Look this client's own ID up.
    *
    * @param {Ask} ask
-   * @param {string | undefined} pinned
+   * @param {Pinned | undefined} pinned
    * @param {Record<string, unknown>} [statement] what is sent in place of the question
    * @returns {Promise<Standing>}
    */
@@ -93,7 +97,7 @@ export class Proposals {
    * @param {{privateKey: CryptoKey, publicKey: string}} key
    * @param {Statement} statement
    * @param {{previous?: string, recovery?: string}} signatures by who had the ID before
-   * @param {string | undefined} before the statement that it replaces
+   * @param {Pinned} before the statement that it replaces
    */
   async propose(ask, { privateKey, publicKey }, statement, signatures, before) {
     const text = textOf(statement);
@@ -106,7 +110,7 @@ export class Proposals {
   /**
    * @param {Ask} ask
    * @param {KeptStatement} next
-   * @param {string | undefined} before
+   * @param {Pinned} before
    * @returns {Promise<Standing>} whose last statement is the one that was sent
    */
   async send(ask, { publicKey, statement, signatures }, before) {
@@ -129,8 +133,8 @@ export class Proposals {
   async adopt(found) {
     await this.#around.keep((kept) => {
       if (!kept?.next) return kept;
-      const { privateKey, publicKey, statement } = kept.next;
-      return { privateKey, publicKey, statement };
+      const { privateKey, publicKey } = kept.next;
+      return { privateKey, publicKey, ...pinnedOf(found) };
     });
     await this.#around.renewed();
     return found;

@@ -38,7 +38,6 @@ export async function extend(found, answer, updates, question) {
     if (known && at === 0) continue;
     await add(found, row, updates[at], question, answer.directory);
   }
-  require(found.chain.length > 0, "The statements of a name that belongs to a key are missing.");
 }
 
 /**

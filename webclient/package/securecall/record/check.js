@@ -18,7 +18,8 @@
  * @typedef {{vkey: string, tree: Tree}} Log what is known of a log
  * @typedef {{statement?: string, update?: string, vkey?: string}} Pinned what is known of an ID: its last statement, the
  *   SHA-256 of its update, and of which log that is; nothing of the latter from a server without a log
- * @typedef {{clientId: string, log: Log, pinned: Pinned, now: number}} Question `now`: in unix ms
+ * @typedef {{clientId: string, log: Log, pinned: Pinned, now: number, directory?: string}} Question `now`: in unix ms; `directory`:
+ *   its name, where the application knows it
  */
 
 import { encoder } from "../bytes.js";
@@ -44,6 +45,8 @@ const MOST_MS_AWAY = 3_600_000;
 export async function readProved(question, ask) {
   const { clientId, pinned, now } = question;
   const key = await readLogKey(question.log.vkey);
+  const isExpected = question.directory === undefined || question.directory === key.directory;
+  require(isExpected, "The public record is that of another directory.");
   /** @type {{chain: Link[], last: Update | null}} */
   const found = { chain: [], last: null };
   let { log } = question;
