@@ -5,6 +5,7 @@ import { SecureCall } from "../securecall.js";
 import "../securecall/calls.js";
 import "../securecall/keys.js";
 import "../securecall/ownership/owner.js";
+import "../securecall/record/public-record.js";
 import {
   acceptCompared, answer, callChanged, openAgain, placeCall, receiveAtLeast, remoteChanged, toggleCamera, toggleMicrophone, toggleVerified,
 } from "./calls.js";
@@ -12,13 +13,14 @@ import { keep, kept } from "./keeping.js";
 import {
   allowMove, claim, completeMove, evidenceCame, keepCode, ownershipChanged, requestMove, restore, showCode,
 } from "./owning.js";
+import { recordChanged } from "./record.js";
 import { element } from "./page.js";
 import { mayShowPicture, ongoing, renderTime } from "./screen.js";
 import { demo, notify, update } from "./state.js";
 
 const NAME_RULE = "A name has 1 to 64 letters, digits, hyphens or underscores, without spaces.";
 // Of these the page tells otherwise: the server's answer to a message is the end of a call, with its own sentence.
-const TOLD_ELSEWHERE = new Set(["TARGET_NOT_FOUND", "CALL_NOT_FOUND", "superseded", "refused-answer"]);
+const TOLD_ELSEWHERE = new Set(["TARGET_NOT_FOUND", "CALL_NOT_FOUND", "superseded", "refused-answer", "record-replaced"]);
 const ALWAYS_RELAY = "always relay";
 
 // --- Coming and going ---------------------------------------------------------------------------------
@@ -44,6 +46,7 @@ function leave() {
   demo.client?.disconnect();
   demo.client = null;
   demo.ownership = null;
+  demo.record = null;
   demo.wantsCode = false;
   demo.opening = null;
   demo.notice = null;
@@ -64,6 +67,7 @@ function listen(client) {
   }
   client.addEventListener("ownership", ({ detail }) => ownershipChanged(detail));
   client.addEventListener("evidence", ({ detail }) => evidenceCame(detail));
+  client.addEventListener("record", ({ detail }) => recordChanged(detail));
   client.addEventListener("call", ({ detail }) => callChanged(detail));
   client.addEventListener("safetynumber", ({ detail }) => {
     demo.safety = detail;

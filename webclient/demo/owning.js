@@ -20,7 +20,8 @@ export function ownershipChanged(ownership) {
 
 /** Somebody may want to show what the server said. */
 export function evidenceCame(evidence) {
-  const text = `The server said something about ${evidence.clientId} that cannot be true. ${evidence.sentence}`;
+  const lie = `The server said something about ${evidence.clientId} that cannot be true. ${evidence.sentence}`;
+  const text = demo.record?.state === "split" ? demo.record.sentence : lie;
   notify(text, "bad", { label: "Keep the evidence", run: () => save(evidence) });
 }
 

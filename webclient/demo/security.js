@@ -17,9 +17,16 @@ export function renderSecurity({ client, safety }, call) {
   const digits = safety?.publicKey === peerKey?.publicKey ? safety?.digits : null;
   const tone = peerKey?.isVerified ? "good" : KEY_TONES[peerKey?.status];
   state("key-fact", keyStory(peerKey, call.peerId), tone ?? "plain");
+  renderRecord(peerKey, call.peerId);
   state("media-fact", verification?.sentence, MEDIA_TONES[verification?.status] ?? "plain");
   renderSafetyNumber(digits, peerKey, call.peerId);
   renderAlarm(peerKey, verification, call.peerId);
+}
+
+/** Say whether everybody is told this key; never who the person is, which no server knows. */
+function renderRecord(peerKey, peerId) {
+  const agrees = `The public record agrees: everybody who asks for ${peerId} is given this key.`;
+  state("record-fact", peerKey?.isRecorded ? agrees : "", "good");
 }
 
 function keyStory(peerKey, peerId) {

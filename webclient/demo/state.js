@@ -19,6 +19,8 @@ export const demo = {
   safety: null,
   /** @type {import("../securecall.js").OwnerStatus | null} whose the name is; null: not known, or names are nobody's here */
   ownership: null,
+  /** @type {import("../securecall.js").RecordStatus | null} how the server's public record is; null: not known, or there is none */
+  record: null,
   /** Whether somebody wants to type the recovery code although there is a connection. */
   wantsCode: false,
   /** @type {{text: string, tone: string, action?: {label: string, run: () => void}} | null} */
