@@ -54,6 +54,9 @@ async ({ base, vkey, other, pages, old, now, checkpoints }) => {
   lie = { clientId: "alice", publicKey: null };
   steps.unproved = await looks();
   lie = null;
+  Date.now = () => now + 2 * 3_600_000;
+  steps.late = await looks();
+  Date.now = () => now;
   steps.together = await told(Promise.all([bob.peers.judge("alice"), bob.peers.judge("alice")]));
   steps.audited = await audits();
   steps.auditedToday = await audits();
@@ -110,6 +113,7 @@ EXPECTED: dict[str, tuple[Any, list[list[str]]]] = {
     "again": (["known", True], []),
     "shrunk": (["refused", False], [EVIDENCE]),
     "unproved": (["refused", False], [EVIDENCE]),
+    "late": (["refused", False], [EVIDENCE]),
     "together": ("done", []),
     "audited": ("done", [["record", "audited"]]),
     "auditedToday": ("done", []),

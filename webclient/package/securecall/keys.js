@@ -183,7 +183,8 @@ export class Keys {
     const kept = await this.#load();
     // A look first: most of the time the key is there, and publishing costs the server more.
     const found = await this.#find(this.#clientId, kept).catch(async (error) => {
-      if (error.code === "refused-answer") await (await this.owner()).distrust();
+      // A clock that is wrong is nobody's attack.
+      if (error.code === "refused-answer" && !error.isLate) await (await this.owner()).distrust();
       throw error;
     });
     if (found.directory !== undefined && !(await this.#meet(found, isUnsigned))) return;

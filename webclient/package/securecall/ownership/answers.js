@@ -29,6 +29,8 @@ export const STATUSES = ["signed", "unsigned", "revoked", "released", "erased"];
 export class RefusedAnswer extends SecureCallError {
   /** @type {string | undefined} an auditor's, if that is what the answer does not fit */
   checkpoint;
+  /** Whether it was signed in another hour than this device's clock shows, which may be wrong. */
+  isLate = false;
 
   /**
    * @param {string} sentence

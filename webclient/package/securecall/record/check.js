@@ -26,7 +26,7 @@ import { encoder } from "../bytes.js";
 import { MOST_STATEMENTS, complete, standing } from "../ownership/answers.js";
 import { extend, seqOf } from "./chain.js";
 import { HASH_BYTES, bytesFrom, hashesFrom, isSame, require } from "./hashes.js";
-import { readCheckpoint, readLogKey } from "./notes.js";
+import { LateRecord, readCheckpoint, readLogKey } from "./notes.js";
 import { readAnswer } from "./shape.js";
 import { EMPTY, checkConsistent, checkLast, checkPrefix, emptyTree, leafHash } from "./trees.js";
 import { ENTRY_BYTES, readUpdate } from "./updates.js";
@@ -79,7 +79,7 @@ export async function readProved(question, ask) {
 async function checkTree({ proof }, key, known, now) {
   const checkpoint = await readCheckpoint(proof.checkpoint, key);
   const isNow = Math.abs(now - checkpoint.signedAt * 1000) <= MOST_MS_AWAY;
-  require(isNow, "The public record was signed in another hour than this device's clock shows.");
+  if (!isNow) throw new LateRecord("The public record was signed in another hour than this device's clock shows: look whether it is right.");
   await checkConsistent(known, checkpoint, hashesFrom(proof.consistency));
   return { size: checkpoint.size, root: checkpoint.root };
 }

@@ -31,6 +31,11 @@ export class OtherRecord extends RefusedAnswer {
   code = "record-replaced";
 }
 
+/** A checkpoint was signed in another hour than this device's clock shows. */
+export class LateRecord extends RefusedAnswer {
+  isLate = true;
+}
+
 /** @param {Uint8Array} bytes */
 function hex(bytes) {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
