@@ -131,8 +131,10 @@ WRITTEN = {
     "Asterisk 16.19, chan_sip, offer of audio": "audio - sendrecv 3e7f1c52a0b84d96e5d2c7a9f8b1064d",
     "FreeSWITCH 1.10, offer of audio": "audio - sendrecv rE4mVq9LxTz2KbWc",
     "pion 2.1, answer to audio and video": "audio 0 sendrecv kQwLzTnHvXbRmSdF, video 1 recvonly kQwLzTnHvXbRmSdF",
-    "Safari on iOS 14, audio and a camera that is off, offer": (
-        "audio 0 sendrecv hV9s, video 1 inactive hV9s, application 2 sendrecv hV9s"
+    # As in the tests of webrtc-rs and of amazon-chime-sdk-js, but for what is random; the latter says no version.
+    "Safari 26.5.2, audio, video and data, offer": ALL_SEND.format("PoNc"),
+    "Safari on iOS, of 2020, audio, a camera that is off and one that is seen, offer": (
+        "audio 0 sendrecv 9z3Z, video 1 inactive 9z3Z, video 2 recvonly 9z3Z"
     ),
 }
 SAMPLES = {
