@@ -45,9 +45,9 @@ async ({ base, trust, merkle, cases, flips, step, offset }) => {
   // Nothing but a refusal may come out of what is wrong.
   const told = (asked) => asked.catch((error) => error instanceof RefusedAnswer ? "refused" : `threw ${error.stack}`);
   const logOf = ({ vkey, size, root }) => ({ vkey, tree: { size, root: bytes(root) } });
-  const judge = ({ clientId, log, pinned, now, pages }) => {
+  const judge = ({ clientId, log, pinned, now, pages, mostAnswers }) => {
     const question = { clientId, log: logOf(log), pinned: pinned ?? {}, now };
-    return readProved(question, async (after) => pages[after]).then(({ standing, log: kept }) => [
+    return readProved(question, async (after) => pages[after], mostAnswers).then(({ standing, log: kept }) => [
       standing.status, standing.publicKey, verdictOn(pinned, standing.chain), kept.tree.size, hex(kept.tree.root),
       standing.chain.at(-1)?.text ?? null, standing.chain.at(-1)?.update ?? null,
     ]);
@@ -197,7 +197,9 @@ def _later_pages(many: World) -> dict[int, Payload]:
 def _unbelieved() -> dict[str, dict[str, Any]]:
     world = World()
     cheats = {name: case(world, cheat(world)) for name, cheat in CHEATS.items()}
-    return cheats | _more_cheats(world)
+    many = World(changes_70_times)
+    endless = case(many, many.answer(), pages={str(after): page for after, page in _later_pages(many).items()})
+    return cheats | _more_cheats(world) | {"more pages than are read": endless | {"mostAnswers": 2}}
 
 
 def _more_cheats(world: World) -> dict[str, dict[str, Any]]:

@@ -21,8 +21,9 @@ import { BadStatement, NOTHING, keyLine, parse } from "./statements.js";
 
 // So many in an answer mean that there may be more.
 export const MOST_STATEMENTS = 32;
+export const ENDLESS = "The directory has more statements of a client ID than anybody makes.";
 // Nobody makes so many: an owner has 20 a day at most, and what is pinned is not asked for again.
-const MOST_ANSWERS = 256;
+export const MOST_ANSWERS = 256;
 export const STATUSES = ["signed", "unsigned", "revoked", "released", "erased"];
 
 /** An answer breaks a rule: 1 to 5 are those of statements, 0 is another one. The message is the sentence that names it. */
@@ -68,7 +69,7 @@ export async function readAnswers(clientId, directory, pinned, ask, mostAnswers 
     await extend(chain, statements, clientId, answer.directory);
     if (statements.length < MOST_STATEMENTS) return complete(answer, chain);
   }
-  return refuse("The directory has more statements of a client ID than anybody makes.");
+  return refuse(ENDLESS);
 }
 
 /**

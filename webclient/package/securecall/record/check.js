@@ -23,7 +23,7 @@
  */
 
 import { encoder } from "../bytes.js";
-import { MOST_STATEMENTS, complete, standing } from "../ownership/answers.js";
+import { ENDLESS, MOST_ANSWERS, MOST_STATEMENTS, RefusedAnswer, complete, standing } from "../ownership/answers.js";
 import { extend, seqOf } from "./chain.js";
 import { HASH_BYTES, bytesFrom, hashesFrom, isSame, require } from "./hashes.js";
 import { LateRecord, readCheckpoint, readLogKey } from "./notes.js";
@@ -39,10 +39,11 @@ const MOST_MS_AWAY = 3_600_000;
  *
  * @param {Question} question
  * @param {(after: number, size: number) => Promise<any>} ask gives the answer to who knows that statement and that tree
+ * @param {number} [mostAnswers]
  * @returns {Promise<{standing: Standing, log: Log}>} and the tree to keep
  * @throws {import("../ownership/answers.js").RefusedAnswer}
  */
-export async function readProved(question, ask) {
+export async function readProved(question, ask, mostAnswers = MOST_ANSWERS) {
   const { clientId, pinned, now } = question;
   const key = await readLogKey(question.log.vkey);
   const isExpected = question.directory === undefined || question.directory === key.directory;
@@ -50,7 +51,8 @@ export async function readProved(question, ask) {
   /** @type {{chain: Link[], last: Update | null}} */
   const found = { chain: [], last: null };
   let { log } = question;
-  for (let after = pinned.statement === undefined ? -1 : seqOf(pinned.statement); ; after = seqOf(found.chain.at(-1)?.text ?? "")) {
+  let after = pinned.statement === undefined ? -1 : seqOf(pinned.statement);
+  for (let left = mostAnswers; left > 0; left -= 1) {
     const answer = readAnswer(await ask(after, log.tree.size));
     require(answer.clientId === clientId, "The answer is about another client ID.");
     require(answer.directory === key.directory, "The answer is of another directory.");
@@ -66,7 +68,9 @@ export async function readProved(question, ask) {
     if (["unsigned", "erased"].includes(answer.status)) return { standing: empty(answer, updates, question), log };
     await extend(found, answer, updates, question);
     if (!isFull) return { standing: { ...(await complete(answer, found.chain)), vkey: log.vkey }, log };
+    after = seqOf(found.chain.at(-1)?.text ?? "");
   }
+  throw new RefusedAnswer(ENDLESS);
 }
 
 /**
