@@ -14,6 +14,7 @@ from tools.faults.deaf import deaf
 from tools.faults.deploy import deploy, upgrade
 from tools.faults.failover import failover
 from tools.faults.findings import Finding
+from tools.faults.insider import insider
 from tools.faults.lies import lies
 from tools.faults.owners import owners
 from tools.faults.postgres_away import postgres_away
@@ -133,6 +134,12 @@ def scenarios(soak_minutes: float) -> dict[str, Scenario]:
             240,
             lambda: owners(10_000, 1000),
             lambda: owners(200, 20),
+        ),
+        "insider": Scenario(
+            "Somebody with the database changes any column of any row of the directory and its log",
+            300,
+            insider,
+            insider,
         ),
         "chaos": Scenario(
             "10,000 connections in calls are cut off at random bytes",
