@@ -107,10 +107,10 @@ def check_series(expr: str, legend: str, exposed: Labels) -> None:
 # --- The alert rules ----------------------------------------------------------------------------------
 
 
-def test_there_are_eight_rules_and_prometheus_reads_them(promtool: str) -> None:
+def test_there_are_nine_rules_and_prometheus_reads_them(promtool: str) -> None:
     checked = subprocess.run([promtool, "check", "rules", ALERTS], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert "8 rules found" in checked.stdout
+    assert "9 rules found" in checked.stdout
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
