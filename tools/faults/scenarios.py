@@ -15,6 +15,7 @@ from tools.faults.deploy import deploy, upgrade
 from tools.faults.failover import failover
 from tools.faults.findings import Finding
 from tools.faults.insider import insider
+from tools.faults.killed import killed
 from tools.faults.lies import lies
 from tools.faults.owners import owners
 from tools.faults.postgres_away import postgres_away
@@ -134,6 +135,12 @@ def scenarios(soak_minutes: float) -> dict[str, Scenario]:
             240,
             lambda: owners(10_000, 1000),
             lambda: owners(200, 20),
+        ),
+        "killed": Scenario(
+            "`kill -9` of one of two processes that append to the public log, again and again; then an older database",
+            900,
+            lambda: killed(100),
+            lambda: killed(2),
         ),
         "insider": Scenario(
             "Somebody with the database changes any column of any row of the directory and its log",

@@ -37,9 +37,9 @@ class System:
         self._stack = stack
         self._env = {**RAISED, "REDIS_URL": redis.url, **env}
 
-    def start(self, code: Path = ROOT) -> RunningServer:
-        """Start one more process, of the version whose code is there."""
-        running = self._stack.enter_context(server(env=self._env, cwd=code))
+    def start(self, code: Path = ROOT, env: Mapping[str, str] | None = None) -> RunningServer:
+        """Start one more process, of the version whose code is there; `env` is for it alone."""
+        running = self._stack.enter_context(server(env={**self._env, **(env or {})}, cwd=code))
         self.doors.append(running.ws_url)
         return running
 
