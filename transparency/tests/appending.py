@@ -14,14 +14,16 @@ from transparency.log import Appender  # noqa: E402
 
 
 def main(name: str) -> None:
-    """Claim client IDs that begin with `name`."""
-    keys, owner = current(), Identity(name)
+    """Claim client IDs that begin with `name`, each for a key of its own."""
+    keys = current()
     assert keys is not None
     for number in count():
-        statement = first(owner, client_id=f"{name}-{number}")
+        client_id = f"{name}-{number}"
+        owner = Identity(client_id)
+        statement = first(owner, client_id=client_id)
         offered = Offered(owner.public, statement, signed(statement, owner), is_registered=True)
         accept(offered, lambda: 0, save=Appender(keys, None))
-        sys.stdout.write(f"{statement.client_id}\n")
+        sys.stdout.write(f"{client_id}\n")
         sys.stdout.flush()
 
 
