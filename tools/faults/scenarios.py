@@ -19,6 +19,7 @@ from tools.faults.killed import killed
 from tools.faults.lies import lies
 from tools.faults.owners import owners
 from tools.faults.postgres_away import postgres_away
+from tools.faults.record import record
 from tools.faults.redis_away import redis_away
 from tools.faults.schedules import schedules
 from tools.faults.slow_readers import slow_readers
@@ -162,6 +163,12 @@ def scenarios(soak_minutes: float) -> dict[str, Scenario]:
         ),
         "audit": Scenario(
             "The auditor before a public log of 1,000,000 entries", 400, lambda: audit(1_000_000), lambda: audit(3000)
+        ),
+        "record": Scenario(
+            "A directory of 1,000,000 client IDs that belong to keys, with its public log, on Postgres",
+            1200,
+            lambda: record(1_000_000, 2000, 60),
+            lambda: record(3000, 100, 3),
         ),
         "lies": Scenario(
             "Answers with proofs of a public log, changed in every byte, before the Python client",

@@ -28,6 +28,13 @@ OPTIONS = {
     "shared_buffers": "16MB",
     "dynamic_shared_memory_type": "mmap",
 }
+# What Postgres does where nobody asks for less, to be set before `start`.
+AS_IT_COMES = OPTIONS | {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "shared_buffers": "128MB",
+}
 
 
 class PostgresServer:
@@ -38,6 +45,7 @@ class PostgresServer:
             process.executable(name, "postgresql", *_versions()) for name in ("initdb", "postgres")
         )
         self._directory = directory
+        self.options = OPTIONS
         self._password = secrets.token_urlsafe(12)
         self._as_owner = give_to_owner(directory)
         self._process: subprocess.Popen[bytes] | None = None
@@ -94,7 +102,7 @@ class PostgresServer:
 
     def _start_on(self, port: int) -> int:
         directory = self._directory
-        options = OPTIONS | {"unix_socket_directories": str(directory)}
+        options = self.options | {"unix_socket_directories": str(directory)}
         command = [self._program, "-D", str(directory / "data"), "-p", str(port)]
         command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         self.port = port
