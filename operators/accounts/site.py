@@ -23,5 +23,5 @@ class AdminSite(admin.AdminSite):
         """Show the sign-in page, with a field for the code where the settings ask for one."""
         asks = settings.ADMIN_REQUIRE_2FA
         self.login_form = SecondFactorForm if asks else None
-        self.login_template = "accounts/login.html" if asks else None
+        self.login_template = "accounts/login.html" if asks else "accounts/sign_in.html"
         return super().login(request, extra_context)

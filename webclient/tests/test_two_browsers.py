@@ -32,6 +32,16 @@ async def hear_each_other(fox: FirefoxPerson, alice: Person) -> None:
         await person.hears_something()
 
 
+async def has_no_barriers_in_a_second_window(fox: FirefoxPerson) -> None:
+    """Look at the page as it welcomes somebody, and as it is left for another window."""
+    window = await fox.page.opens_another()
+    await window.goto(f"{fox.where.http_url}/demo/")
+    assert await violations_in(window) == []
+    await window.goto(f"{fox.where.http_url}/demo/?name={fox.id}")
+    await fox.sees("You are somewhere else now")
+    assert await violations_in(fox.page) == []
+
+
 async def test_firefox_calls_chromium(fox: FirefoxPerson, alice: Person) -> None:
     await fox.calls(alice.id)
     await alice.rings(fox)
@@ -55,6 +65,7 @@ async def test_firefox_calls_chromium(fox: FirefoxPerson, alice: Person) -> None
     await hear_each_other(fox, alice)
     await fox.clicks("Hang up")
     await alice.is_told(f"{fox.id} hung up.")
+    await has_no_barriers_in_a_second_window(fox)
 
 
 @pytest.mark.long
