@@ -21,9 +21,9 @@ import django; django.setup()
 from django.contrib.auth.models import User
 from django.test import Client
 from rest_framework.authtoken.models import Token
-browser, olga = Client(), User.objects.create_superuser("olga")
+browser, olga = Client(), User.objects.filter(username="olga").first() or User.objects.create_superuser("olga")
 browser.force_login(olga)
-Token.objects.create(user=olga, key="{TOKEN}")
+Token.objects.get_or_create(user=olga, key="{TOKEN}")
 print(browser.cookies["sessionid"].value)
 """
 

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,8 @@ async (argument) => {{
 }}
 """
 
+# A pointer reaches nothing outside of the window.
+SHOW = "(element) => element.scrollIntoView({ block: 'nearest', behavior: 'instant' })"
 IS_SHOWN = "(element) => element.checkVisibility() && !element.disabled"
 
 
@@ -114,6 +116,7 @@ class FirefoxPage:
     async def click(self, role: str, name: str) -> None:
         """Press what has this role and accessible name, as soon as it can be pressed."""
         element = await self._find(role, name)
+        await self._call(SHOW, element)
         at = {"type": "pointerMove", "x": 0, "y": 0, "origin": {"type": "element", "element": element}}
         press = [at, {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
         await self._act({"type": "pointer", "id": "mouse", "actions": press})
@@ -124,6 +127,19 @@ class FirefoxPage:
         await self.evaluate("document.activeElement.select()")
         keys = [{"type": kind, "value": character} for character in text for kind in ("keyDown", "keyUp")]
         await self._act({"type": "key", "id": "keyboard", "actions": keys})
+
+    async def downloads(self, act: Callable[[], Awaitable[None]]) -> Path:
+        """Do what lets the page save a file, and wait until it is saved; returns where."""
+        saved: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        def ended(event: dict[str, Any]) -> None:
+            if event["context"] == self.context and not saved.done():
+                saved.set_result(event["filepath"])
+
+        await self._session.listen("browsingContext.downloadEnd", ended)
+        await act()
+        async with asyncio.timeout(FIND_SECONDS):
+            return Path(await saved)
 
     async def close(self) -> None:
         """Close the window and forget its storage."""

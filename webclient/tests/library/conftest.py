@@ -31,6 +31,8 @@ OWNERS = {
     "LOG_VRF_KEY": base64url(bytes.fromhex(VECTORS["vrfSeed"])),
     "LIMIT_NEW_IDENTITIES_PER_HOUR": "0",
     "LIMIT_STATEMENTS_PER_DAY": "0",
+    # Nobody has been an owner for a month.
+    "VETO_DAYS": "0",
 }
 
 
@@ -155,7 +157,7 @@ async def new_profile(
         if request.param == "chromium":
             people.append(await new_person(chromium, name, server))
         else:
-            people.append(FirefoxPerson(f"{name}-in-firefox", server, await firefox.new_page()))
+            people.append(FirefoxPerson(f"{name}-{secrets.token_hex(3)}", server, await firefox.new_page()))
         return people[-1]
 
     yield make

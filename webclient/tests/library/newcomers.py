@@ -1,6 +1,7 @@
 """People with the demo page open in a profile of their own, in either browser."""
 
-from typing import Protocol
+import json
+from typing import Any, Protocol
 
 from tests.support.servers import RunningServer
 from webclient.tests.firefox_people import FirefoxPerson
@@ -30,3 +31,14 @@ async def arrives(person: AnyPerson, client_id: str) -> None:
     await person.page.goto(f"{person.where.http_url}/demo/")
     await types(person, "Your name", client_id)
     await person.clicks("Continue")
+
+
+async def downloads(person: AnyPerson, button: str) -> tuple[str, Any]:
+    """Press a button that saves a file of JSON; returns the file's name and what is in it."""
+    if isinstance(person, Person):
+        async with person.page.expect_download() as saving:
+            await person.clicks(button)
+        saved = await saving.value
+        return saved.suggested_filename, json.loads((await saved.path()).read_text())
+    path = await person.page.downloads(lambda: person.clicks(button))
+    return path.name, json.loads(path.read_text())
