@@ -17,7 +17,16 @@ from tests.support.office import Office, open_office
 from tests.support.people import Person
 from tests.support.servers import server
 from tests.support.services import RedisServer
-from webclient.tests.conftest import Visit, camera_options, chromium, firefox, gallery, visit  # noqa: F401  # fixtures
+from webclient.tests.conftest import (  # noqa: F401  # fixtures
+    Visit,
+    called,
+    camera_options,
+    chromium,
+    firefox,
+    gallery,
+    idle_pages,
+    visit,
+)
 from webclient.tests.firefox import Firefox
 from webclient.tests.gallery import IS_DRAWN, Gallery, violations_in
 from webclient.tests.people import Person as Reader
@@ -60,11 +69,6 @@ async def people(stack: AsyncExitStack, office: Office, *names: str) -> list[Per
     return [
         await (await stack.enter_async_context(Person(office.door.ws_url, called(name)))).registers() for name in names
     ]
-
-
-def called(name: str) -> str:
-    """In a picture a name is a name."""
-    return name if IS_DRAWN else f"{name}-{secrets.token_hex(3)}"
 
 
 async def acts(reader: Reader, row: str, verb: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
 from tests.support.servers import RunningServer, database_template, server
 from tests.support.services import Coturn, NotInstalledError, skip_or_fail
@@ -181,13 +181,16 @@ def server_with_wrong_secret(start_site: StartSite) -> Iterator[RunningServer]:
         yield started.here
 
 
-async def new_person(chromium: Browser, name: str, where: RunningServer, **options: Any) -> Person:
-    """Make a person with a browser profile of their own, who has not opened the page yet."""
+async def new_page(chromium: Browser, **options: Any) -> Page:
+    """Open a page in a profile of its own."""
     context = await chromium.new_context(**{"permissions": ["camera", "microphone"]} | options)
     await context.add_init_script(KEEP_PEER_CONNECTIONS)
-    # In a picture a name is a name.
-    client_id = name if IS_DRAWN else f"{name}-{secrets.token_hex(3)}"
-    return Person(client_id, where, await context.new_page())
+    return await context.new_page()
+
+
+def called(name: str) -> str:
+    """Return a new ID for each test; in a picture a name is a name."""
+    return name if IS_DRAWN else f"{name}-{secrets.token_hex(3)}"
 
 
 def check(people: Iterable[Person]) -> None:
@@ -198,19 +201,29 @@ def check(people: Iterable[Person]) -> None:
     assert not problems
 
 
+@pytest.fixture(scope="session")
+def idle_pages() -> list[Page]:
+    """Return the pages that tests before opened, in profiles in which nothing is kept but files of the site."""
+    return []
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def visit(chromium: Browser) -> AsyncIterator[Visit]:
+async def visit(chromium: Browser, idle_pages: list[Page]) -> AsyncIterator[Visit]:
     """Opens pages; at the end each must have been free of problems."""
     people: list[Person] = []
+    others: list[Person] = []
 
     async def open_page(name: str, where: RunningServer, **options: Any) -> Person:
-        people.append(await new_person(chromium, name, where, **options))
-        return people[-1]
+        is_used = idle_pages and not options
+        page = idle_pages.pop() if is_used else await new_page(chromium, **options)
+        (others if options else people).append(person := Person(called(name), where, page))
+        return person
 
     yield open_page
-    for person in people:
+    idle_pages.extend([await person.leaves() for person in people if not person.page.is_closed()])
+    for person in others:
         await person.page.context.close()
-    check(people)
+    check([*people, *others])
 
 
 @pytest.fixture(scope="session")
@@ -227,7 +240,7 @@ async def meet(chromium: Browser, known_people: dict[tuple[int, str], Person]) -
     async def bring(name: str, where: RunningServer) -> Person:
         place = (where.port, name)
         if place not in known_people:
-            known_people[place] = await new_person(chromium, name, where)
+            known_people[place] = Person(called(name), where, await new_page(chromium))
         people.append(known_people[place])
         return await people[-1].gets_ready()
 

@@ -4,7 +4,7 @@ import asyncio
 import re
 from typing import Protocol, Self
 
-from playwright.async_api import ConsoleMessage, Locator, Page, WebSocket, expect
+from playwright.async_api import ConsoleMessage, Error, Locator, Page, WebSocket, expect
 
 from tests.support.servers import RunningServer
 
@@ -77,6 +77,27 @@ IS_IN_LOBBY = """
 FORGET_CALL = "location.protocol === 'http:' && sessionStorage.clear()"
 
 
+# What the library and the demo keep in a browser. A database that a document has open can be emptied, but not deleted.
+FORGET = """
+async () => {
+  sessionStorage.clear();
+  localStorage.clear();
+  const settled = (request) => new Promise((resolve, reject) => {
+    Object.assign(request, { onsuccess: resolve, oncomplete: resolve, onerror: reject });
+  });
+  for (const { name } of await indexedDB.databases()) {
+    const opening = indexedDB.open(name);
+    await settled(opening);
+    const stores = [...opening.result.objectStoreNames];
+    const change = stores.length && opening.result.transaction(stores, "readwrite");
+    for (const store of stores) change.objectStore(store).clear();
+    if (change) await settled(change);
+    opening.result.close();
+  }
+}
+"""
+
+
 class Somebody(Protocol):
     """A person in a call, in whatever browser."""
 
@@ -103,7 +124,7 @@ class Person:
         self._expected: list[str] = []
         # A violation of the content security policy is an error in the console, too.
         page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.problems.append(f"exception: {error}"))
+        page.on("pageerror", self._threw)
 
     def expects_problem(self, pattern: str) -> None:
         """Let the console hold an error that the browser itself writes, such as a refused connection."""
@@ -112,6 +133,9 @@ class Person:
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and not any(re.search(p, message.text) for p in self._expected):
             self.problems.append(message.text)
+
+    def _threw(self, error: Error) -> None:
+        self.problems.append(f"exception: {error}")
 
     # --- What the page shows ---
 
@@ -162,6 +186,17 @@ class Person:
         if await self.button("Dismiss").is_visible():
             await self.clicks("Dismiss")
         return self
+
+    async def leaves(self) -> Page:
+        """Give up the page, in whose profile nothing is kept any more."""
+        self.page.remove_listener("console", self._heard)
+        self.page.remove_listener("pageerror", self._threw)
+        await self.opens("/health")
+        await self.page.evaluate(FORGET)
+        await self.page.context.clear_cookies()
+        await self.page.set_viewport_size({"width": 1280, "height": 720})
+        await self.page.emulate_media(color_scheme="null", reduced_motion="null")
+        return self.page
 
     async def retries(self) -> None:
         """Press "Try now", which may vanish meanwhile because the page has tried by itself."""

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, expect
 
 from tests.support.people import Person as Caller
 from tests.support.people import new_call_id
-from webclient.tests.conftest import Meet, Site, check, new_person
+from webclient.tests.conftest import Meet, Site, called, check, new_page
 from webclient.tests.library.signer import Signer
 from webclient.tests.people import Person
 
@@ -51,7 +51,7 @@ Arrive = Callable[[str], Any]
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def holding(chromium: Browser, memory_site: Site) -> AsyncIterator[Person]:
     """A person whose browser asks before it gives the microphone or the camera, if it is told to."""
-    person = await new_person(chromium, "bob", memory_site.here)
+    person = Person(called("bob"), memory_site.here, await new_page(chromium))
     await person.page.add_init_script(HOLD)
     await person.opens()
     yield person

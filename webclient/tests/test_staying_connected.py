@@ -48,6 +48,8 @@ async def test_tab_whose_timers_stand_still_stays_registered(impatient_site: Sit
 
     await alice.rings(bob)
     await alice.sees("Connected to the server.")
+    # A clock stays in its profile.
+    await alice.page.context.close()
 
 
 async def test_second_tab_supersedes_the_first_one(site: Site, visit: Visit, bob: Person, gallery: Gallery) -> None:

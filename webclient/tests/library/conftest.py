@@ -15,7 +15,7 @@ from tests.support.made_directory import base64url
 from tests.support.made_log import DIRECTORY, VECTORS
 from tests.support.servers import RunningServer, database_template, server
 from tests.support.services import Coturn
-from webclient.tests.conftest import PAGE_SERVER, check, new_person
+from webclient.tests.conftest import PAGE_SERVER, called, check, new_page
 from webclient.tests.firefox import Firefox, FirefoxPage
 from webclient.tests.firefox_people import FirefoxPerson
 from webclient.tests.library.clients import Client, Document
@@ -155,7 +155,7 @@ async def new_profile(
     async def make(name: str, where: RunningServer | None = None) -> AnyPerson:
         server = where or library_server
         if request.param == "chromium":
-            people.append(await new_person(chromium, name, server))
+            people.append(Person(called(name), server, await new_page(chromium)))
         else:
             people.append(FirefoxPerson(f"{name}-{secrets.token_hex(3)}", server, await firefox.new_page()))
         return people[-1]

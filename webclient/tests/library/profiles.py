@@ -6,18 +6,7 @@ from playwright.async_api import Browser, Page
 
 from webclient.tests.firefox import Firefox, FirefoxPage
 from webclient.tests.library.clients import Document
-
-# What the library keeps in a browser. A database is deleted once nothing has it open, which the document before had.
-FORGET = """
-async () => {
-  sessionStorage.clear();
-  for (const { name } of await indexedDB.databases()) {
-    await new Promise((resolve, reject) => {
-      Object.assign(indexedDB.deleteDatabase(name), { onsuccess: resolve, onerror: reject });
-    });
-  }
-}
-"""
+from webclient.tests.people import FORGET
 
 D = TypeVar("D", bound=Document)
 
@@ -57,13 +46,7 @@ class ChromiumProfiles:
         if is_altered or page.is_closed():
             await page.context.close()
             return
-        await page.goto(health(self._shared_port))
-        await page.evaluate(FORGET)
-        if port != self._shared_port:
-            session = await page.context.new_cdp_session(page)
-            origin = {"origin": f"http://127.0.0.1:{port}", "storageTypes": "all"}
-            await session.send("Storage.clearDataForOrigin", origin)
-            await session.detach()
+        await empty(page, port, self._shared_port)
         self._idle.append(page)
 
 
@@ -85,15 +68,18 @@ class FirefoxProfiles:
         return page
 
     async def give_back(self, page: FirefoxPage, port: int, *, is_altered: bool) -> None:
-        """Keep the window for the next test, if it can be emptied: WebDriver BiDi empties no other origin."""
-        if is_altered or port != self._shared_port:
+        """Keep the window for the next test."""
+        if is_altered:
             await page.close()
             return
-        await page.goto(health(self._shared_port))
-        await page.evaluate(FORGET)
+        await empty(page, port, self._shared_port)
         self._idle.append(page)
 
 
-def health(port: int) -> str:
-    """Return the URL of a document without a script, of the origin that the library is loaded from."""
-    return f"http://127.0.0.1:{port}/health"
+async def empty(page: Document, port: int, shared_port: int) -> None:
+    """Leave a document of the server on `port`, and forget what it kept."""
+    if port != shared_port:
+        # Of another origin than the next one, and its server may be gone.
+        await page.evaluate(FORGET)
+    await page.goto(f"http://127.0.0.1:{shared_port}/health")
+    await page.evaluate(FORGET)
