@@ -145,7 +145,8 @@ def open_any_client(request: pytest.FixtureRequest) -> OpenAnyClient:
     return open_one
 
 
-@pytest_asyncio.fixture(loop_scope="session", params=["chromium", "firefox"])
+# In Firefox test_owner.py has the same of the library.
+@pytest_asyncio.fixture(loop_scope="session", params=["chromium", pytest.param("firefox", marks=pytest.mark.long)])
 async def new_profile(
     request: pytest.FixtureRequest, chromium: Browser, firefox: Firefox, library_server: RunningServer
 ) -> AsyncIterator[NewProfile]:
