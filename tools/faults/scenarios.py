@@ -171,8 +171,8 @@ def scenarios(soak_minutes: float) -> dict[str, Scenario]:
             lambda: record(3000, 100, 3),
         ),
         "lies": Scenario(
-            "Answers with proofs of a public log, changed in every byte, before the Python client",
-            60,
+            "Answers of a public log that were changed in any byte, and a proxy that lies, before the Python client",
+            400,
             lies,
             lambda: lies(23),
         ),
