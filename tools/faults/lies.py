@@ -17,6 +17,7 @@ from tests.support.made_log import vkey
 from tests.support.served_log import ServedLog, flipped, log_settings
 from tests.support.servers import server
 from tools.faults.findings import Finding, all_of, at_most
+from tools.faults.system import RAISED
 
 # On a machine that does much else.
 REQUEST_SECONDS = 30
@@ -38,7 +39,10 @@ async def lies(step: int = 1) -> list[Finding]:
 
 async def _through_a_proxy(step: int) -> list[Finding]:
     """Let a proxy before a real server tell every lie, and its answers with any byte changed."""
-    with TemporaryDirectory(prefix="securecall-") as name, server(env=log_settings(Path(name))) as running:
+    with (
+        TemporaryDirectory(prefix="securecall-") as name,
+        server(env={**RAISED, **log_settings(Path(name))}) as running,
+    ):
         log = ServedLog(running.ws_url)
         async with lying_proxy(running) as proxy:
             await log.begins()
