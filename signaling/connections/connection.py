@@ -45,7 +45,7 @@ class Connection:
     """A WebSocket's side of the protocol; `close` sends a close code and does not block."""
 
     __slots__ = (
-        *("_close", "_handover", "_inbox", "_joining", "_leaving", "_legs_before", "_state"),
+        *("_close", "_handover", "_inbox", "_joining", "_leaving", "_legs_before", "_state", "_told_gone"),
         *("address", "allowance", "challenge", "client_id", "host", "identity", "legs", "outbound", "owner", "pongs"),
         *("received_at", "relay"),
     )
@@ -72,6 +72,8 @@ class Connection:
         self._joining: asyncio.Future[None] | None = None
         self._legs_before: dict[str, Leg] | None = None
         self._leaving: asyncio.Task[None] | None = None
+        # The calls whose end the client was told before it came, if it comes.
+        self._told_gone: set[str] | None = None
 
     @property
     def registry(self) -> Registry:
@@ -156,9 +158,11 @@ class Connection:
         self.legs = {**before, **self.legs, **joined.legs}
         self._enter(ConnectionEvent.REJOINED)
         self._deliver_inbox(joined.held)
-        for call_id in before.keys() & self.legs.keys() - joined.legs.keys():
+        gone = before.keys() & self.legs.keys() - joined.legs.keys()
+        for call_id in gone:
             # It ended while the registry could not be reached.
             self.deliver(changing(CallEnded(call_id), call_id, None, ""))
+        self._told_gone = gone or None
 
     async def reconcile(self) -> None:
         """Rejoin after an event that was not understood, which may have said that a call ended or a successor waits."""
@@ -247,6 +251,8 @@ class Connection:
             if "candidates" in event:
                 self._deliver_all([event])
                 return
+            if self._told_gone and self._is_told(*changes[:2]):
+                return
             if changes[1] != RINGING:
                 self.relay.copies.free(self, changes[0])
                 if changes[1] == GONE:
@@ -260,3 +266,10 @@ class Connection:
             if not is_kept:
                 self._inbox.hold(event)
             self._enter(ConnectionEvent.WRITE_FAILED)
+
+    def _is_told(self, call_id: str, state: str) -> bool:
+        """Return whether this is the end of a call of which the client was told; it is not expected again."""
+        told_gone = self._told_gone or set()
+        is_there = call_id in told_gone
+        told_gone.discard(call_id)
+        return is_there and state == GONE

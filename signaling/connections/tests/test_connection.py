@@ -3,14 +3,17 @@ import json
 from dataclasses import dataclass, field
 
 import pytest
+from msgspec import Raw
 
 from serving.contract import Event, Listener
 from signaling.connections.connection import Connection
 from signaling.connections.relay import Relay
-from signaling.delivery.events import group_of
+from signaling.delivery.events import changing, group_of
 from signaling.delivery.layers import LocalChannelLayer
+from signaling.protocol.calls import Leg, Role, State
 from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, SUPERSEDED, Close, Hold
 from signaling.protocol.limits import Allowance, Limits, Timeouts
+from signaling.protocol.server_messages import CallEnded, IncomingCall
 from signaling.registry.memory import MemoryRegistry
 from signaling.registry.outcomes import Joined, Owner
 from signaling.tests.stage import Clock, message
@@ -227,6 +230,21 @@ async def test_connection_that_rejoins_writes_older_messages_first(
     # A connection that joins while the others rejoin is told with them.
     connection.rejoin(Joined({}, [message("last")]))
     assert socket.types() == ["REGISTERED", "older", "newer", "last"]
+
+
+@pytest.mark.parametrize(("state", "types"), [(None, []), (State.RINGING, ["INCOMING_CALL", "CALL_ENDED"])])
+async def test_end_that_comes_after_it_was_told_is_not_told_again(
+    connection: Connection, socket: Socket, state: State | None, types: list[str]
+) -> None:
+    await connection.register("alice")
+    connection.legs["call"] = Leg("bob", Role.CALLER, State.ACTIVE)
+    connection.park()
+    connection.rejoin(Joined({}, []))
+    if state is not None:
+        # It is another call, with the ID of the one before.
+        connection.deliver(changing(IncomingCall("call", "bob", Raw(b'"v=0"')), "call", state, "bob"))
+    connection.deliver(changing(CallEnded("call"), "call", None, ""))
+    assert socket.types() == ["REGISTERED", "CALL_ENDED", *types]
 
 
 async def test_connection_that_rejoins_while_it_leaves_holds_everything(
