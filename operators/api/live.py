@@ -26,7 +26,11 @@ class SearchParameters(ParametersSerializer):
     """What to look for."""
 
     search = serializers.RegexField(
-        r"^[^\x00]*$", required=False, allow_blank=True, max_length=MAX_SEARCH_CHARACTERS, help_text="Empty: all."
+        r"^[^\x00]*$",
+        required=False,
+        max_length=MAX_SEARCH_CHARACTERS,
+        trim_whitespace=False,
+        help_text="Left out: all.",
     )
 
 
