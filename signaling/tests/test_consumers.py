@@ -170,7 +170,7 @@ async def members_and_channels(here: Node) -> tuple[int, int, int]:
 def connected_channels(here: Node) -> set[str]:
     """The channels that lead to connections; the process has some of its own."""
     channels: dict[str, Any] = vars(here.layer)["_channels"]
-    return {name for name in channels if not name.endswith(("!presence", "!returns", "!owners"))}
+    return {name for name in channels if not name.endswith(("!presence", "!returns", "!owners", "!bans"))}
 
 
 async def test_connection_that_ends_before_it_began_leaves_nothing(here: Node) -> None:
