@@ -16,6 +16,7 @@
  */
 
 import { SecureCallError } from "./errors.js";
+import { Once } from "./once.js";
 import { Answers, Turns } from "./questions.js";
 
 const KEYLESS =
@@ -29,8 +30,10 @@ export class Directory {
   #options;
   #tell;
   #url;
-  /** @type {Promise<PublicRecord> | null} */
-  #record = null;
+  #record = new Once(async () => {
+    const { PublicRecord } = await import("./record/public-record.js");
+    return new PublicRecord({ ...this.#options, url: this.#url, tell: this.#tell, keep: (change) => this.#keep(change) });
+  });
   #turns = new Turns();
   /** Whether the key of the log could not be fetched: a page's policy stays as it is. */
   #isKeyless = false;
@@ -133,15 +136,7 @@ export class Directory {
 
   /** @returns {Promise<PublicRecord>} */
   record() {
-    this.#record ??= import("./record/public-record.js").then(
-      ({ PublicRecord }) =>
-        new PublicRecord({ ...this.#options, url: this.#url, tell: this.#tell, keep: (change) => this.#keep(change) }),
-      (error) => {
-        this.#record = null;
-        throw error;
-      },
-    );
-    return this.#record;
+    return this.#record.get();
   }
 
   /**

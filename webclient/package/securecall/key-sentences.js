@@ -20,6 +20,8 @@ export const KEY_SENTENCES = {
   refused: (peer) => `What the server says of ${peer}'s key does not follow from what you know, so it is not believed.`,
 };
 
+export const UNKEPT_SENTENCE = "This browser keeps no data for this page: it will forget your key, and those of others.";
+
 /** @type {Record<string, (peer: string) => string>} */
 export const WITHHELD_SENTENCES = {
   revoked: (peer) => `An operator withholds ${peer}'s key, so there is no key to call with.`,

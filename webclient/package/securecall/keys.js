@@ -1,67 +1,42 @@
 /**
- * This client's identity key: kept, published, and, where the ID belongs to it, watched.
+ * This client's identity key: published, and, where the ID belongs to it, watched.
  *
  * @typedef {import("../securecall.js").Identity} Identity
- * @typedef {import("./connection.js").Connection} Connection
- * @typedef {import("./key-store.js").KeptIdentity} KeptIdentity
- * @typedef {import("./ownership/answers.js").Standing} Standing
  * @typedef {import("./ownership/owner.js").Owner} Owner
+ * @typedef {import("./record/check.js").Pinned} Pinned
  */
 
-import { base64url, encoder } from "./bytes.js";
 import { Directory } from "./directory.js";
 import { SecureCallError } from "./errors.js";
-import { KEY_SENTENCES, refusalSentence } from "./key-sentences.js";
+import { UNKEPT_SENTENCE } from "./key-sentences.js";
 import { KeyStore } from "./key-store.js";
+import { Once } from "./once.js";
+import { OwnKey, checkSecure, keyError, newIdentity } from "./own-key.js";
 import { Peers } from "./peers.js";
-import { fingerprint } from "./safety-number.js";
 
 // How often a client that stays connected looks whether its ID is still its own.
 const LOOK_EVERY_MS = 86_400_000;
-const ECDSA = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
-
-/** @returns {Promise<{privateKey: CryptoKey, publicKey: string}>} with a private key that no script can read */
-async function newIdentity() {
-  const { privateKey, publicKey } = await crypto.subtle.generateKey(ECDSA, false, ["sign", "verify"]);
-  return { privateKey, publicKey: base64url(await crypto.subtle.exportKey("spki", publicKey)) };
-}
-
-/**
- * @param {any} error
- * @returns {SecureCallError}
- */
-function keyError(error) {
-  if (!(error instanceof SecureCallError)) return new SecureCallError("storage-unavailable", String(error.message));
-  if (["keys-unavailable", "key-refused", "refused-answer", "record-replaced"].includes(error.code)) return error;
-  const sentence = error.code === "RATE_LIMITED" ? error.message : KEY_SENTENCES.unavailable("");
-  return new SecureCallError("directory-unavailable", sentence, error);
-}
 
 /** This client's identity key, and with `peers` those of the others. */
 export class Keys {
-  /** @type {Identity | null} */
-  identity = null;
-  /** @type {KeptIdentity | null} */
-  #kept = null;
   #connection;
   #clientId;
-  #place;
-  #store;
   #listener;
+  #own;
   #directory;
   #claims;
-  /** @type {Promise<Owner> | null} */
-  #owner = null;
+  #owner = new Once(() => this.#makeOwner());
   #lookTimer = 0;
   /** @type {import("./directory.js").Ask} */
   #ask = (...question) => this.#connection.ask(...question);
+  #find = (/** @type {string} */ clientId, /** @type {Pinned | undefined} */ pinned) => this.#directory.find(this.#ask, clientId, pinned);
   /** @type {Promise<void> | null} */
   #publishing = null;
   /** Whether the directory has not taken the key: what it signs could not be verified. */
   #isRefused = false;
 
   /**
-   * @param {Connection} connection
+   * @param {import("./connection.js").Connection} connection
    * @param {import("../securecall.js").SecureCallOptions} options
    * @param {{identity: (identity: Identity) => void, error: (error: SecureCallError) => void,
    *   tell: (type: string, detail: unknown) => void}} listener
@@ -73,36 +48,35 @@ export class Keys {
     this.#clientId = clientId;
     this.#claims = claimsId;
     this.#listener = listener;
-    this.#place = `${host} ${clientId}`;
-    this.#store = new KeyStore(() => {
-      const sentence = "This browser keeps no data for this page: it will forget your key, and those of others.";
-      listener.error(new SecureCallError("storage-unavailable", sentence));
+    const store = new KeyStore(() => {
+      listener.error(new SecureCallError("storage-unavailable", UNKEPT_SENTENCE));
     });
-    this.#directory = new Directory(this.#store, connection.url, options, listener.tell);
-    this.peers = new Peers(this.#store, this.#place, (...question) => this.#find(...question));
+    this.#directory = new Directory(store, connection.url, options, listener.tell);
+    this.#own = new OwnKey(store, `${host} ${clientId}`, clientId, listener.identity);
+    this.peers = new Peers(store, `${host} ${clientId}`, this.#find);
   }
 
   /** @returns {Promise<Owner>} */
   owner() {
-    this.#owner ??= import("./ownership/owner.js").then(
-      ({ Owner }) =>
-        new Owner({
-          connection: this.#connection,
-          ask: this.#ask,
-          clientId: this.#clientId,
-          directory: this.#directory,
-          claims: this.#claims,
-          tell: this.#listener.tell,
-          keep: (change) => this.#store.update("identities", this.#place, change),
-          makeKey: newIdentity,
-          renewed: () => this.#renew(),
-        }),
-      (error) => {
-        this.#owner = null;
-        throw error;
+    return this.#owner.get();
+  }
+
+  async #makeOwner() {
+    const { Owner } = await import("./ownership/owner.js");
+    return new Owner({
+      connection: this.#connection,
+      ask: this.#ask,
+      clientId: this.#clientId,
+      directory: this.#directory,
+      claims: this.#claims,
+      tell: this.#listener.tell,
+      keep: (change) => this.#own.keep(change),
+      makeKey: newIdentity,
+      renewed: () => {
+        this.#isRefused = false;
+        return this.#own.renew();
       },
-    );
-    return this.#owner;
+    });
   }
 
   /**
@@ -117,7 +91,7 @@ export class Keys {
 
   /** Another connection registered this client's ID: look whose it is, if it belongs to a key. */
   async superseded() {
-    const kept = await this.#store.update("identities", this.#place, (/** @type {KeptIdentity | null} */ before) => before);
+    const kept = await this.#own.keep((before) => before);
     if (kept?.statement !== undefined) await (await this.owner()).superseded();
   }
 
@@ -126,13 +100,6 @@ export class Keys {
     await (await this.#directory.record()).accept();
     this.#publishing = null;
     await this.publish();
-  }
-
-  async #renew() {
-    this.#kept = null;
-    this.#isRefused = false;
-    await this.#load();
-    await this.#announce({ isPublished: true, replacedAnother: false });
   }
 
   /**
@@ -155,32 +122,26 @@ export class Keys {
   doubt() {
     this.#publishing = null;
     this.#isRefused = false;
-    this.#kept = null;
+    this.#own.forget();
   }
 
   /** @returns {Promise<Identity>} */
   async replace() {
-    if ((await this.#load()).statement !== undefined) {
+    if ((await this.#own.load()).statement !== undefined) {
       await (await this.owner()).rotate();
-      return /** @type {Identity} */ (this.identity);
+    } else {
+      this.#isRefused = false;
+      await this.#own.replace();
+      this.#publishing = null;
+      await this.publish();
     }
-    this.#kept = await newIdentity();
-    const made = this.#kept;
-    this.#isRefused = false;
-    await this.#store.update("identities", this.#place, () => made);
-    await this.#announce({ isNew: true, isPublished: false, replacedAnother: false });
-    this.#publishing = null;
-    await this.publish();
-    return /** @type {Identity} */ (this.identity);
+    return /** @type {Identity} */ (this.#own.identity);
   }
 
   /** @param {boolean} isUnsigned whether this connection registered without a signature */
   async #publish(isUnsigned) {
-    if (!globalThis.crypto?.subtle) {
-      const sentence = "This page is not secure (https), so this browser offers no keys. Calls cannot be verified.";
-      throw new SecureCallError("keys-unavailable", sentence);
-    }
-    const kept = await this.#load();
+    checkSecure();
+    const kept = await this.#own.load();
     // A look first: most of the time the key is there, and publishing costs the server more.
     const found = await this.#find(this.#clientId, kept).catch(async (error) => {
       // A clock that is wrong is nobody's attack.
@@ -188,31 +149,26 @@ export class Keys {
       throw error;
     });
     if (found.directory !== undefined && !(await this.#meet(found, isUnsigned))) return;
-    const published = found.publicKey;
-    if (published === kept.publicKey) await this.#announce({ isPublished: true });
-    else await this.#register(published !== null);
+    if (found.publicKey === kept.publicKey) await this.#own.announce({ isPublished: true });
+    else await this.#register(found.publicKey !== null);
   }
 
   /**
-   * @param {Standing} found
+   * @param {import("./ownership/answers.js").Standing} found
    * @param {boolean} isUnsigned
    * @returns {Promise<boolean>} whether the key is published as if no ID belonged to a key
    */
   async #meet(found, isUnsigned) {
     this.#lookLater();
-    this.#audit();
+    // What is wrong with the auditor's record is told, and changes nothing else.
+    const audited = this.#own.load().then((kept) => this.#directory.audit(this.#ask, this.#clientId, kept));
+    audited.catch((error) => this.#listener.error(keyError(error)));
     const state = await (await this.owner()).met(found, isUnsigned);
     // For a name that was given free the directory takes a statement alone.
     if (state === "free" && found.status === "unsigned") return true;
     this.#isRefused = state !== "owner";
-    await this.#announce({ isPublished: state === "owner", replacedAnother: false });
+    await this.#own.announce({ isPublished: state === "owner", replacedAnother: false });
     return false;
-  }
-
-  /** Compare the public record with the auditor's; what is wrong with it is told, and changes nothing else. */
-  async #audit() {
-    const kept = await this.#load();
-    await this.#directory.audit(this.#ask, this.#clientId, kept).catch((error) => this.#listener.error(keyError(error)));
   }
 
   #lookLater() {
@@ -223,61 +179,19 @@ export class Keys {
     }, LOOK_EVERY_MS);
   }
 
-  async #load() {
-    if (this.#kept) return this.#kept;
-    const made = await newIdentity();
-    const kept = await this.#store.update("identities", this.#place, (before) => before ?? made);
-    this.#kept = /** @type {KeptIdentity} */ (kept);
-    if (this.#kept.publicKey !== this.identity?.publicKey) {
-      await this.#announce({ isNew: this.#kept === made, isPublished: false, replacedAnother: false });
-    }
-    return this.#kept;
-  }
-
   /** @param {boolean} replacedAnother */
   async #register(replacedAnother) {
     try {
-      await this.#put();
+      await this.#own.publish(this.#connection);
     } catch (error) {
-      if (!(error instanceof SecureCallError) || error.code !== "INVALID_MESSAGE") throw error;
-      // An operator has frozen or reserved the ID, or revoked the key. The identity stays: whether another one is wanted
-      // is for a person to say.
-      this.#isRefused = true;
-      throw new SecureCallError("key-refused", refusalSentence(error.serverMessage), error);
+      this.#isRefused ||= error instanceof SecureCallError && error.code === "key-refused";
+      throw error;
     }
-    await this.#announce({ isPublished: true, replacedAnother });
+    await this.#own.announce({ isPublished: true, replacedAnother });
   }
 
-  async #put() {
-    const clientId = this.#clientId;
-    const publicKey = this.#kept?.publicKey;
-    await this.#connection.ask("PKD_REGISTER", { clientId, publicKey }, "PKD_RESULT", (it) => it.clientId === clientId);
-  }
-
-  /** @param {Partial<Identity>} change */
-  async #announce(change) {
-    const publicKey = /** @type {KeptIdentity} */ (this.#kept).publicKey;
-    const identity = { ...this.identity, ...change, clientId: this.#clientId, publicKey };
-    this.identity = Object.freeze(/** @type {Identity} */ ({ ...identity, fingerprint: await fingerprint(publicKey) }));
-    this.#listener.identity(this.identity);
-  }
-
-  /**
-   * @param {string} clientId
-   * @param {import("./record/check.js").Pinned} [pinned] what is known
-   */
-  #find(clientId, pinned) {
-    return this.#directory.find(this.#ask, clientId, pinned);
-  }
-
-  /**
-   * Sign a description; nothing without a key.
-   *
-   * @param {string | null} text what `signedText` returned
-   */
+  /** @param {string | null} text of a description, as `signedText` returned it; without a key nothing is signed */
   async sign(text) {
-    if (!this.#kept || this.#isRefused || text === null) return [];
-    const signature = await crypto.subtle.sign(ECDSA, this.#kept.privateKey, encoder.encode(text));
-    return [base64url(signature)];
+    return this.#isRefused || text === null ? [] : this.#own.sign(text);
   }
 }
