@@ -30,6 +30,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 MINUTE_SECONDS = 60.0
 # The directory of public keys has a thread, and a connection, that no HTTP request shares.
 CONNECTIONS_OF_THE_DIRECTORY = 1
+# A page of the demo with the library has some seventy files, and people behind one address open it at the same time.
+FILES_A_REQUEST = 10
 # A request that has waited this long for its place is refused. A database that hangs lets a connection go sooner.
 PATIENCE_SECONDS = 10.0
 # Signed tiles of a public log: the same for everybody, and read by programs that follow it.
@@ -58,6 +60,7 @@ class Admission:
     ) -> None:
         self._per_minute = per_minute
         self._requests = SlidingWindows(MINUTE_SECONDS)
+        self._files = SlidingWindows(MINUTE_SECONDS)
         self._places = asyncio.Semaphore(connections - CONNECTIONS_OF_THE_DIRECTORY)
         self._patience_seconds = patience_seconds
         self._clock = clock
@@ -78,7 +81,9 @@ class Admission:
             self._places.release()
 
     def _count(self, scope: Scope) -> None:
-        if wait := self._requests.consume(address_of(scope), self._clock(), self._per_minute):
+        is_file = scope["path"].startswith(settings.STATIC_URL)
+        windows, times = (self._files, FILES_A_REQUEST) if is_file else (self._requests, 1)
+        if wait := windows.consume(address_of(scope), self._clock(), self._per_minute * times):
             raise self._refuse(
                 TOO_MANY_FROM_ADDRESS,
                 RefusedError(429, "There are too many requests from your address; wait, then try again.", wait),
