@@ -18,10 +18,10 @@ from bans import decisions
 from bans.table import BanTable, Row
 from pkd import directory
 from pkd.refusals import Refusals
+from signaling.connections.news import News
 from signaling.delivery.events import DISCONNECT, Event, group_of
 from signaling.delivery.layers import LoopLayer
 from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, Close
-from signaling.protocol.errors import UnavailableError
 from signaling.registry.contract import Registry
 
 logger = logging.getLogger(__name__)
@@ -47,13 +47,12 @@ class Bans:
 
     def __init__(self, table: BanTable, registry: Registry, layer: LoopLayer, members: Iterable[Bannable]) -> None:
         self._table = table
-        self._registry = registry
         self._layer = layer
         self._members = members
         self._seen_until: datetime | None = None
         self._looking = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        layer.attach(_channel_of(layer.process), self._receive)
+        self._news = News(registry, layer, "bans", self._receive)
 
     def poll(self) -> None:
         """Begin to look for what has changed, unless that is under way."""
@@ -76,18 +75,7 @@ class Bans:
     async def note(self, row: Row) -> None:
         """Note a ban that was decided or lifted, close the connections that it is about, and tell the others."""
         self._enforce(self._table.apply([row], time.time()))
-        await self._tell()
-
-    async def _tell(self) -> None:
-        """Have every other process look now."""
-        news: Event = {"type": BANS_CHANGED}
-        try:
-            for process in await self._registry.processes():
-                if process != self._layer.process:
-                    await self._layer.send(_channel_of(process), news)
-        except UnavailableError:
-            # They look every few seconds.
-            return
+        await self._news.tell({"type": BANS_CHANGED})
 
     def stop(self) -> None:
         """Stop what is under way."""
@@ -122,7 +110,3 @@ class Bans:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             logger.error("Looking for bans failed", exc_info=error)
-
-
-def _channel_of(process: str) -> str:
-    return f"specific.{process}!bans"
