@@ -77,6 +77,13 @@ class ReasonField(serializers.Field[str, Any, str, Any]):
         return value
 
 
+class SearchField(serializers.RegexField):
+    """Accepts a text to look for, of 1 to `max_length` characters; Postgres has no room for a NUL."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(r"^[^\x00]*$", required=False, trim_whitespace=False, **options)
+
+
 class NullableField(serializers.CharField):
     """Writes null for the empty string that a column stores for no value."""
 

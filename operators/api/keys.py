@@ -21,6 +21,7 @@ from operators.api.fields import (
     NullableField,
     NumberParameter,
     ParametersSerializer,
+    SearchField,
     checked,
 )
 from pkd import identities
@@ -92,13 +93,8 @@ class PageParameters(ParametersSerializer):
 class KeyParameters(PageParameters):
     """Which keys, and which part of their list."""
 
-    search = serializers.RegexField(
-        # Postgres has no room for a NUL.
-        r"^[^\x00]*$",
-        required=False,
-        max_length=MAX_SEARCH_CHARACTERS,
-        trim_whitespace=False,
-        help_text="A part of a client ID, or the beginning of a fingerprint.",
+    search = SearchField(
+        max_length=MAX_SEARCH_CHARACTERS, help_text="A part of a client ID, or the beginning of a fingerprint."
     )
     revoked = FlagParameter(required=False)
     frozen = FlagParameter(required=False)

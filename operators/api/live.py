@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from operators import acts
 from operators.api.access import admitting
 from operators.api.errors import NotAvailableError, answers
-from operators.api.fields import CamelSerializer, ClientIdField, ParametersSerializer, ReasonField, checked
+from operators.api.fields import CamelSerializer, ClientIdField, ParametersSerializer, ReasonField, SearchField, checked
 from signaling import operations
 from signaling.protocol.errors import CallNotFoundError
 
@@ -25,13 +25,7 @@ ACT_FAILURES = (400, 404, 413, 415)
 class SearchParameters(ParametersSerializer):
     """What to look for."""
 
-    search = serializers.RegexField(
-        r"^[^\x00]*$",
-        required=False,
-        max_length=MAX_SEARCH_CHARACTERS,
-        trim_whitespace=False,
-        help_text="Left out: all.",
-    )
+    search = SearchField(max_length=MAX_SEARCH_CHARACTERS, help_text="Left out: all.")
 
 
 class ReasonSerializer(CamelSerializer):
