@@ -1,5 +1,6 @@
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -226,6 +227,23 @@ async def test_of_twenty_at_once_one_stays(join: Join, target: Target, alice: Pe
     await alice.talks_to(winner)
 
 
+async def moves(
+    person: Person,
+    join: Join,
+    target: Target,
+    hear: Callable[[dict[str, Any]], object],
+    moved: Callable[[], object] = bool,
+) -> Person:
+    """Register anew three times, on another process too, and hear each connection to its end; returns the last."""
+    for where in (target.here, target.there, target.here):
+        listening = asyncio.create_task(until_closed(person, hear))
+        newer = await join("bob", where, client_id=person.id)
+        assert await listening == (4409, "superseded")
+        person = newer
+        moved()
+    return person
+
+
 async def test_nothing_is_lost_or_doubled_while_connections_change(
     join: Join, target: Target, alice: Person, bob: Person
 ) -> None:
@@ -256,13 +274,7 @@ async def test_nothing_is_lost_or_doubled_while_connections_change(
 
     async with asyncio.TaskGroup() as group:
         group.create_task(speak())
-        person = bob
-        for where in (target.here, target.there, target.here):
-            listening = group.create_task(until_closed(person, hear))
-            newer = await join("bob", where, client_id=bob.id)
-            assert await listening == (4409, "superseded")
-            person = newer
-            heard.append([])
+        person = await moves(bob, join, target, hear, lambda: heard.append([]))
         while newest < count - 1:
             hear(await person.next_message())
     following = 0
@@ -295,12 +307,7 @@ async def test_call_rings_or_is_refused_while_connections_change(
 
     async with asyncio.TaskGroup() as group:
         group.create_task(speak())
-        person = bob
-        for where in (target.here, target.there, target.here):
-            listening = group.create_task(until_closed(person, hear))
-            newer = await join("bob", where, client_id=bob.id)
-            assert await listening == (4409, "superseded")
-            person = newer
+        person = await moves(bob, join, target, hear)
         last = asyncio.create_task(until_closed(person, hear, seconds=60))
     # The last of all: everything before it has come when it comes.
     call_id = new_call_id()

@@ -1,7 +1,6 @@
 """The public log over the wire: proofs in every answer, on both guards, and what stops it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -11,7 +10,6 @@ from django.test import AsyncClient
 from pytest_django import Settings
 
 from pkd.keys import from_base64url
-from pkd.tests.test_append_only_statements import erase_all
 from signaling.answers import proved
 from signaling.cluster.node import Node
 from signaling.connections.public_log import PublicLog
@@ -19,28 +17,16 @@ from signaling.tests.owning import Identity, Recovery, becomes_owner, first, fol
 from signaling.tests.people import Person
 from transparency import merkle, notes
 from transparency.guard import FileStore, Tree
-from transparency.keys import LogKeys, current
+from transparency.keys import LogKeys
 from transparency.models import Entry
 from transparency.proofs import Question, answer
-from transparency.tests.logged import CHECKPOINT_AT, TRUST, accepts, empty_log, set_keys
+from transparency.tests.logged import CHECKPOINT_AT, TRUST, accepts
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("keys")]
 
 Join = Callable[..., Awaitable[Person]]
 ALICE, NEW_PHONE, BOB = Identity("alice 1"), Identity("alice 2"), Identity("bob")
 PAPER = Recovery("paper")
-
-
-@pytest.fixture(autouse=True)
-async def keys(transactional_db: None, settings: Settings, tmp_path: Path) -> AsyncIterator[LogKeys]:  # noqa: ARG001
-    """The keys of a log, and a place for its guard."""
-    set_keys(settings)
-    settings.LOG_GUARD = str(tmp_path / "guard")
-    found = current()
-    assert found is not None
-    yield found
-    await sync_to_async(empty_log)()
-    await sync_to_async(erase_all)()
 
 
 def seen(keys: LogKeys, told: dict[str, Any]) -> notes.Checkpoint:

@@ -2,8 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -11,7 +10,6 @@ from django.test import AsyncClient
 from pytest_django import Settings
 
 from pkd import directory
-from pkd.tests.test_append_only_statements import erase_all
 from securecall_client.transparency.notes import read_checkpoint, read_vkey
 from signaling.cluster import node
 from signaling.cluster.node import Node
@@ -21,24 +19,12 @@ from signaling.tests.clock import Clock
 from tests.support.witness import MadeWitness, witnessing
 from transparency import proofs
 from transparency.guard import Tree
-from transparency.keys import LogKeys, current
+from transparency.keys import LogKeys
 from transparency.proofs import Signed
-from transparency.tests.logged import CHECKPOINT_AT, accepts, empty_log, set_keys
+from transparency.tests.logged import CHECKPOINT_AT, accepts
 from transparency.witness_policy import Policy
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-async def keys(transactional_db: None, settings: Settings, tmp_path: Path) -> AsyncIterator[LogKeys]:  # noqa: ARG001
-    """The keys of a log, and a place for its guard."""
-    set_keys(settings)
-    settings.LOG_GUARD = str(tmp_path / "guard")
-    found = current()
-    assert found is not None
-    yield found
-    await sync_to_async(empty_log)()
-    await sync_to_async(erase_all)()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("keys")]
 
 
 @pytest.fixture
