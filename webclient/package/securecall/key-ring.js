@@ -7,15 +7,14 @@
  */
 
 import { SecureCallError } from "./errors.js";
+import { Once } from "./once.js";
 
 /** This client's identity key, and those of the others. */
 export class KeyRing {
   /** @type {Identity | null} */
   identity = null;
-  /** @type {Promise<Keys> | null} */
-  #keys = null;
+  #keys;
   #isDoubted = false;
-  #make;
   #tell;
 
   /**
@@ -25,24 +24,19 @@ export class KeyRing {
    */
   constructor(connection, options, tell) {
     this.#tell = tell;
-    this.#make = async () => {
+    this.#keys = new Once(async () => {
       const { Keys } = await import("./keys.js");
       return new Keys(connection, options, {
         identity: (known) => tell("identity", (this.identity = known)),
         error: (error) => tell("error", error),
         tell,
       });
-    };
+    });
   }
 
   /** @returns {Promise<Keys>} */
   async loaded() {
-    this.#keys ??= this.#make().catch((error) => {
-      // Without a network, perhaps: the next one who needs it asks again.
-      this.#keys = null;
-      throw error;
-    });
-    const keys = await this.#keys;
+    const keys = await this.#keys.get();
     if (this.#isDoubted) keys.doubt();
     this.#isDoubted = false;
     return keys;
