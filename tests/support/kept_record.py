@@ -17,9 +17,11 @@ async ({ base, vkey, other, pages, old, now, checkpoints }) => {
   let events = [];
   let asked = [];
   let lie = null;
+  let isLost = false;
   const store = new KeyStore(() => undefined);
   const ask = async (_, payload) => {
     asked.push(payload);
+    if (isLost) throw Object.assign(new Error("There is no connection to the server."), { code: "closed" });
     return lie ?? structuredClone(pages[`${payload.after} ${payload.size ?? 0}`]);
   };
   const client = (options) => {
@@ -44,7 +46,19 @@ async ({ base, vkey, other, pages, old, now, checkpoints }) => {
   shown["http://h/log/key"] = null;
   steps.keyless = await looks();
   steps.keylessAgain = await looks();
+  // What another tab keeps counts all the same.
+  await keep({ directory: "calls.example.org", log: { vkey, size: 0, root: "" } });
+  steps.keylessElsewhere = await looks();
+  await keep({ log: undefined });
+  shown["http://h/log/key"] = "<!doctype html>";
+  bob = client(auditing);
+  steps.noKey = await looks();
   shown["http://h/log/key"] = `${vkey}\\n`;
+  await keep({ directory: "another.example.org" });
+  bob = client(auditing);
+  steps.anotherDirectory = await looks();
+  steps.acceptedOfAnother = await told(bob.directory.record().then((record) => record.accept()));
+  await keep({ directory: "calls.example.org" });
   bob = client(auditing);
   steps.first = await looks();
   steps.again = await looks();
@@ -63,6 +77,14 @@ async ({ base, vkey, other, pages, old, now, checkpoints }) => {
   await keep({ comparedAt: 0 });
   shown["http://auditor/checkpoint"] = checkpoints.wrong;
   steps.split = await audits();
+  bob = client(auditing);
+  shown["http://auditor/checkpoint"] = checkpoints.right;
+  isLost = true;
+  steps.lost = await audits();
+  isLost = false;
+  Date.now = () => now + 2 * 3_600_000;
+  steps.auditedLate = await audits();
+  Date.now = () => now;
   bob = client(auditing);
   shown["http://auditor/checkpoint"] = null;
   steps.away = await audits();
@@ -109,6 +131,10 @@ EVIDENCE = ["evidence", "alice"]
 EXPECTED: dict[str, tuple[Any, list[list[str]]]] = {
     "keyless": (["new", False], [["warning", "record-unavailable"]]),
     "keylessAgain": (["known", False], []),
+    "keylessElsewhere": (["known", True], [["record", "checked"]]),
+    "noKey": (["known", False], [["warning", "record-unavailable"]]),
+    "anotherDirectory": (["refused", False], [EVIDENCE]),
+    "acceptedOfAnother": ("refused-answer", []),
     "first": (["known", True], [["record", "checked"]]),
     "again": (["known", True], []),
     "shrunk": (["refused", False], [EVIDENCE]),
@@ -118,6 +144,8 @@ EXPECTED: dict[str, tuple[Any, list[list[str]]]] = {
     "audited": ("done", [["record", "audited"]]),
     "auditedToday": ("done", []),
     "split": ("refused-answer", [["record", "split"], EVIDENCE]),
+    "lost": ("closed", []),
+    "auditedLate": ("refused-answer", [EVIDENCE]),
     "away": ("done", []),
     "unaudited": ("done", [["record", "unaudited"]]),
     "replaced": (["refused", False], [["record", "replaced"]]),

@@ -94,10 +94,10 @@ export class Directory {
    * @returns {Promise<Standing | null>} null: the log's key is not known
    */
   async #findProved(kept, question, answers) {
-    if (this.#isKeyless) return null;
+    if (this.#isKeyless && !kept?.log) return null;
     const record = await this.record();
     const log = await record.log(kept);
-    if (log) return record.find({ ...question, log }, answers.again());
+    if (log) return record.find({ ...question, log, directory: this.#nameOf(kept) }, answers.again());
     this.#isKeyless = true;
     this.#tell("warning", new SecureCallError("record-unavailable", KEYLESS));
     return null;
@@ -111,7 +111,7 @@ export class Directory {
    */
   async #findListed(kept, clientId, pinned, answers) {
     const { readAnswers } = await import("./ownership/answers.js");
-    const found = await readAnswers(clientId, this.#options.directory ?? kept?.directory, pinned.statement, answers.again());
+    const found = await readAnswers(clientId, this.#nameOf(kept), pinned.statement, answers.again());
     await this.#keep((before) => before ?? { directory: found.directory });
     return found;
   }
@@ -131,7 +131,12 @@ export class Directory {
     // Nobody waits for the auditor, who may be slow.
     const asks = (/** @type {number} */ after, /** @type {number} */ size) =>
       this.#turns.run(ask, clientId, () => answers.ask(after, size));
-    await this.#refusing(clientId, pinned, kept, answers, () => record.audit({ clientId, pinned }, asks));
+    await this.#refusing(clientId, pinned, kept, answers, () => record.audit({ clientId, pinned, directory: this.#nameOf(kept) }, asks));
+  }
+
+  /** @param {KeptRecord | null} kept @returns {string | undefined} the name of the directory, if it is known */
+  #nameOf(kept) {
+    return this.#options.directory ?? kept?.directory;
   }
 
   /** @returns {Promise<PublicRecord>} */

@@ -13,6 +13,7 @@ import { KeyStore } from "./key-store.js";
 import { Once } from "./once.js";
 import { OwnKey, checkSecure, keyError, newIdentity } from "./own-key.js";
 import { Peers } from "./peers.js";
+import { isLie } from "./verdicts.js";
 
 // How often a client that stays connected looks whether its ID is still its own.
 const LOOK_EVERY_MS = 86_400_000;
@@ -113,7 +114,7 @@ export class Keys {
     this.#publishing ??= this.#publish(registered?.isUnsigned ?? false).catch((error) => {
       // What an operator decided, an operator takes back: until the next `doubt` there is nothing to try again.
       if (error.code !== "key-refused") this.#publishing = null;
-      if (error.code !== "closed") this.#listener.error(keyError(error));
+      this.#tellOf(error);
     });
     return this.#publishing;
   }
@@ -144,8 +145,7 @@ export class Keys {
     const kept = await this.#own.load();
     // A look first: most of the time the key is there, and publishing costs the server more.
     const found = await this.#find(this.#clientId, kept).catch(async (error) => {
-      // A clock that is wrong is nobody's attack.
-      if (error.code === "refused-answer" && !error.isLate) await (await this.owner()).distrust();
+      if (isLie(error)) await (await this.owner()).distrust();
       throw error;
     });
     if (found.directory !== undefined && !(await this.#meet(found, isUnsigned))) return;
@@ -160,15 +160,18 @@ export class Keys {
    */
   async #meet(found, isUnsigned) {
     this.#lookLater();
-    // What is wrong with the auditor's record is told, and changes nothing else.
-    const audited = this.#own.load().then((kept) => this.#directory.audit(this.#ask, this.#clientId, kept));
-    audited.catch((error) => this.#listener.error(keyError(error)));
+    this.#own.load().then((kept) => this.#directory.audit(this.#ask, this.#clientId, kept)).catch((error) => this.#tellOf(error));
     const state = await (await this.owner()).met(found, isUnsigned);
     // For a name that was given free the directory takes a statement alone.
     if (state === "free" && found.status === "unsigned") return true;
     this.#isRefused = state !== "owner";
     await this.#own.announce({ isPublished: state === "owner", replacedAnother: false });
     return false;
+  }
+
+  /** @param {any} error of what nobody waits for: it changes nothing else; leaving is none */
+  #tellOf(error) {
+    if (error.code !== "closed") this.#listener.error(keyError(error));
   }
 
   #lookLater() {

@@ -40,3 +40,13 @@ export function pinnedOf({ chain, vkey }) {
 export function newPin(publicKey, known = {}) {
   return { publicKey, pinnedAt: Date.now(), isVerified: false, hasSigned: false, ...known };
 }
+
+/**
+ * Return whether an error says that the server lies: a line that was lost, or a clock that is wrong, is nobody's attack.
+ *
+ * @param {any} error
+ * @returns {boolean}
+ */
+export function isLie(error) {
+  return error.code === "refused-answer" && !error.isLate;
+}

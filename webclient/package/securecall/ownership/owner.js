@@ -6,7 +6,7 @@
  * @typedef {import("./answers.js").Standing} Standing
  */
 
-import { pinnedOf } from "../verdicts.js";
+import { isLie, pinnedOf } from "../verdicts.js";
 import { Acts } from "./acts.js";
 import { stateOf, statusOf } from "./owner-status.js";
 import { Proposals, isFinal } from "./proposals.js";
@@ -124,7 +124,7 @@ export class Owner {
   async superseded() {
     const kept = await this.#proposals.kept();
     if (kept?.statement === undefined) return;
-    const found = await this.#lookUpAsNobody(kept).catch((error) => (error.code === "refused-answer" ? null : undefined));
+    const found = await this.#lookUpAsNobody(kept).catch((error) => (isLie(error) ? null : undefined));
     if (found !== undefined) this.#settle(stateOf(kept, found), found);
   }
 

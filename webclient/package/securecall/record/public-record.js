@@ -10,7 +10,6 @@
  *
  * @typedef {object} Surroundings
  * @property {string} url of the server
- * @property {string} [directory] its name, if the application knows it
  * @property {string} [logKey] the vkey that the application knows
  * @property {string} [auditorUrl]
  * @property {(change: (kept: KeptRecord | null) => KeptRecord | null) => Promise<KeptRecord | null>} keep
@@ -19,6 +18,7 @@
 
 import { base64url, bytesOf } from "../bytes.js";
 import { SecureCallError } from "../errors.js";
+import { isLie } from "../verdicts.js";
 import { auditedTree } from "./auditor.js";
 import { readProved } from "./check.js";
 import { fetchedText } from "./fetching.js";
@@ -68,8 +68,7 @@ export class PublicRecord {
    * @returns {Promise<Standing>}
    */
   async find(question, ask) {
-    const { directory } = this.#around;
-    const { standing, log } = await readProved({ ...question, directory, now: Date.now() }, ask).catch((error) => {
+    const { standing, log } = await readProved({ ...question, now: Date.now() }, ask).catch((error) => {
       if (error instanceof OtherRecord) this.#tell("replaced", null, question.log.vkey);
       throw error;
     });
@@ -87,12 +86,15 @@ export class PublicRecord {
     const vkey = this.#around.logKey ?? (await this.#fetchedKey());
     if (vkey === null) throw new SecureCallError("directory-unavailable", RECORD_SENTENCES.keyless);
     const [{ directory }, { size, root }] = await Promise.all([readLogKey(vkey), emptyTree()]);
+    // Thrown within the change it would be the store's to tell.
+    let isAnothers = false;
     await this.#around.keep((kept) => {
-      if (kept?.log?.vkey === vkey) return kept;
-      require(!kept || kept.directory === directory, "The new public record is that of another directory.");
+      isAnothers = kept !== null && kept.directory !== directory;
+      if (isAnothers || kept?.log?.vkey === vkey) return kept;
       const replaced = [...(kept?.replaced ?? []), ...(kept?.log ? [kept.log] : [])];
       return { directory, log: { vkey, size, root: base64url(root.slice().buffer) }, replaced };
     });
+    require(!isAnothers, "The new public record is that of another directory.");
     this.#told = null;
   }
 
@@ -110,7 +112,7 @@ export class PublicRecord {
     if (auditorUrl === undefined || !kept?.log || now - comparedAt < DAY_MS) return;
     const log = /** @type {Log} */ (await this.log(kept));
     const told = await auditedTree(auditorUrl, { ...question, log, now }, ask).catch((error) => {
-      this.#tell("split", log);
+      if (isLie(error)) this.#tell("split", log);
       throw error;
     });
     if (told && now - told.signedAt <= UNAUDITED_MS) {
@@ -138,10 +140,10 @@ export class PublicRecord {
     require(!isForked, "The public record forked: it shows two trees of one size.");
   }
 
-  /** @returns {Promise<string | null>} what the server says that its log's key is */
+  /** @returns {Promise<string | null>} what the server says that its log's key is; null also for what is none */
   async #fetchedKey() {
-    const text = await fetchedText(new URL("log/key", this.#around.url.replace(/^ws/, "http")));
-    return text && text.trim();
+    const text = (await fetchedText(new URL("log/key", this.#around.url.replace(/^ws/, "http"))))?.trim();
+    return readLogKey(text).then(() => text ?? null, () => null);
   }
 
   /**
