@@ -27,7 +27,8 @@ def parse(text: str) -> Network:
     Host bits are dropped, and of IPv6 all beyond the /64.
     """
     try:
-        network = ip_network(text.strip(), strict=False)
+        # A zone (RFC 4007, section 11) is of one machine's own, and no client connects from it.
+        network = ip_network("" if "%" in text else text.strip(), strict=False)
     except ValueError:
         raise BadNetworkError("Write an address or a network, such as 203.0.113.7 or 203.0.113.0/24.") from None
     if isinstance(network, IPv6Network):
@@ -39,6 +40,8 @@ def parse(text: str) -> Network:
     least = LEAST_PREFIX[network.version]
     if network.prefixlen < least:
         raise BadNetworkError(f"This network is too wide to ban; write one of /{least} or narrower.")
+    if isinstance(network, IPv6Network) and network.overlaps(MAPPED):
+        raise BadNetworkError("All IPv4 addresses are in this network, as IPv6 writes them; write a narrower one.")
     return network
 
 

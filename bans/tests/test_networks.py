@@ -31,6 +31,11 @@ def test_network_has_one_spelling(text: str, network: str) -> None:
         ("0.0.0.0/0", "of /8 or narrower"),
         ("::ffff:0:0/96", "of /8 or narrower"),
         ("2000::/3", "of /16 or narrower"),
+        ("::1", "All IPv4 addresses"),
+        ("::/64", "All IPv4 addresses"),
+        ("::ffff:0:0/95", "All IPv4 addresses"),
+        ("fe80::1%eth0", "Write an address"),
+        ("2001:db8::%a-zone-that-is-longer-than-its-column/64", "Write an address"),
     ],
 )
 def test_what_is_no_network_to_ban_is_explained(text: str, sentence: str) -> None:

@@ -69,8 +69,8 @@ class Bans:
             except directory.DirectoryUnavailableError:
                 # It is logged, once; the next look tries again.
                 return
-            self._seen_until = began
             self._enforce(self._table.apply(rows, time.time()))
+            self._seen_until = began
 
     async def note(self, row: Row) -> None:
         """Note a ban that was decided or lifted, close the connections that it is about, and tell the others."""
