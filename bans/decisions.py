@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
-from django.db import models, transaction
+from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from bans import networks
+from bans import models, networks
 from bans.models import Ban
 from bans.table import Row
 from pkd.decisions import NothingToDoError, checked_reason
@@ -49,7 +50,7 @@ def ban(subject: Subject, seconds: int, operator: str, reason: str) -> Ban:
         raise ValueError
     now = timezone.now()
     with transaction.atomic():
-        if Ban.objects.filter(**subject._asdict(), lifted_at=None, ends_at__gt=now).exists():
+        if Ban.objects.filter(models.in_force(), **subject._asdict()).exists():
             raise NothingToDoError("banned already; lift that ban first")
         ends_at = now + timedelta(seconds=seconds)
         return Ban.objects.create(
@@ -76,7 +77,7 @@ def row_of(ban: Ban) -> Row:
 
 def in_force() -> list[Row]:
     """Return the bans that count now."""
-    return _rows(Ban.objects.filter(lifted_at=None, ends_at__gt=timezone.now()))
+    return _rows(Ban.objects.filter(models.in_force()))
 
 
 def changed_since(moment: datetime) -> list[Row]:
@@ -84,5 +85,5 @@ def changed_since(moment: datetime) -> list[Row]:
     return _rows(Ban.objects.filter(changed_at__gte=moment))
 
 
-def _rows(found: models.QuerySet[Ban]) -> list[Row]:
+def _rows(found: QuerySet[Ban]) -> list[Row]:
     return [row_of(ban) for ban in found.only("client_id", "network", "ends_at", "lifted_at")]

@@ -9,6 +9,11 @@ from pkd.models import MAX_REASON_CHARACTERS
 MAX_NETWORK_CHARACTERS = len("ffff:ffff:ffff:ffff::/64")
 
 
+def in_force() -> Q:
+    """Return the condition under which a ban counts now: it was not lifted and has not ended."""
+    return Q(lifted_at=None, ends_at__gt=timezone.now())
+
+
 class Ban(models.Model):
     """A ban of a client ID or of a network, for a time; the other one of the two is empty."""
 
@@ -37,5 +42,5 @@ class Ban(models.Model):
 
     @property
     def is_in_force(self) -> bool:
-        """Return whether it counts now: it was not lifted and has not ended."""
+        """Return whether it counts now, as `in_force` says of all."""
         return self.lifted_at is None and self.ends_at > timezone.now()

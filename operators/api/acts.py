@@ -24,7 +24,7 @@ ACT_FAILURES = (400, 404, 409, 413, 415)
 
 
 class DecisionSerializer(CamelSerializer):
-    """Why, and about which key."""
+    """The body of an act about a key: its reason, and the fingerprint of the key that was seen."""
 
     default_error_messages = {  # noqa: RUF012  # as DRF does
         "invalid": 'Send {{"reason": "..."}}, and with "fingerprint" the key that was looked at.'

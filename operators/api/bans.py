@@ -5,7 +5,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
@@ -15,7 +14,7 @@ from rest_framework.views import APIView
 
 from bans import decisions
 from bans.decisions import MOST_SECONDS, Subject
-from bans.models import Ban
+from bans.models import Ban, in_force
 from operators import banning
 from operators.api.access import admitting
 from operators.api.errors import ConflictError, answers
@@ -79,7 +78,7 @@ class SecondsField(serializers.IntegerField):
 
 
 class BanClientSerializer(CamelSerializer):
-    """For how long, and why."""
+    """The body of a ban of a client ID: how long it lasts, and the reason."""
 
     default_error_messages = {"invalid": 'Send {{"seconds": 3600, "reason": "..."}}.'}  # noqa: RUF012  # as DRF does
     seconds = SecondsField(min_value=1, max_value=MOST_SECONDS)
@@ -87,7 +86,7 @@ class BanClientSerializer(CamelSerializer):
 
 
 class BanNetworkSerializer(BanClientSerializer):
-    """Which network, for how long, and why."""
+    """The body of a ban of a network: the network, how long it lasts, and the reason."""
 
     network = NetworkField(help_text="An address or a network; of IPv6 the whole /64 is banned.")
 
@@ -146,7 +145,7 @@ class Bans(ListAPIView[Ban]):
     def get_queryset(self) -> QuerySet[Ban]:
         """Return the bans in force."""
         checked(PageParameters, self.request)
-        return Ban.objects.filter(lifted_at=None, ends_at__gt=timezone.now())
+        return Ban.objects.filter(in_force())
 
 
 class LiftBan(APIView):

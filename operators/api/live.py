@@ -23,13 +23,13 @@ ACT_FAILURES = (400, 404, 413, 415)
 
 
 class SearchParameters(ParametersSerializer):
-    """What to look for."""
+    """The parameters of a list: a text to look for."""
 
     search = SearchField(max_length=MAX_SEARCH_CHARACTERS, help_text="Left out: all.")
 
 
 class ReasonSerializer(CamelSerializer):
-    """Why."""
+    """The body of an act: its reason."""
 
     default_error_messages = {"invalid": 'Send {{"reason": "..."}}.'}  # noqa: RUF012  # as DRF does
     reason = ReasonField()

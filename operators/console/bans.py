@@ -5,16 +5,15 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 
 from bans import decisions
 from bans.decisions import Subject
-from bans.models import Ban
+from bans.models import Ban, in_force
 from operators import banning
 from operators.banning import TO_BAN
 from pkd.admin.read_only import ReadOnly
@@ -68,8 +67,7 @@ class StateFilter(admin.SimpleListFilter):
 
     def queryset(self, _request: HttpRequest, bans: QuerySet[Ban]) -> QuerySet[Ban]:
         """Keep the bans that meet the choice."""
-        counts = Q(lifted_at=None, ends_at__gt=timezone.now())
-        return {"yes": bans.filter(counts), "no": bans.exclude(counts)}.get(self.value() or "", bans)
+        return {"yes": bans.filter(in_force()), "no": bans.exclude(in_force())}.get(self.value() or "", bans)
 
 
 @admin.register(Ban)
