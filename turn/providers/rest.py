@@ -36,8 +36,8 @@ opener = urllib.request.build_opener(NoRedirects)
 def post(url: str, body: Mapping[str, object], headers: Mapping[str, str], answer: type[T]) -> T:
     """Post `body` and decode the answer; raises `ProviderError`, which says why in words without a secret."""
     sent = {"Content-Type": "application/json", "Accept": "application/json", **headers}
-    request = urllib.request.Request(url, msgspec.json.encode(body), sent, method="POST")  # noqa: S310  # of the settings
     try:
+        request = urllib.request.Request(url, msgspec.json.encode(body), sent, method="POST")  # noqa: S310  # of the settings
         with opener.open(request, timeout=ANSWER_SECONDS) as response:
             return msgspec.json.decode(_read(response), type=answer)
     except urllib.error.HTTPError as error:
@@ -48,6 +48,9 @@ def post(url: str, body: Mapping[str, object], headers: Mapping[str, str], answe
         raise ProviderError(_words_for(error)) from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise ProviderError("its answer is not what its API documents") from None
+    except ValueError:
+        # Of a URL or a header, which it repeats: the secret is in one of them.
+        raise ProviderError("the request cannot be sent: check TURN_API_URL and TURN_SECRET") from None
 
 
 def _read(response: Any) -> bytes:

@@ -162,3 +162,10 @@ def test_static_list_is_one_account_for_all(settings: Settings) -> None:
     settings.TURN = TurnSettings((SECRET,), (RELAY,), provider=STATIC, username="us")
     assert ice.ice_servers("alice") == [{"urls": RELAY, "username": "us", "credential": SECRET}]
     assert ice.provider_state() is None
+
+
+@pytest.mark.parametrize("url", ["", "turn.example.com"])
+def test_request_that_cannot_be_sent_tells_no_secret(at_metered: TurnSettings, url: str) -> None:
+    with pytest.raises(ProviderError, match="check TURN_API_URL") as refused:
+        Metered().ask(replace(at_metered, api_url=url))
+    assert SECRET not in str(refused.value)
