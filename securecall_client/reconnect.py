@@ -8,6 +8,8 @@ from securecall_client.errors import ClosedError, RequestError
 
 SUPERSEDED = 4409
 FIRST_SECONDS, LONGEST_SECONDS = 1.0, 30.0
+# A ban may be for months, and be lifted before it ends.
+LONGEST_RETRY_AFTER_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class BackOff:
     """Connects again after everything but 4409, between `first` and a bound that doubles up to `longest` seconds.
 
     Random in between, so that clients that lost the same server do not all come back at once; never before the server's
-    `retry_after`. Two devices with one client ID that both reconnect after 4409 would supersede each other for ever.
+    `retry_after`, of which an hour counts at most. Two devices with one client ID that both reconnect after 4409 would
+    supersede each other for ever.
     """
 
     first: float = FIRST_SECONDS
@@ -57,7 +60,7 @@ class BackOff:
         # 2 ** 1000 would be more than a float holds.
         bound = min(self.longest, self.first * 2 ** (min(loss.failed_attempts, 60) + 1))
         delay = random.uniform(self.first, max(self.first, bound))  # noqa: S311 -- jitter, not a secret
-        return max(delay, loss.retry_after)
+        return max(delay, min(loss.retry_after, LONGEST_RETRY_AFTER_SECONDS))
 
 
 class NoReconnect:

@@ -70,10 +70,11 @@ def test_back_off_stays_away_after_4409() -> None:
     assert BackOff().delay_seconds(Loss(ClosedError(4409, "superseded"))) is None
 
 
-def test_back_off_waits_as_long_as_the_server_asks() -> None:
-    refused = RequestError("RATE_LIMITED", "Too many connections.", retry_after=45)
+@pytest.mark.parametrize(("asked", "waits"), [(45, 45), (3600, 3600), (30 * 86_400, 3600)])
+def test_back_off_waits_as_long_as_the_server_asks_and_an_hour_at_most(asked: float, waits: float) -> None:
+    refused = RequestError("RATE_LIMITED", "Too many connections.", retry_after=asked)
 
-    assert BackOff().delay_seconds(Loss(refused)) == 45
+    assert BackOff().delay_seconds(Loss(refused)) == waits
 
 
 def test_policy_can_stay_away() -> None:
