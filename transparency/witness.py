@@ -10,8 +10,8 @@ import contextlib
 import http.client
 import re
 import socket
-from collections.abc import Sequence
-from concurrent.futures import Executor
+import threading
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -88,19 +88,44 @@ def request(note: str, old: int, proof: Sequence[bytes]) -> bytes:
     return "\n".join(lines).encode()
 
 
-async def ask(witness: Witness, body: bytes, executor: Executor, seconds: float = ANSWER_SECONDS) -> Reply:
-    """Send a request to a witness, in a thread of the executor; raises `WitnessError`."""
+async def ask(witness: Witness, body: bytes, seconds: float = ANSWER_SECONDS) -> Reply:
+    """Send a request to a witness, in a thread of its own; raises `WitnessError`."""
     post = Post(witness.url + ADD_CHECKPOINT, body, seconds)
     try:
         async with asyncio.timeout(seconds):
-            return await asyncio.get_running_loop().run_in_executor(executor, post.run)
+            return await _in_thread(post.run)
     except TimeoutError:
         raise WitnessError(f"it did not answer within {seconds:g} s") from None
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise WitnessError(f"it cannot be reached: {type(error).__name__}") from None
     finally:
-        # Also where the server stops meanwhile: a thread would keep it.
         post.abort()
+
+
+def _in_thread(run: Callable[[], Reply]) -> "asyncio.Future[Reply]":
+    """Run it in a thread that ends with the process: one of a pool is waited for, also while it looks up a name."""
+    loop = asyncio.get_running_loop()
+    replied: asyncio.Future[Reply] = loop.create_future()
+
+    def settle(outcome: Reply | Exception) -> None:
+        if replied.done():
+            return
+        if isinstance(outcome, Exception):
+            replied.set_exception(outcome)
+        else:
+            replied.set_result(outcome)
+
+    def work() -> None:
+        try:
+            outcome: Reply | Exception = run()
+        except Exception as error:  # noqa: BLE001 -- whoever waits is told
+            outcome = error
+        # The loop may have ended by now.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(settle, outcome)
+
+    threading.Thread(target=work, name="witness", daemon=True).start()
+    return replied
 
 
 def read(reply: Reply, witness: Witness, text: str) -> Cosignature:

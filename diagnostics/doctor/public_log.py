@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from django.conf import settings
@@ -71,15 +70,14 @@ def _witnesses(keys: LogKeys, kept: Tree) -> Iterator[Finding]:
 async def _asked(policy: Policy, body: bytes, text: str) -> dict[str, str]:
     """Return by their names what is wrong with witnesses; one that knows a larger tree says so, and is well."""
 
-    async def ask(witness: Witness, threads: ThreadPoolExecutor) -> str:
+    async def ask(witness: Witness) -> str:
         try:
-            read(await wire.ask(witness, body, threads), witness, text)
+            read(await wire.ask(witness, body), witness, text)
         except OtherSizeError:
             return ""
         except WitnessError as error:
             return str(error)
         return ""
 
-    with ThreadPoolExecutor(max(len(policy.witnesses), 1)) as threads:
-        reasons = await asyncio.gather(*(ask(witness, threads) for witness in policy.witnesses))
+    reasons = await asyncio.gather(*map(ask, policy.witnesses))
     return {witness.name: reason for witness, reason in zip(policy.witnesses, reasons, strict=True) if reason}

@@ -12,7 +12,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -79,8 +78,6 @@ class Witnessing:
         self._clock = clock
         self._pause_seconds = pause_seconds
         self._asked = [_Asked(witness) for witness in policy.witnesses]
-        # Of its own: threads that wait for witnesses must not keep others waiting.
-        self._threads = ThreadPoolExecutor(max(len(self._asked), 1), "witness")
         self._newest: Signed | None = None
         # When that was enough; before the first time, when the first round began.
         self._met_at: float | None = None
@@ -122,11 +119,10 @@ class Witnessing:
             await self._rounds
 
     async def close(self) -> None:
-        """Leave what is under way."""
+        """Cancel the round that is under way."""
         if self._rounds is not None:
             self._rounds.cancel()
             await asyncio.gather(self._rounds, return_exceptions=True)
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _due(self) -> list[_Asked]:
         """Return the witnesses that have not cosigned the newest tree, or not lately."""
@@ -183,5 +179,5 @@ class Witnessing:
 
     async def _ask(self, one: _Asked, signed: Signed) -> Cosignature:
         proof = await self._prove(one.seen, signed.tree.size)
-        reply = await wire.ask(one.witness, wire.request(signed.checkpoint, one.seen, proof), self._threads)
+        reply = await wire.ask(one.witness, wire.request(signed.checkpoint, one.seen, proof))
         return wire.read(reply, one.witness, signed.text)

@@ -1,8 +1,9 @@
 """Checkpoints before a witness over HTTP: what is sent, and which answers are taken for a cosignature."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -22,12 +23,6 @@ def made() -> Iterator[MadeWitness]:
         yield witness
 
 
-@pytest.fixture(scope="module")
-def threads() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as executor:
-        yield executor
-
-
 def named(made: MadeWitness) -> Witness:
     (witness,) = Policy.parse([made.line, "quorum none"]).witnesses
     return witness
@@ -39,22 +34,22 @@ def offered(log: MadeLog, old: int, size: int) -> tuple[bytes, str]:
     return request(note, old, consistency_proof(hashes, old) if old else []), note.partition("\n\n")[0] + "\n"
 
 
-async def test_witness_cosigns_what_goes_on(made: MadeWitness, threads: ThreadPoolExecutor) -> None:
+async def test_witness_cosigns_what_goes_on(made: MadeWitness) -> None:
     log, witness = MadeLog().fill(7), named(made)
     for old, size in ((0, 3), (3, 3), (3, 7)):
         body, text = offered(log, old, size)
-        cosignature = read(await ask(witness, body, threads), witness, text)
+        cosignature = read(await ask(witness, body), witness, text)
         assert cosignature.at == AT
         assert cosignature.line.startswith(f"— {made.name} ")
     body, text = offered(log, 0, 7)
     with pytest.raises(OtherSizeError) as other:
-        read(await ask(witness, body, threads), witness, text)
+        read(await ask(witness, body), witness, text)
     assert other.value.size == 7
     fork = MadeLog()
     fork.append("somebody else")
     body, text = offered(fork.fill(9), 7, 9)
     with pytest.raises(WitnessError, match="another tree"):
-        read(await ask(witness, body, threads), witness, text)
+        read(await ask(witness, body), witness, text)
 
 
 THIEF = Signer("witness.example", bytes(32))
@@ -87,17 +82,28 @@ def test_cosignature_of_another_tree_is_refused() -> None:
         read(reply, witness, TEXT.replace("1", "2"))
 
 
-async def test_witness_that_is_away_is_one_that_does_not_cosign(threads: ThreadPoolExecutor) -> None:
+async def test_witness_that_is_away_is_one_that_does_not_cosign() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     with pytest.raises(WitnessError, match="cannot be reached"):
-        await ask(Witness("w", THIEF.verifier, url), b"", threads)
+        await ask(Witness("w", THIEF.verifier, url), b"")
 
 
-async def test_witness_that_never_answers_is_left_after_a_while(threads: ThreadPoolExecutor) -> None:
+async def answer_until_cut(connection: socket.socket) -> None:
+    """Send an answer that has no end, a byte at a time."""
+    with suppress(ConnectionError):
+        while True:
+            connection.sendall(b"H")
+            await asyncio.sleep(0.1)
+
+
+async def test_witness_whose_answer_never_ends_is_left_after_a_while() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         witness = Witness("w", THIEF.verifier, f"http://127.0.0.1:{listening.getsockname()[1]}")
+        asking = asyncio.create_task(ask(witness, b"", 0.5))
+        accepted, _ = await asyncio.to_thread(listening.accept)
+        with accepted:
+            # A thread that reads on would do so for ever.
+            await asyncio.wait_for(answer_until_cut(accepted), 20)
         with pytest.raises(WitnessError, match="did not answer"):
-            await ask(witness, b"", threads, 0.05)
-        # The thread is free again, for the connection was cut.
-        assert threads.submit(lambda: True).result(10)
+            await asking
