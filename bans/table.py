@@ -59,11 +59,12 @@ class BanTable:
 
     def client_seconds(self, client_id: str, now: float) -> float:
         """Return for how long a client ID is still banned; 0 for one that is not."""
-        return _left(self._clients.get(client_id), now)
+        ends = self._clients.get(client_id)
+        return _left(ends, now) if ends else 0
 
     def network_seconds(self, number: int, now: float) -> float:
         """Return for how long the network of an address is still banned; 0 for one that is not."""
-        if number == NOWHERE:
+        if number == NOWHERE or not self._networks:
             return 0
         return max(
             (_left(networks.get(number >> (BITS - prefix)), now) for prefix, networks in self._networks.items()),

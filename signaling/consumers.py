@@ -91,12 +91,13 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
         self.scope = scope
         self.connected_at = self.last_seen = time.monotonic()
         self.tick = 0
-        self.websocket: WebSocket = websocket_of(scope, receive, send, settings.LIMITS.outbound_queue_bytes)
+        limits = settings.LIMITS
+        self.websocket: WebSocket = websocket_of(scope, receive, send, limits.outbound_queue_bytes)
         self.channel_name = await self.node.layer.new_channel()
         self.connection = Connection(
             self.node.relay,
             self.channel_name,
-            Allowance(settings.LIMITS, self.last_seen),
+            Allowance(limits, self.last_seen),
             self.websocket,
             self.shut,
         )

@@ -31,9 +31,11 @@ def address_of(scope: dict[str, Any]) -> str:
 
 def client_address_in(scope: dict[str, Any]) -> Address | None:
     """Return the address of a client that opens a connection."""
+    peer = parse((scope.get("client") or ("",))[0])
+    if not is_trusted(peer):
+        return peer
     wanted = header().encode()
-    values = (value.decode("latin-1") for name, value in scope["headers"] if name == wanted)
-    return client_address((scope.get("client") or ("",))[0], values)
+    return behind_proxies(peer, [value.decode("latin-1") for name, value in scope["headers"] if name == wanted])
 
 
 def address_of_request(request: HttpRequest) -> str:
@@ -43,8 +45,11 @@ def address_of_request(request: HttpRequest) -> str:
 
 def client_address_of(request: HttpRequest) -> Address | None:
     """Return an HTTP client's address; Django has joined a header that came several times."""
+    peer = parse(request.META.get("REMOTE_ADDR", ""))
+    if not is_trusted(peer):
+        return peer
     value = request.headers.get(header())
-    return client_address(request.META.get("REMOTE_ADDR", ""), [] if value is None else [value])
+    return behind_proxies(peer, [] if value is None else [value])
 
 
 def header() -> str:
@@ -62,16 +67,14 @@ def needs_header() -> bool:
     )
 
 
-def client_address(peer: str, values: Iterable[str]) -> Address | None:
-    """Return the client's address, from that of the peer and the values of the trusted header in their order.
+def behind_proxies(peer: Address | None, values: Iterable[str]) -> Address | None:
+    """Return the client's address, from that of a trusted peer and the values of its header in their order.
 
     A list is read from the right, past the proxies that are trusted, as far as it has addresses. Any other header has
     one value: of two a proxy has passed one on, and nobody can tell which. Where nothing is vouched for, the peer
     counts.
     """
-    address = parse(peer)
-    if not is_trusted(address):
-        return address
+    address = peer
     claims = ",".join(values).split(",")
     if header() != FORWARDED_FOR:
         return (parse(claims[0]) or address) if len(claims) == 1 else address

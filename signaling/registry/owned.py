@@ -38,6 +38,8 @@ class OwnedIds:
             self._changed[number] = noted
 
     def __contains__(self, client_id: str) -> bool:
+        if not self._changed and not self._all:
+            return False
         number = _short(client_id)
         return number in self._changed or self._is_among_all(number)
 
