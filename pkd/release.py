@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from pkd import keys
 from pkd.decisions import NothingToDoError, checked_reason
 from pkd.models import Identity, KeyChange, PublicKey, Release
 from pkd.statements import NOTHING
@@ -33,9 +34,11 @@ def decide(key: PublicKey, operator: str, reason: str, to: str = "") -> Release:
     """Release a client ID, `RELEASE_HOURS` from now, to anybody or to the identity `to` alone.
 
     Raises `NothingToDoError` where it is released or erased already or nobody has it, and `ValueError` without a
-    reason.
+    reason, and for a `to` that is no identity.
     """
     reason = checked_reason(reason)
+    if to:
+        keys.identity_key(to)
     now = timezone.now()
     with transaction.atomic():
         key = PublicKey.objects.select_for_update().get(pk=key.pk)

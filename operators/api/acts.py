@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from operators import acts
 from operators.api.access import MayViewKeys, admitting
 from operators.api.errors import ConflictError, answers
-from operators.api.fields import CamelSerializer, ReasonField
+from operators.api.fields import CamelSerializer, IdentityField, ReasonField
 from operators.api.keys import KeySerializer
 from pkd import identities
 from pkd.admin.offers import OFFERS, Offer
@@ -38,20 +38,31 @@ class DecisionSerializer(CamelSerializer):
     )
 
 
+class ReleaseSerializer(DecisionSerializer):
+    """The body of a release: that of any act, and the identity that alone may take the client ID."""
+
+    new_owner = IdentityField(
+        required=False, help_text="The identity that alone may take the client ID; without it, anybody may."
+    )
+
+
 class Decide(APIView):
     """Decides about a key."""
 
     offer: Offer
+    body: type[DecisionSerializer]
 
     def decide(self, request: Request, client_id: str) -> Response:
         """Decide about a key with a reason, as the admin's action does; give the key as it is then."""
-        asked = DecisionSerializer(data=request.data)
+        asked = self.body(data=request.data)
         asked.is_valid(raise_exception=True)
         key = get_object_or_404(PublicKey, client_id=client_id)
         if asked.validated_data.get("fingerprint", key.fingerprint) != key.fingerprint:
             raise ConflictError
+        new_owner = asked.validated_data.get("new_owner")
+        offer = self.offer if new_owner is None else self.offer.to(new_owner)
         try:
-            self.offer.carry_out(request.user, key, asked.validated_data["reason"])
+            offer.carry_out(request.user, key, asked.validated_data["reason"])
         except NothingToDoError as error:
             raise ConflictError(f"Nothing was done: {error}.") from error
         except KeyReplacedError as error:
@@ -65,6 +76,7 @@ class Decide(APIView):
 
 def _view_of(offer: Offer) -> Any:
     """Make the view of an offer, which the OpenAPI document describes by itself."""
+    asked = ReleaseSerializer if offer.names_owner else DecisionSerializer
 
     class DecideSo(Decide):
         permission_classes = (MayViewKeys, admitting(offer.is_allowed_to, f"{offer.permission} public keys"))
@@ -72,14 +84,14 @@ def _view_of(offer: Offer) -> Any:
         @extend_schema(
             operation_id=f"{offer.name}Key",
             description=f"{offer.title}, as the admin does: {offer.explanation}",
-            request=DecisionSerializer,
+            request=asked,
             responses=answers(KeySerializer, *ACT_FAILURES),
         )
         def post(self, request: Request, client_id: str) -> Response:
             """Decide so about a key."""
             return self.decide(request, client_id)
 
-    DecideSo.offer = offer
+    DecideSo.offer, DecideSo.body = offer, asked
     return DecideSo.as_view()
 
 

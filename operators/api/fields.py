@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
+from pkd import keys
 from pkd.decisions import checked_reason
 from pkd.keys import ClientId
 from pkd.models import MAX_REASON_CHARACTERS
@@ -136,3 +137,18 @@ def checked(parameters: type[ParametersSerializer], request: Request) -> dict[st
     read.is_valid(raise_exception=True)
     asked: dict[str, Any] = read.validated_data
     return asked
+
+
+@extend_schema_field({"type": "string", "pattern": "^[A-Za-z0-9_-]{122}$"})
+class IdentityField(serializers.Field[str, Any, str, Any]):
+    """Accepts an identity by the directory's own rule."""
+
+    default_error_messages = dict.fromkeys(
+        ("invalid", "null"), "Give an identity: a P-256 key as SubjectPublicKeyInfo, in base64url without padding."
+    )
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the identity; fail for anything else."""
+        if not isinstance(data, str) or not keys.is_identity(data):
+            self.fail("invalid")
+        return data

@@ -7,11 +7,12 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import helpers
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
-from pkd import directory
+from pkd import directory, keys
 from pkd.admin.offers import OFFERS, OFFERS_BY_NAME, Offer, may
 from pkd.admin.reason import ReasonForm, ReasonPages
 from pkd.decisions import KeyReplacedError, NothingToDoError
@@ -40,11 +41,27 @@ def _action(offer: Offer) -> AdminAction:
     return admin.action(permissions=[offer.permission], description=description)(decide_selected)
 
 
-class DecisionForm(ReasonForm):
-    """Asks for a reason, and whether the companion of a decision is to be carried out as well."""
+def check_identity(text: str) -> None:
+    """Refuse a text that is no identity, in a form."""
+    try:
+        keys.identity_key(text)
+    except ValueError as error:
+        raise ValidationError(f"Nothing was done yet. {error}") from error
 
-    def __init__(self, *args: Any, companion: Offer | None, **options: Any) -> None:
+
+class DecisionForm(ReasonForm):
+    """Asks for a reason, for the new owner of a released ID, and whether a companion is to be carried out as well."""
+
+    def __init__(self, *args: Any, offer: Offer, companion: Offer | None, **options: Any) -> None:
         super().__init__(*args, **options)
+        if offer.names_owner:
+            self.fields["new_owner"] = forms.CharField(
+                required=False,
+                validators=[check_identity],
+                widget=forms.TextInput(attrs={"class": "vLargeTextField"}),
+                help_text="The identity that alone may take the client ID, as the new owner's client or the directory "
+                "has it (a P-256 key in base64url); empty for anybody.",
+            )
         if companion is not None:
             self.fields["as_well"] = forms.BooleanField(
                 label=f"{companion.verb} as well", required=False, help_text=companion.explanation
@@ -92,8 +109,10 @@ class DecisionActions(ReasonPages):
         companion = OFFERS_BY_NAME.get(offer.companion)
         if companion is not None and not companion.is_allowed_to(request.user):
             companion = None
-        form = DecisionForm(request.POST if "confirmed" in request.POST else None, companion=companion)
+        form = DecisionForm(request.POST if "confirmed" in request.POST else None, offer=offer, companion=companion)
         if form.is_valid():
+            if new_owner := form.cleaned_data.get("new_owner"):
+                offer = offer.to(new_owner)
             if companion is not None and form.cleaned_data["as_well"]:
                 self._decide_each(request, keys, companion, form.cleaned_data["reason"])
             self._decide_each(request, keys, offer, form.cleaned_data["reason"])

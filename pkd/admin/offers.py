@@ -1,7 +1,8 @@
 """The decisions that operators are offered, in the admin and by script: a table of permissions, names and words."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from django.conf import settings
@@ -51,6 +52,12 @@ class Offer:
     closes: bool = False
     # The name of an act that is offered with this one, to be carried out before it.
     companion: str = ""
+    # Whether the operator may name the identity that alone gets the client ID.
+    names_owner: bool = False
+
+    def to(self, identity: str) -> "Offer":
+        """Return the offer for the identity that the operator named; "" for nobody."""
+        return replace(self, decision=Act(self.decision.obstacle, partial(release.decide, to=identity)))
 
     @property
     def action(self) -> str:
@@ -131,6 +138,7 @@ OFFERS = [
         f"comes back if it is there. {settings.RELEASE_HOURS} hours later anybody may register this ID and make it "
         f"their own; until then an owner of {settings.VETO_DAYS} days cancels the release by signing once.",
         closes=True,
+        names_owner=True,
     ),
     Offer(
         Act(release.obstacle_to_erasing, release.erase),

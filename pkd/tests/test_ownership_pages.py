@@ -107,6 +107,17 @@ def test_operator_releases_a_client_id_with_a_reason(admin_pages: Client) -> Non
     assert "already released" in selection.select()
 
 
+def test_operator_names_the_new_owner_of_a_released_client_id(admin_pages: Client) -> None:
+    selection = Selection(admin_pages, "alice", action="release_selected")
+    assert 'name="new_owner"' in selection.select()
+    refused = selection.confirm("lost everything", new_owner=NEW_PHONE.public[:-1])
+    assert "Nothing was done yet." in refused
+    assert not Release.objects.exists()
+    assert selection.confirm("lost everything", new_owner=f" {NEW_PHONE.public}\n") == "Released the key of alice."
+    assert Release.objects.get().to == NEW_PHONE.public
+    assert 'name="new_owner"' not in Selection(admin_pages, "bob").select()
+
+
 def test_operator_erases_a_client_id_with_a_reason(admin_pages: Client) -> None:
     assert Selection(admin_pages, "alice", action="erase_selected").confirm("asked for") == "Erased the key of alice."
     assert standing("alice").status == "erased"

@@ -10,6 +10,7 @@ from django.test import Client
 from pkd import directory
 from pkd.admin.offers import OFFERS
 from pkd.models import KeyChange, PublicKey, Release
+from pkd.tests.owners import Identity
 
 pytestmark = pytest.mark.django_db
 
@@ -58,6 +59,18 @@ def test_decision_is_in_the_history_and_in_the_log_of_the_admin(api: Client, ali
 def test_client_id_is_released(api: Client) -> None:
     assert act(api, "release").status_code == 200
     assert Release.objects.get().key.client_id == "alice"
+    assert Release.objects.get().to == ""
+
+
+@pytest.mark.usefixtures("acting")
+def test_client_id_is_released_to_the_identity_that_is_named(api: Client) -> None:
+    identity = Identity("the new owner").public
+    for other in ("", f"{identity} ", 7, None, "key"):
+        response = act(api, "release", newOwner=other)
+        assert (response.status_code, response.json()["detail"][:27]) == (400, "newOwner: Give an identity:")
+    assert not Release.objects.exists()
+    assert act(api, "release", newOwner=identity).status_code == 200
+    assert Release.objects.get().to == identity
 
 
 @pytest.mark.parametrize("name", [offer.name for offer in OFFERS])
