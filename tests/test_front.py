@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 
 from tests.support.client import Client
 from tests.support.servers import RunningServer, eventually, server
-from tests.support.services.edges import EDGES, edge
+from tests.support.services.edges import RECIPES, Edge, edge
 from tests.support.services.process import NotInstalledError, skip_or_fail
 
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -263,22 +263,23 @@ async def test_later_request_that_does_not_end_is_cut_off(running: RunningServer
     assert min(times) > 9
 
 
-@pytest.fixture(params=EDGES)
-def proxy(request: pytest.FixtureRequest, running: RunningServer) -> Iterator[int]:
+@pytest.fixture(params=RECIPES)
+def proxy(request: pytest.FixtureRequest, running: RunningServer) -> Iterator[Edge]:
     try:
-        with edge(request.param, "x-forwarded-for", running.port) as port:
-            yield port
+        with edge(request.param, "x-forwarded-for", running.port) as started:
+            yield started
     except NotInstalledError as missing:
         skip_or_fail(missing)
 
 
-async def test_upgrades_behind_a_proxy_that_keeps_connections_get_the_wire(proxy: int) -> None:
+async def test_upgrades_behind_a_proxy_that_keeps_connections_get_the_wire(proxy: Edge) -> None:
+    tls = proxy.tls
     for _ in range(5):
-        reader, writer = await asyncio.open_connection("127.0.0.1", proxy)
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port, ssl=tls)
         writer.write(head("Connection: close\r\n", path="/health"))
         assert b'{"status":"ok"}' in await reader.read()
         writer.close()
-        async with connect(f"ws://127.0.0.1:{proxy}/signal", compression=None, proxy=None) as client:
+        async with connect(proxy.ws_url, ssl=tls, compression=None, proxy=None) as client:
             async with asyncio.timeout(10):
                 await (await client.ping(b"life"))
                 await client.send('{"type":"HEARTBEAT"}')

@@ -27,7 +27,7 @@ from signaling.admission.host import is_signature_taken
 from tests.support.client import Client
 from tests.support.people import is_admitted
 from tests.support.servers import RunningServer, environment, server
-from tests.support.services.edges import EDGES, Header, edge
+from tests.support.services.edges import RECIPES, Edge, Header, edge
 from tests.support.services.process import NotInstalledError, skip_or_fail
 
 OPEN, REQUESTS = 3, 4
@@ -37,9 +37,9 @@ METRICS_TOKEN = "a-token-that-is-long-enough-to-be-one"
 
 
 class Door(NamedTuple):
-    """The port of a proxy before the server, and the addresses of three clients that use no other."""
+    """A proxy before the server, and the addresses of three clients that use no other."""
 
-    port: int
+    edge: Edge
     client: str
     neighbour: str
     operator: str
@@ -66,12 +66,12 @@ def running(header: Header) -> Iterator[RunningServer]:
         yield started
 
 
-@pytest.fixture(params=EDGES)
+@pytest.fixture(params=RECIPES)
 def door(request: pytest.FixtureRequest, running: RunningServer, header: Header) -> Iterator[Door]:
-    number = 3 * list(EDGES).index(request.param) + 2
+    number = 3 * list(RECIPES).index(request.param) + 2
     try:
-        with edge(request.param, header, running.port) as port:
-            yield Door(port, *(f"127.0.0.{number + further}" for further in range(3)))
+        with edge(request.param, header, running.port) as started:
+            yield Door(started, *(f"127.0.0.{number + further}" for further in range(3)))
     except NotInstalledError as missing:
         skip_or_fail(missing)
 
@@ -85,19 +85,21 @@ def invented(number: int) -> dict[str, str]:
 
 def ask(door: Door, source: str, path: str, headers: dict[str, str]) -> tuple[int, int, bytes]:
     """Return the status of a GET, the seconds of its Retry-After, and the body."""
-    with closing(http.client.HTTPConnection(PROXY, door.port, timeout=20, source_address=(source, 0))) as connection:
+    at, tls = door.edge.port, door.edge.tls
+    with closing(
+        http.client.HTTPSConnection(PROXY, at, timeout=20, source_address=(source, 0), context=tls)
+    ) as connection:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         return answer.status, int(answer.headers.get("Retry-After", "0")), answer.read()
 
 
 async def test_connections_behind_a_proxy_count_for_each_client(door: Door) -> None:
+    tls = door.edge.tls
     async with AsyncExitStack() as stack:
 
         async def connects(source: str, number: int) -> bool:
-            client = Client(
-                f"ws://{PROXY}:{door.port}/signal", additional_headers=invented(number), local_addr=(source, 0)
-            )
+            client = Client(door.edge.ws_url, ssl=tls, additional_headers=invented(number), local_addr=(source, 0))
             return await is_admitted(await stack.enter_async_context(client))
 
         assert [await connects(door.client, number) for number in range(OPEN + 2)] == [True] * OPEN + [False] * 2
@@ -117,8 +119,35 @@ async def test_requests_behind_a_proxy_count_for_each_client(door: Door) -> None
         for path, headers in (("/health", {}), ("/metrics", {"Authorization": f"Bearer {METRICS_TOKEN}"})):
             assert (await asyncio.to_thread(ask, door, source, path, headers))[0] == 200
         # Handshakes have limits of their own.
-        async with Client(f"ws://{PROXY}:{door.port}/signal", local_addr=(source, 0)) as client:
+        async with Client(door.edge.ws_url, ssl=door.edge.tls, local_addr=(source, 0)) as client:
             assert await is_admitted(client)
+
+
+async def test_recipe_passes_a_long_body_on(door: Door) -> None:
+    # As an import of keys has; nginx ends it at 1 MiB by itself.
+    def sends() -> int:
+        at, source = (PROXY, door.edge.port), (door.operator, 0)
+        with closing(
+            http.client.HTTPSConnection(*at, timeout=20, source_address=source, context=door.edge.tls)
+        ) as connection:
+            connection.request("POST", "/admin/login/", b"x" * 2 * 1024 * 1024)
+            return connection.getresponse().status
+
+    # Without a token against forged requests.
+    assert await asyncio.to_thread(sends) == 403
+
+
+async def test_recipe_sends_browsers_to_https(door: Door) -> None:
+    def asks() -> tuple[int, str]:
+        with closing(http.client.HTTPConnection(PROXY, door.edge.plain_port, timeout=20)) as connection:
+            connection.request("GET", "/demo/?name=bob")
+            answer = connection.getresponse()
+            return answer.status, answer.headers["Location"]
+
+    status, location = await asyncio.to_thread(asks)
+    assert status in {301, 308}
+    assert location.startswith(f"https://{PROXY}")
+    assert location.endswith("/demo/?name=bob")
 
 
 @pytest.fixture
@@ -139,27 +168,30 @@ async def test_owner_registers_behind_a_proxy_that_changes_the_host(running: Run
     statement = first(alice, client_id=client_id)
     source = ("127.0.0.60", 0)
 
-    async def opens(port: int, host: str) -> Connection:
-        return await Connection.open(f"ws://{host}/signal", host=PROXY, port=port, local_addr=source)
+    with edge("nginx", header, running.port, host="localhost:8000") as started:
 
-    with edge("nginx", header, running.port, host="localhost:8000") as port:
-        connection = await opens(port, DIRECTORY)
+        async def opens(host: str) -> Connection:
+            return await Connection.open(
+                f"wss://{host}/signal", host=PROXY, port=started.port, ssl=started.tls, local_addr=source
+            )
+
+        connection = await opens(DIRECTORY)
         await connection.register(client_id)
         signatures = StatementSignatures(alice.sign(statement.text))
         await connection.send(PkdRegister(client_id, alice.public, statement.text, signatures))
         assert isinstance(await connection.receive(), PkdResult)
         await connection.close()
         # He signs for the name that he opened, which no Host says any more.
-        again = await opens(port, DIRECTORY)
+        again = await opens(DIRECTORY)
         await again.register(client_id, alice)
         await again.close()
-        elsewhere = await opens(port, "calls.example.net")
+        elsewhere = await opens("calls.example.net")
         with pytest.raises(RequestError, match="belongs to a key"):
             await elsewhere.register(client_id, alice)
         await elsewhere.close()
 
         _, _, body = await asyncio.to_thread(
-            ask, Door(port, *[source[0]] * 3), source[0], PATH, {**proxy.inventing(header), "Host": DIRECTORY}
+            ask, Door(started, *[source[0]] * 3), source[0], PATH, {**proxy.inventing(header), "Host": DIRECTORY}
         )
     seen = msgspec.json.decode(body, type=Seen)
     (finding,) = proxy.judge_host(seen, DIRECTORY, taken_by_the_server)
@@ -175,12 +207,12 @@ async def test_owner_registers_behind_a_proxy_that_changes_the_host(running: Run
 async def test_doctor_shows_what_a_request_looks_like(door: Door, header: Header) -> None:
     status, _, body = await asyncio.to_thread(ask, door, door.operator, PATH, proxy.inventing(header))
     assert status == 200
-    seen, host = msgspec.json.decode(body, type=Seen), f"{PROXY}:{door.port}"
+    seen, host = msgspec.json.decode(body, type=Seen), f"{PROXY}:{door.edge.port}"
     (shown,) = proxy.judge(seen)
     assert list(proxy.judge_host(seen, host, taken_by_the_server)) == []
     assert shown.outcome is Outcome.OK
     assert f"comes from {PROXY}, counts for {door.operator}, and has " in shown.sentence
-    assert f"host: {PROXY}:{door.port}" in shown.sentence
+    assert f"host: {PROXY}:{door.edge.port}" in shown.sentence
     assert "x-forwarded-proto: https" in shown.sentence
     assert f"{header}: " in shown.sentence
 

@@ -1,10 +1,12 @@
 """The auditor before a log of a real size, which tests/support/made_log makes."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,10 +72,15 @@ def _names(said: str, number: int) -> bool:
     return said.startswith(f"Entry {number:,} is wrong: its prefix root") and "The log signed it." in said
 
 
-def audited(command: list[str]) -> Run:
-    """Run an auditor."""
+def audited(command: list[str], variables: Mapping[str, str] | None = None) -> Run:
+    """Run an auditor with `variables` added to its environment."""
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE, *command], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", MEASURE, *command],
+        cwd=ROOT,
+        env={**os.environ, **(variables or {})},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     *said, seconds, cpu_seconds, kib = (done.stderr + done.stdout).splitlines()
     return Run("\n".join(said), float(seconds), float(cpu_seconds), float(kib) / 1024)

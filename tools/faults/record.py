@@ -167,10 +167,10 @@ def _finished(figures: dict[str, Any]) -> tuple[int, int]:
 
 async def _audit(running: RunningServer, seeds: Seeds, folder: Path, size: int) -> list[Finding]:
     """Let the auditor read all that the server serves, through a proxy, as TLS would end there."""
-    with edge("nginx", "x-forwarded-for", running.port) as port:
-        log = f"http://127.0.0.1:{port}/log"
+    with edge("nginx", "x-forwarded-for", running.port) as tls:
+        log = f"https://127.0.0.1:{tls.port}/log"
         command = [sys.executable, "-m", "auditor", log, seeds.keys.vkey, "--state", str(folder / "state")]
-        run = await asyncio.to_thread(audited, command)
+        run = await asyncio.to_thread(audited, command, {"SSL_CERT_FILE": str(tls.root)})
     return [
         all_of("The auditor finds the log in order", int("is in order" in run.said), 1),
         at_most(f"It reads and replays {size:,} entries and the new ones in", run.seconds, MOST_SECONDS, "s"),
