@@ -4,13 +4,16 @@ PYTHON := .venv/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test screenshots lint format audit lock bench bench-quick fuzz faults long conformance package clean
+.PHONY: help run run-lan test screenshots lint format audit lock bench bench-quick fuzz faults long conformance package clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 run: .venv/runtime.stamp ## Start the server on 127.0.0.1:$PORT (8000) with SQLite and memory
 	@exec scripts/run
+
+run-lan: .venv/runtime.stamp ## Start the server for phones in this network, with Caddy and a certificate of its own
+	@exec scripts/run-lan
 
 test: .venv/development.stamp ## Run all tests; ARGS="-k name" goes to pytest
 	@scripts/install-services
@@ -73,7 +76,7 @@ package: .venv/development.stamp ## Build the npm package with each bundler, and
 conformance: .venv/development.stamp ## Run autobahntestsuite against the server; PYTHON27=/path/to/python2.7, ARGS=--others
 	@$(PYTHON) -m tools.conformance "$(PYTHON27)" $(ARGS)
 
-clean: ## Remove the virtual environment and everything generated, but not db.sqlite3
+clean: ## Remove the virtual environment and everything generated, but not db.sqlite3 and .lan
 	rm -rf .venv staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,0 +1,1 @@
+"""A server for the phones of one network."""
