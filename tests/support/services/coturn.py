@@ -47,7 +47,7 @@ def coturn(secrets: Sequence[str], certificate: Path | None = None) -> Iterator[
             config = directory / "turnserver.conf"
             config.write_text(_config(port, secrets, directory, certificate))
             command = [program, "-c", str(config)]
-            return port, process.start(command, directory / "coturn.log", lambda _: _answers(port))
+            return port, process.start(command, directory / "coturn.log", lambda _: answers(port))
 
         port, server = process.on_free_port(start_on)
         try:
@@ -80,7 +80,7 @@ def _config(port: int, secrets: Sequence[str], directory: Path, certificate: Pat
     return "".join(f"{line}\n" for line in lines)
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
     """Return whether coturn answers a STUN binding request on UDP and listens on TCP."""
     transaction_id = os.urandom(12)
     try:

@@ -129,7 +129,7 @@ RECIPES = {
         ("run", "--config", "FOLDER/conf", "--adapter", "caddyfile"),
         CADDY,
         {
-            "\ncalls.example.com {": "\nhttps://127.0.0.1:PORT {\nbind 127.0.0.1",
+            "\n{$DOMAIN:calls.example.com} {": "\nhttps://127.0.0.1:PORT {\nbind 127.0.0.1",
             "127.0.0.1:8000": "127.0.0.1:TO",
         },
         ("reverse_proxy 127.0.0.1:TO", "reverse_proxy 127.0.0.1:TO {\nheader_up X-Real-IP {remote_host}\n}"),
