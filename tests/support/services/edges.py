@@ -116,6 +116,7 @@ RECIPES = {
         ("-f", "FOLDER/conf"),
         "RECIPE",
         {
+            "  user haproxy\n  group haproxy\n  chroot /var/lib/haproxy\n": "",
             ":::80 v4v6": "127.0.0.1:PLAIN_PORT",
             ":::443 v4v6": "127.0.0.1:PORT",
             "/etc/haproxy/certs/calls.example.com.pem": "FOLDER/chain-and-key.pem",
