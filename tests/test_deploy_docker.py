@@ -173,6 +173,15 @@ async def test_coturn_takes_what_the_server_mints_and_nothing_else(turn_url: str
     assert (tmp_path / "turnserver.conf").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.parametrize("inside", ["10.0.0.1", "169.254.169.254", "192.168.1.1"])
+def test_coturn_relays_to_no_private_address(turn_url: str, inside: str) -> None:
+    # It comes with coturn, and asks for a channel to a peer before it sends anything.
+    client = executable("turnutils_uclient", "coturn")
+    options = ["-u", "alice", "-W", "a secret", "-e", inside, "-n", "1", "-m", "1", "-p", turn_url.rpartition(":")[2]]
+    finished = subprocess.run([client, *options, "127.0.0.1"], capture_output=True, text=True, check=False, timeout=60)
+    assert "error 403 (Forbidden IP)" in finished.stdout + finished.stderr
+
+
 # --- The image --------------------------------------------------------------------------------------
 
 
