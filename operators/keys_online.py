@@ -8,11 +8,11 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 
 from operators import acts
 from pkd.admin import PublicKeyAdmin
+from pkd.admin.long_list import KeyChangeList
 from pkd.models import PublicKey
 from signaling import operations
 from signaling.protocol.errors import UnavailableError
@@ -31,7 +31,7 @@ def mark_online(keys: Iterable[PublicKey]) -> None:
         key.is_online = client_id in online
 
 
-class KeyList(ChangeList):
+class KeyList(KeyChangeList):
     """Lists keys, and marks those of the page shown."""
 
     def get_results(self, request: HttpRequest) -> None:

@@ -26,7 +26,7 @@ from operators.api.fields import (
 )
 from pkd import identities
 from pkd.models import NEWEST_CHANGES_SHOWN, KeyChange, PublicKey
-from pkd.search import matching
+from pkd.search import HELP, matching
 from pkd.statements import Status
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
@@ -93,9 +93,7 @@ class PageParameters(ParametersSerializer):
 class KeyParameters(PageParameters):
     """Which keys, and which part of their list."""
 
-    search = SearchField(
-        max_length=MAX_SEARCH_CHARACTERS, help_text="A part of a client ID, or the beginning of a fingerprint."
-    )
+    search = SearchField(max_length=MAX_SEARCH_CHARACTERS, help_text=HELP)
     revoked = FlagParameter(required=False)
     frozen = FlagParameter(required=False)
     owned = FlagParameter(required=False)

@@ -15,11 +15,11 @@ from pkd import directory
 from pkd.admin.actions import DecisionActions
 from pkd.admin.files import FilePages
 from pkd.admin.filters import ChangedFilter, ChangesFilter, FrozenFilter, RevokedFilter
+from pkd.admin.long_list import LongList
 from pkd.admin.ownership import OwnedFilter, OwnershipFields, ReleaseFilter
 from pkd.admin.read_only import ReadOnly
 from pkd.admin.reservation import ReservationPage
 from pkd.models import NEWEST_CHANGES_SHOWN, KeyChange, PublicKey
-from pkd.search import matching
 
 if TYPE_CHECKING:
     InlineFormSet = BaseInlineFormSet[KeyChange, PublicKey, Any]
@@ -70,7 +70,7 @@ class KeyChangeInline(ReadOnly, TabularInline):
 
 
 @admin.register(PublicKey)
-class PublicKeyAdmin(ReadOnly, ReservationPage, FilePages, DecisionActions, OwnershipFields):
+class PublicKeyAdmin(ReadOnly, ReservationPage, FilePages, DecisionActions, OwnershipFields, LongList):
     """Shows the list of keys and a key with its history; the pages and actions that it inherits decide about keys."""
 
     # What fits a screen of 1280 pixels beside the filters; the style sheet says what a phone shows of it.
@@ -85,9 +85,6 @@ class PublicKeyAdmin(ReadOnly, ReservationPage, FilePages, DecisionActions, Owne
         *(RevokedFilter, FrozenFilter, OwnedFilter, ReleaseFilter, ChangedFilter, ChangesFilter),
         *("first_seen", "last_change"),
     ]
-    date_hierarchy = "last_change"
-    search_fields = ["client_id"]
-    search_help_text = "A part of a client ID, or the beginning of a fingerprint."
     fields = [
         "client_id",
         "grouped_fingerprint",
@@ -118,12 +115,6 @@ class PublicKeyAdmin(ReadOnly, ReservationPage, FilePages, DecisionActions, Owne
             "may_import": self.has_import_permission(request),
         }
         return super().changelist_view(request, {**offered, **(extra_context or {})})
-
-    def get_search_results(
-        self, _request: HttpRequest, queryset: QuerySet[PublicKey], search_term: str
-    ) -> tuple[QuerySet[PublicKey], bool]:
-        """Return the keys with this part of the client ID, or this beginning of the fingerprint."""
-        return matching(queryset, search_term), False
 
     @admin.display(description="state")
     def state(self, key: PublicKey) -> str:
