@@ -11,6 +11,7 @@ from tools.faults.clock import clock
 from tools.faults.crash import crash
 from tools.faults.deploy import deploy
 from tools.faults.findings import broken
+from tools.faults.keys import keys
 from tools.faults.owners import races
 from tools.faults.redis_away import redis_away
 
@@ -41,6 +42,11 @@ async def test_connections_that_are_cut_off_leave_nothing() -> None:
 async def test_register_around_a_statement_takes_nothing_from_the_owner(start: Start) -> None:
     doors = start("ours", "redis", 0).ws_url, start("ours", "redis", 1).ws_url
     assert broken(await races(doors, 10, 2)) == []
+
+
+@pytest.mark.long
+async def test_directory_of_the_release_is_listed_searched_and_exported_whole_after_the_upgrade() -> None:
+    assert broken(await keys(300, has_goals=False)) == []
 
 
 def test_page_says_what_the_last_runs_gave() -> None:

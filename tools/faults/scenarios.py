@@ -15,6 +15,7 @@ from tools.faults.deploy import deploy, upgrade
 from tools.faults.failover import failover
 from tools.faults.findings import Finding
 from tools.faults.insider import insider
+from tools.faults.keys import keys
 from tools.faults.killed import killed
 from tools.faults.lies import lies
 from tools.faults.owners import owners
@@ -169,6 +170,12 @@ def scenarios(soak_minutes: float) -> dict[str, Scenario]:
             1200,
             lambda: record(1_000_000, 2000, 60),
             lambda: record(3000, 100, 3),
+        ),
+        "keys": Scenario(
+            f"Operators' pages, an export and the upgrade of a directory of 1,000,000 keys of {VERSION}",
+            420,
+            lambda: keys(1_000_000),
+            lambda: keys(3000, has_goals=False),
         ),
         "lies": Scenario(
             "Answers of a public log that were changed in any byte, and a proxy that lies, before the Python client",
