@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLResolver, path
 from django.urls.resolvers import RoutePattern
+from django.views.generic import RedirectView
 
 from diagnostics import request_report
 from operators import metrics
@@ -26,7 +27,13 @@ urlpatterns = [
 ]
 
 if settings.DEMO:
-    urlpatterns += [path("demo/", demo, name="demo")]
+    # Whom to call, in the query, is for the demo page.
+    urlpatterns += [
+        path("", RedirectView.as_view(pattern_name="demo", query_string=True), name="home"),
+        path("demo/", demo, name="demo"),
+    ]
+else:
+    urlpatterns += [path("", views.home, name="home")]
 
 handler404 = "securecall_site.views.not_found"
 handler500 = "securecall_site.views.server_error"

@@ -1,12 +1,19 @@
-"""The health check, a request as it is seen, and what is answered where no view answers."""
+"""The first page, the health check, a request as it is seen, and what is answered where no view answers."""
 
 import msgspec
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.views import defaults
 from django.views.decorators.http import require_safe
 
 from diagnostics.request_report import Seen, is_good, told
 from signaling.admission.client_ip import client_address_of, header, is_trusted, parse
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """Say what answers here, where no demo page does."""
+    return render(request, "securecall_site/home.html")
 
 
 @require_safe
