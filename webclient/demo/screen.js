@@ -64,6 +64,7 @@ function change(next) {
   if (next === screen) return;
   screen = next;
   for (const name of SCREENS) show(name, name === next);
+  document.body.dataset.screen = next;
   if (!element("incoming").open) element(FOCUS[next]).focus();
 }
 
@@ -84,7 +85,9 @@ function renderSignaling(signaling, isShut) {
 }
 
 function renderNotice(notice) {
-  show("notice", Boolean(notice));
+  // The text's place stays, empty: what appears together with its live region is not read out everywhere.
+  show("notice-actions", Boolean(notice));
+  element("notice").toggleAttribute("data-shown", Boolean(notice));
   write("notice-text", notice?.text ?? "");
   element("notice").dataset.tone = notice?.tone ?? "plain";
   show("notice-action", Boolean(notice?.action));

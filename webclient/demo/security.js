@@ -2,6 +2,7 @@
 
 import { inGroups } from "../securecall.js";
 import { qrPath } from "./qr.js";
+import { unfoldPanel } from "./layout.js";
 import { element, show, state, write } from "./page.js";
 
 const KEY_TONES = {
@@ -59,7 +60,10 @@ function renderAlarm(peerKey, verification, peerId) {
   const isChanged = peerKey?.status === "changed";
   const isStripped = verification?.status === "stripped";
   const isRefused = peerKey?.status === "refused";
-  show("alarm", isChanged || isStripped || isRefused);
+  const isAlarming = isChanged || isStripped || isRefused;
+  // The safety number, which is to be compared now, stands there.
+  if (isAlarming && element("alarm").hidden) unfoldPanel();
+  show("alarm", isAlarming);
   show("alarm-keys", isChanged);
   show("accept-key-form", isChanged);
   if (isStripped) warn(`This may not be ${peerId}`, verification.sentence);

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from playwright.async_api import ViewportSize
+
 from tests.support.services import process
 from webclient.tests.bidi import BidiError, Session
 
@@ -60,7 +62,7 @@ IS_SHOWN = "(element) => element.checkVisibility() && !element.disabled"
 
 
 class FirefoxPage:
-    """A window with cookies and storage of its own; `goto` and `evaluate` are those of Playwright's `Page`."""
+    """A window with cookies and storage of its own; what is named as in Playwright's `Page` does the same."""
 
     def __init__(self, session: Session, user_context: str, context: str) -> None:
         self._session = session
@@ -95,6 +97,10 @@ class FirefoxPage:
     async def reload(self) -> None:
         """Load the document anew and wait until it is complete."""
         await self._session.command("browsingContext.reload", context=self.context, wait="complete")
+
+    async def set_viewport_size(self, viewport: ViewportSize) -> None:
+        """Give the document so many pixels."""
+        await self._session.command("browsingContext.setViewport", context=self.context, viewport=viewport)
 
     async def add_init_script(self, script: str) -> None:
         """Run `script` in each document from now on, before its own scripts."""

@@ -13,15 +13,16 @@ async def test_changed_key_is_shown_until_it_is_accepted(
     memory_site: Site, meet: Meet, visit: Visit, gallery: Gallery
 ) -> None:
     alice = await meet("alice", memory_site.here)
-    bob = await (await visit("bob", memory_site.here)).enters()
+    bob = await (await visit("rob", memory_site.here)).enters()
     await alice.talks_to(bob, "Audio call")
     await alice.clicks("We compared it: it is the same")
     await alice.sees(f"You have compared the safety number with {bob.id}.")
+    await alice.clicks("Details")
     await bob.clicks("Hang up")
     await bob.page.context.close()
 
     # The same name in another browser, which has another key.
-    other = await visit("bob", memory_site.here)
+    other = await visit("rob", memory_site.here)
     other.id = bob.id
     await other.enters()
     await other.sees("Your key replaced the one of another browser.")
@@ -30,9 +31,12 @@ async def test_changed_key_is_shown_until_it_is_accepted(
     warning = alice.page.get_by_role("alert").filter(has_text=f"This may not be {bob.id}")
     await expect(warning).to_be_visible()
     await expect(alice.button("Accept the new key")).to_be_disabled()
+    # What is to be compared now is shown, though it was folded.
     assert await alice.safety_number() == await other.safety_number()
     await gallery.shows(alice, "key-changed")
     await alice.page.get_by_label(f"I have compared the safety number with {bob.id}").check()
     await alice.clicks("Accept the new key")
     await expect(warning).to_be_hidden()
     await alice.sees(f"You have compared the safety number with {bob.id}.")
+    for _ in "folded", "open":
+        await alice.clicks("Details")

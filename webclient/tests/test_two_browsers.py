@@ -6,8 +6,9 @@ from playwright.async_api import expect
 
 from webclient.tests.conftest import Meet, Site
 from webclient.tests.firefox_people import FirefoxPerson
-from webclient.tests.gallery import violations_in
+from webclient.tests.gallery import OVERFLOWING, violations_in
 from webclient.tests.people import Person
+from webclient.tests.shape import CALL_CONTROLS, DESKTOP, NARROWEST, ON_ITS_SIDE, SHARE, outside
 
 # The first of them starts two browsers and a server, and both encode video.
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
@@ -42,6 +43,17 @@ async def has_no_barriers_in_a_second_window(fox: FirefoxPerson) -> None:
     assert await violations_in(fox.page) == []
 
 
+async def fits_every_window(fox: FirefoxPerson) -> None:
+    """Look at the page in a call, on a large screen and on the smallest phones."""
+    await fox.page.set_viewport_size(DESKTOP)
+    await fox.page.until(f"({SHARE})('#stage') > 0.65")
+    for viewport in (NARROWEST, *ON_ITS_SIDE):
+        await fox.page.set_viewport_size(viewport)
+        assert await fox.page.evaluate(OVERFLOWING) == [], viewport
+        assert await outside(fox.page, CALL_CONTROLS) == [], viewport
+        assert await violations_in(fox.page) == [], viewport
+
+
 async def test_firefox_calls_chromium(fox: FirefoxPerson, alice: Person) -> None:
     await fox.calls(alice.id)
     await alice.rings(fox)
@@ -50,6 +62,7 @@ async def test_firefox_calls_chromium(fox: FirefoxPerson, alice: Person) -> None
 
     await see_and_hear_each_other(fox, alice)
     assert await violations_in(fox.page) == []
+    await fits_every_window(fox)
 
     await fox.clicks("Hang up")
     await alice.is_told(f"{fox.id} hung up.")

@@ -1,0 +1,95 @@
+"""The page fills every window, and what one needs in a call is in it."""
+
+import pytest
+from playwright.async_api import ViewportSize, expect
+
+from webclient.tests.conftest import Meet, Site, Visit
+from webclient.tests.gallery import OVERFLOWING, ColorScheme, barriers
+from webclient.tests.people import Person
+from webclient.tests.shape import ANSWERS, CALL_CONTROLS, CONTENT, DESKTOP, NARROWEST, ON_ITS_SIDE, outside, share
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SCHEMES: list[ColorScheme] = ["dark", "light"]
+# What is wider than the panel is cut off there, or scrolled to, while the page is no wider than the window.
+IS_PANEL_WIDE = (
+    "() => { const panel = document.getElementById('panel'); return panel.scrollWidth > panel.clientWidth; }"
+)
+
+
+async def size(person: Person, viewport: ViewportSize) -> None:
+    await person.page.set_viewport_size(viewport)
+    assert await person.page.evaluate(OVERFLOWING) == [], viewport
+
+
+async def test_page_fills_a_large_window(memory_site: Site, visit: Visit, meet: Meet) -> None:
+    alice = await (await visit("erin", memory_site.here)).opens()
+    await size(alice, DESKTOP)
+    assert await share(alice.page, CONTENT) > 0.8
+    await alice.enters()
+    assert await share(alice.page, CONTENT) > 0.8
+
+    bob = await meet("bob", memory_site.here)
+    await alice.talks_to(bob)
+    assert await share(alice.page, "#stage") > 0.65
+    await alice.clicks("Details")
+    assert await share(alice.page, "#stage") > 0.85
+
+    await alice.sees_picture()
+    stage = alice.page.locator("#stage")
+    await expect(stage).to_have_attribute("data-fit", "filling")
+    # Rather whole than cut in half.
+    await size(alice, {"width": 1600, "height": 500})
+    await expect(stage).to_have_attribute("data-fit", "whole")
+    await alice.clicks("Hang up")
+
+
+async def test_panel_stays_as_it_was_left(memory_site: Site, visit: Visit, meet: Meet) -> None:
+    alice, bob = await (await visit("erin", memory_site.here)).enters(), await meet("bob", memory_site.here)
+    await alice.talks_to(bob)
+    panel, toggle = alice.page.get_by_role("region", name="Details of the call"), alice.button("Details")
+    await expect(panel).to_be_visible()
+
+    await toggle.press("Enter")
+    await expect(panel).to_be_hidden()
+    await expect(toggle).to_have_attribute("aria-expanded", "false")
+    await expect(toggle).to_be_focused()
+    # Neither a window of another shape nor another visit opens it.
+    await size(alice, NARROWEST)
+    await expect(panel).to_be_hidden()
+    await alice.page.reload()
+    await alice.sees(f"In a call with {bob.id}.")
+    await expect(panel).to_be_hidden()
+
+    await toggle.press("Enter")
+    await expect(panel).to_be_visible()
+    await size(alice, ON_ITS_SIDE[0])
+    await expect(panel).to_be_visible()
+    await alice.clicks("Hang up")
+
+
+async def test_small_phone_shows_the_controls(memory_site: Site, visit: Visit, meet: Meet) -> None:
+    alice, bob = await (await visit("erin", memory_site.here)).opens(), await meet("bob", memory_site.here)
+    await size(alice, NARROWEST)
+    await alice.enters()
+    await bob.calls(alice.id)
+    await alice.rings(bob)
+    for viewport in (NARROWEST, *ON_ITS_SIDE):
+        await size(alice, viewport)
+        assert await outside(alice.page, ANSWERS) == [], viewport
+
+    await alice.clicks("Answer")
+    await alice.sees(f"In a call with {bob.id}.")
+    # Folded at first on its side, where half of the picture would be gone.
+    await expect(alice.button("Details")).to_have_attribute("aria-expanded", "false")
+    assert await share(alice.page, "#stage") > 0.9
+    await alice.clicks("Details")
+    await alice.safety_number()
+    for viewport in (NARROWEST, *ON_ITS_SIDE):
+        await size(alice, viewport)
+        assert await outside(alice.page, CALL_CONTROLS) == [], viewport
+        assert not await alice.page.evaluate(IS_PANEL_WIDE), viewport
+    for color_scheme in SCHEMES:
+        await alice.page.emulate_media(color_scheme=color_scheme, reduced_motion="reduce")
+        assert await barriers(alice) == []
+    await alice.clicks("Hang up")
