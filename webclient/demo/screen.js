@@ -1,5 +1,6 @@
 /** What is shown, as it follows from the client's state; called whenever something may have changed. */
 
+import { keepFocus } from "./focus.js";
 import { element, avatar, play, show, state, write } from "./page.js";
 import { renderOwner, renderShutOut } from "./owner-screen.js";
 import { isShutOut } from "./owning.js";
@@ -27,6 +28,7 @@ export function render(demo) {
   if (call) renderCall(demo, call);
   change(screenFor(demo, call));
   document.title = title(call);
+  keepFocus(FOCUS[screen]);
 }
 
 /** @returns {object | null} the call that is not over */

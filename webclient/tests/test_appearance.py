@@ -59,6 +59,9 @@ async def test_page_can_be_used_without_a_mouse(memory_site: Site, visit: Visit,
     await bob.rings(alice)
     await bob.page.keyboard.press("Escape")
     await alice.is_told(f"{bob.id} declined the call.")
+    # What had the focus may be gone.
+    await alice.button("Dismiss").press("Enter")
+    await expect(alice.page.get_by_label("Their name")).to_be_focused()
 
     await bob.calls(alice.id, "Audio call")
     await alice.rings(bob)
@@ -70,7 +73,16 @@ async def test_page_can_be_used_without_a_mouse(memory_site: Site, visit: Visit,
     await keyboard.press("Tab")
     await keyboard.press("Enter")
     await alice.sees(f"In a call with {bob.id}.")
-    await expect(alice.page.get_by_role("heading", name=bob.id)).to_be_focused()
+    heading = alice.page.get_by_role("heading", name=bob.id)
+    await expect(heading).to_be_focused()
+    await expect(heading).to_have_accessible_description(f"In a call with {bob.id}.")
     await keyboard.press("Tab")
     await keyboard.press("Space")
     await expect(alice.button("Mute")).to_have_attribute("aria-pressed", "true")
+    # Disabled while the camera opens.
+    await keyboard.press("Tab")
+    for is_on in ("true", "false"):
+        await keyboard.press("Space")
+        await expect(alice.button("Camera")).to_have_attribute("aria-pressed", is_on)
+        await expect(alice.button("Camera")).to_be_enabled()
+    await expect(alice.button("Camera")).to_be_focused()
