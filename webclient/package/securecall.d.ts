@@ -43,6 +43,8 @@ export class SecureCall extends EventTarget {
   readonly peerKey: PeerKey | null;
   /** Who the peer of the current call has proved to be; null until a description of the peer has come. */
   readonly verification: Verification | null;
+  /** What the peer of the call sends, as the last "peerstate" event told it; null before the first call. */
+  readonly peerState: PeerState | null;
   /** For what goes beyond this interface, such as data channels and statistics; null without a call. */
   readonly peerConnection: RTCPeerConnection | null;
 
@@ -59,8 +61,8 @@ export class SecureCall extends EventTarget {
   disconnect(): void;
 
   /**
-   * Call somebody. The tracks of `stream` are sent; null makes a call with data channels only. Tracks stay the
-   * application's: it mutes by `track.enabled = false`, and stops them when it does not need them any more.
+   * Call somebody. The tracks of `stream` are sent; null makes a call with messages alone. Tracks stay the
+   * application's: it mutes by `setMuted()`, and stops them when it does not need them any more.
    *
    * @returns The call's ID, when the offer is on its way. How it goes on is told by "call" events.
    * @throws {SecureCallError} `busy` in a call, `offline` unless online, `invalid-client-id` for a bad ID or one's own.
@@ -99,6 +101,27 @@ export class SecureCall extends EventTarget {
    * @throws {SecureCallError} `no-call` without a call, or when that one is over.
    */
   replaceTrack(kind: "audio" | "video", track: MediaStreamTrack | null, callId?: string): Promise<void>;
+
+  /**
+   * Send silence, or black pictures, of this kind until it is taken back: sets `enabled` of the tracks that are sent, and tells the
+   * peer at once. What an application sets by itself is told within `pathIntervalMs`.
+   *
+   * @param callId Only in this call.
+   * @throws {SecureCallError} `no-call` without a call, or when that one is over.
+   */
+  setMuted(kind: "audio" | "video", isMuted: boolean, callId?: string): Promise<void>;
+
+  /**
+   * Send the peer a message, which a "data" event tells there. It goes the way of the media, encrypted with the keys that
+   * `verification` is about. Messages arrive in their order; those sent before the way stands, or while it is mended, wait.
+   *
+   * @param data Text or bytes, 64 KiB at most.
+   * @param callId Only in this call.
+   * @returns When the browser has it, which takes a while where more waits than the network carries.
+   * @throws {SecureCallError} `no-call` without a call or when it ends meanwhile, `no-data` where the peer's app takes no
+   *   messages, `invalid-data` for a longer one.
+   */
+  send(data: string | ArrayBuffer | ArrayBufferView, callId?: string): Promise<void>;
 
   /** Connect now instead of at the next attempt; when online, ask whether the connection still lives. */
   retryNow(): void;
@@ -338,6 +361,10 @@ export type ErrorCode =
   | "offline"
   | "busy"
   | "no-call"
+  /** The peer's app takes no messages: it has another library, or an older one. */
+  | "no-data"
+  /** A message that is longer than 64 KiB, or neither text nor bytes. */
+  | "invalid-data"
   | "closed"
   | "superseded"
   /** The server told of a call whose `callId`, caller or offer breaks the protocol's rules; it does not ring. */
@@ -409,6 +436,10 @@ export interface SecureCallEventMap {
   record: CustomEvent<RecordStatus>;
   /** A microphone or a camera of the peer ended by itself, such as one that was unplugged, or another one took its place. */
   peermedia: CustomEvent<PeerMedia>;
+  /** The peer muted its microphone, shows a screen, can be sent messages …, or not any more. */
+  peerstate: CustomEvent<PeerState>;
+  /** The peer sent a message. */
+  data: CustomEvent<Message>;
   /** The peer's description came, and its signature was checked. */
   verification: CustomEvent<Verification>;
   /** The current call's safety number is known, and the peer's key that it is made of. */
@@ -512,6 +543,32 @@ export interface PeerMedia {
   /** Nothing comes from it any more; otherwise another one took its place. */
   isStopped: boolean;
   sentence: string;
+}
+
+/** What the peer of a call says that it sends. It is the peer's word: a microphone that is "off" sends silence. */
+export interface PeerState {
+  callId: string;
+  peerId: string;
+  /**
+   * - `on`: a microphone, or a camera.
+   * - `screen`, in place of a camera: a display, or a track with the `contentHint` of one, `detail` or `text`.
+   * - `off`: muted.
+   * - `none`: nothing.
+   *
+   * Null until it is known, and for a peer whose app does not tell.
+   */
+  audio: "on" | "off" | "none" | null;
+  video: "on" | "screen" | "off" | "none" | null;
+  /** Whether `send()` reaches the peer. */
+  takesData: boolean;
+  /** Who is muted, has no microphone or shows a screen; empty where there is nothing to say. */
+  sentence: string;
+}
+
+export interface Message {
+  callId: string;
+  peerId: string;
+  data: string | ArrayBuffer;
 }
 
 export interface PathStatus {

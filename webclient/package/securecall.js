@@ -2,10 +2,7 @@
  * A browser client for the SecureCall signaling server. What it offers is described in securecall.d.ts.
  *
  * This is the module to import; it needs `timer-worker.js` and the folder `securecall/` beside it, and nothing else.
- *
  * What two clients with this library agree on beyond the server's protocol stands in docs/client.md.
- *
- * @typedef {import("./securecall.js").SecureCallOptions} SecureCallOptions
  */
 
 import { SecureCallError } from "./securecall/errors.js";
@@ -22,7 +19,7 @@ export class SecureCall extends EventTarget {
 
   /**
    * @param {string | URL} url
-   * @param {SecureCallOptions} options
+   * @param {import("./securecall.js").SecureCallOptions} options
    */
   constructor(url, options) {
     super();
@@ -68,6 +65,10 @@ export class SecureCall extends EventTarget {
 
   get verification() {
     return this.#parts.call?.verification ?? null;
+  }
+
+  get peerState() {
+    return this.#parts.call?.shown.peer ?? null;
   }
 
   get peerConnection() {
@@ -128,13 +129,19 @@ export class SecureCall extends EventTarget {
     this.#parts.calls.known?.hangUp(callId);
   }
 
-  /**
-   * @param {"audio" | "video"} kind
-   * @param {MediaStreamTrack | null} track
-   * @param {string} [callId]
-   */
+  /** @type {import("./securecall.js").SecureCall["replaceTrack"]} */
   async replaceTrack(kind, track, callId) {
     await (await this.#parts.calls.load()).replaceTrack(kind, track, callId);
+  }
+
+  /** @type {import("./securecall.js").SecureCall["setMuted"]} */
+  async setMuted(kind, isMuted, callId) {
+    (await this.#parts.calls.load()).sending(callId).shown.setMuted(kind, isMuted);
+  }
+
+  /** @type {import("./securecall.js").SecureCall["send"]} */
+  async send(data, callId) {
+    await (await this.#parts.calls.load()).sending(callId).data.send(data);
   }
 
   retryNow() {

@@ -63,10 +63,7 @@ export class Calls {
     await call.opening.accept(stream);
   }
 
-  /**
-   * @param {string | undefined} reason
-   * @param {string | undefined} callId
-   */
+  /** @type {import("../securecall.js").SecureCall["reject"]} */
   reject(reason, callId) {
     const call = this.#meant(callId);
     if (call?.status.state !== "incoming") return;
@@ -82,16 +79,17 @@ export class Calls {
     else call.finish(state === "calling" ? "cancelled" : "hung-up", "you", { say: true });
   }
 
-  /**
-   * @param {"audio" | "video"} kind
-   * @param {MediaStreamTrack | null} track
-   * @param {string | undefined} callId
-   */
+  /** @type {import("../securecall.js").SecureCall["replaceTrack"]} */
   async replaceTrack(kind, track, callId) {
+    await replaceTrack(this.sending(callId), kind, track);
+    this.changed();
+  }
+
+  /** @param {string | undefined} callId of the call to send something in */
+  sending(callId) {
     const call = this.#meant(callId);
     if (!call) throw this.#noCall(callId, NO_CALL_TO_SEND_IN);
-    await replaceTrack(call, kind, track);
-    this.changed();
+    return call;
   }
 
   // - The server's -

@@ -32,6 +32,18 @@ export const CALL_SENTENCES = {
   resuming: (peer) => `Taking up the call with ${peer} again …`,
 };
 
+/**
+ * @param {import("../securecall.js").PeerState} peer
+ * @returns {string} empty: nothing to say
+ */
+export function peerStateSentence({ peerId, audio, video }) {
+  const said = [];
+  if (audio === "off") said.push("is muted");
+  if (audio === "none") said.push("has no microphone");
+  if (video === "screen") said.push("shows a screen");
+  return said.length ? `${peerId} ${said.join(" and ")}.` : "";
+}
+
 const DEVICES = { audio: "microphone", video: "camera" };
 
 /** @type {Record<string, (peer: string, kind: "audio" | "video") => string>} */

@@ -19,8 +19,8 @@ async ({ clientId, options }) => {
   window.events = [];
   window.news = new EventTarget();
   const types = [
-    "signaling", "call", "missedcall", "remotestream", "path", "identity", "peerkey", "verification", "safetynumber",
-    "ownership", "record", "evidence", "warning", "error",
+    "signaling", "call", "missedcall", "remotestream", "peermedia", "peerstate", "data", "path", "identity", "peerkey",
+    "verification", "safetynumber", "ownership", "record", "evidence", "warning", "error",
   ];
   for (const type of types) {
     client.addEventListener(type, ({ detail }) => {
@@ -135,12 +135,19 @@ class Client(Generic[D_co]):
         """Answer what rings."""
         await self.does(f"media({media}).then((stream) => client.accept(stream))")
 
-    async def talks_to(self, peer: "Client[Document]", media: str = "{audio: true}") -> str:
+    async def reaches(self, peer: "Client[Document]", media: str = "{audio: true}") -> str:
         """Call another client, who answers, until both are connected."""
         call_id = await self.calls(peer, media)
         await peer.accepts(media)
         await self.expects("call", state="connected")
         await peer.expects("call", state="connected")
+        return call_id
+
+    async def talks_to(self, peer: "Client[Document]", media: str = "{audio: true}") -> str:
+        """Call another client, who answers, until what takes the media's way reaches either."""
+        call_id = await self.reaches(peer, media)
+        for person in (self, peer):
+            await person.expects("peerstate", callId=call_id, takesData=True)
         return call_id
 
 

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PAGE = """
 async () => {
-  document.body.innerHTML = "<video autoplay muted playsinline></video><button>Call</button>";
+  document.body.innerHTML = "<video autoplay muted playsinline></video><button>Call</button><ul></ul><input disabled>";
   window.confirm = () => true;
   window.alert = (text) => { window.paper = text.split(": ").at(-1); };
   window.prompt = () => window.paper;
@@ -38,6 +38,25 @@ async def test_call_in_ten_lines(open_client: OpenClient, open_firefox_client: O
     await alice.does("document.querySelector('button').click()")
     for client in (alice, bob):
         await client.until("document.querySelector('video').videoWidth > 0")
+
+
+async def test_messages_and_who_is_muted(open_client: OpenClient) -> None:
+    alice, bob = await open_client("alice", connected=False), await open_client("bob")
+    await runs("messages.js", alice, bob=bob.id)
+    await bob.expects("call", state="incoming")
+    await bob.accepts()
+    await alice.until("!document.querySelector('input').disabled")
+    await alice.does("""() => {
+      const field = Object.assign(document.querySelector("input"), { value: "hello" });
+      field.onchange();
+      document.querySelector("button").click();
+    }""")
+    await bob.expects("data", peerId=alice.id, data="hello")
+    await bob.expects("peerstate", audio="off")
+    await bob.does("client.send('good day').then(() => client.setMuted('audio', true))")
+    said = "[...document.querySelectorAll('li')].map((item) => item.textContent)"
+    await alice.until(f"{said}.at(-1).endsWith('is muted.')")
+    assert await alice.does(said) == [f"{bob.id}: good day", f"{bob.id} is muted."]
 
 
 async def test_name_that_belongs_to_a_key(open_client: OpenClient) -> None:

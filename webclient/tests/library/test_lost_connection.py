@@ -147,6 +147,23 @@ async def test_call_goes_on_while_the_server_is_away(open_client: OpenClient, li
         await bob.expects("call", state="ended", reason="hung-up", endedBy="peer")
 
 
+async def test_camera_switched_on_while_the_server_is_away_is_seen_when_it_is_back(
+    open_client: OpenClient, library_server: RunningServer
+) -> None:
+    async with Line.to(library_server.port) as line:
+        alice, bob = await open_client("alice", line.port), await open_client("bob")
+        await alice.talks_to(bob)
+        line.cut()
+        await alice.expects("signaling", state="waiting")
+        await alice.does(
+            "media({video: true}).then((stream) => client.replaceTrack('video', stream.getVideoTracks()[0]))"
+        )
+        await alice.expects("signaling", state="waiting")
+        line.mend()
+        await alice.does("client.retryNow()")
+        await bob.expects("remotestream", hasVideo=True)
+
+
 async def test_deliberate_disconnect_does_not_come_back(open_client: OpenClient, library_server: RunningServer) -> None:
     async with Person(library_server.ws_url, "left-bob") as bob:
         await bob.registers()

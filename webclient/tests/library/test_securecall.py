@@ -150,10 +150,10 @@ async def test_server_that_slows_the_client_down_loses_nothing(open_client: Open
     limits = {"LIMIT_MESSAGE_BURST": "3", "LIMIT_MESSAGES_PER_SECOND": "4"}
     with server(env={**PAGE_SERVER, **limits}) as slow:
         alice, bob = await open_client("alice", slow.port), await open_client("bob", slow.port)
-        await alice.talks_to(bob, "{audio: true, video: true}")
+        await alice.reaches(bob, "{audio: true, video: true}")
         await alice.does("client.hangUp()")
         await bob.expects("call", state="ended", reason="hung-up")
-        await bob.talks_to(alice)
+        await bob.reaches(alice)
 
 
 async def test_server_that_forgot_the_call_leaves_it_alone(open_client: OpenClient) -> None:

@@ -1,17 +1,18 @@
 /**
  * One call, from its first ring to its end: its state, and its steps in their order. `states.js` has the table; each part
  * beside it does one thing: `opening` the first offer and answer, `placing` what the server is told, `trickle` candidates, `negotiation` later offers, `mending`
- * a way that breaks, `resuming` a page that is loaded anew, `link` the peer connection, `control` the hang-up on the media's way, `signing` the keys, `tracks`.
+ * a way that breaks, `resuming` a page that is loaded anew, `link` the peer connection, `control` the hang-up on the media's way, `shown` what is muted, `data`
+ * the application's messages, `signing` the keys, `tracks`.
  *
  * @typedef {import("../../securecall.js").CallStatus} CallStatus
  * @typedef {import("../../securecall.js").EndReason} EndReason
  * @typedef {import("./surroundings.js").Surroundings} Surroundings
  */
 
-import { withAttributes } from "../description.js";
 import { SecureCallError } from "../errors.js";
 import { CALL_SENTENCES, END_SENTENCES } from "../sentences.js";
 import { Control } from "./control.js";
+import { Data } from "./data.js";
 import { SAID_REASONS } from "./ends.js";
 import { Link } from "./link.js";
 import { Mending } from "./mending.js";
@@ -20,6 +21,7 @@ import { Negotiation } from "./negotiation.js";
 import { Opening } from "./opening.js";
 import { Placing } from "./placing.js";
 import { Resumption } from "./resuming.js";
+import { Shown } from "./shown.js";
 import { verify } from "./signing.js";
 import { firstStatus, following } from "./states.js";
 import { Steps } from "./steps.js";
@@ -41,9 +43,10 @@ export class Call {
   verification = null;
   /** @type {Promise<import("../../securecall.js").PeerKey | null>} */
   peerKey;
-  /** @type {{fingerprints: string | null, negotiates: boolean, resumes: boolean} | null} null until the browser has the peer's description */
+  /** @type {{fingerprints: string | null, negotiates: boolean, resumes: boolean, takesData: boolean} | null} null until the browser has the peer's description */
   peer = null;
   control = new Control(this);
+  data = new Data(this);
   link = new Link(this);
   mending = new Mending(this);
   negotiation = new Negotiation(this);
@@ -68,6 +71,7 @@ export class Call {
     this.clientId = surroundings.clientId;
     this.timers = new NamedTimers(surroundings.timers);
     this.status = kept ? { ...kept.status, state: "reconnecting" } : firstStatus(callId, peerId, incoming?.sdpOffer);
+    this.shown = new Shown(this);
     this.peerKey = surroundings.keys.judge(peerId).catch(() => null);
   }
 
@@ -137,6 +141,7 @@ export class Call {
     const sentence = words ?? END_SENTENCES[reason](this.peerId, endedBy, this.role);
     this.change("FINISHED", { sentence, reason, endedBy, ...(peerReason && { peerReason }) }, isQuiet);
     this.#steps.stop();
+    this.data.look();
   }
 
   /**
@@ -154,11 +159,6 @@ export class Call {
   /** @param {() => Promise<void>} run */
   step(run) {
     return this.#steps.add(run);
-  }
-
-  /** @param {RTCPeerConnection} rtc */
-  localSdp(rtc) {
-    return withAttributes(/** @type {RTCSessionDescription} */ (rtc.localDescription).sdp, this.attributes);
   }
 
   /**

@@ -29,6 +29,7 @@ export class Control {
   /** @param {RTCPeerConnection} rtc */
   open(rtc) {
     this.#channel = rtc.createDataChannel("securecall-control", CHANNEL);
+    this.#channel.onopen = () => this.#call.shown.opened();
     this.#channel.onmessage = ({ data }) => this.#received(String(data));
   }
 
@@ -39,38 +40,47 @@ export class Control {
    * @param {string | null} bye the reason to tell the peer, perhaps empty; null to say nothing
    */
   leave(rtc, bye) {
-    if (bye === null || this.#channel?.readyState !== "open") {
+    if (bye === null || !this.#channel || !this.isOpen) {
       rtc.close();
       return;
     }
     // Nothing is sent from now on; but a connection that is closed at once would take the message with it.
     for (const sender of rtc.getSenders()) sender.replaceTrack(null).catch(() => undefined);
     for (const track of this.#call.remoteStream.getTracks()) track.enabled = false;
-    this.#send({ type: "bye", ...(bye && { reason: bye }) });
+    this.send({ type: "bye", ...(bye && { reason: bye }) });
     this.#channel.onclose = () => rtc.close();
     setTimeout(() => rtc.close(), BYE_MS);
   }
 
   /** Ask the peer over the media's way whether it is there; settled when it answers. */
   ask() {
-    this.#send({ type: "ask" });
+    this.send({ type: "ask" });
     return new Promise((/** @type {(value: void) => void} */ resolve) => (this.#onHere = resolve));
   }
 
   /** @param {string} kind of our media that ended by itself */
   stopped(kind) {
     this.#stopped.add(kind);
-    this.#send({ type: "stopped", kind });
+    this.send({ type: "stopped", kind });
   }
 
   /** @param {string} kind of our media that is sent again, if it stopped */
   sends(kind) {
-    if (this.#stopped.delete(kind)) this.#send({ type: "sends", kind });
+    if (this.#stopped.delete(kind)) this.send({ type: "sends", kind });
   }
 
-  /** @param {object} message */
-  #send(message) {
-    if (this.#channel?.readyState === "open") this.#channel.send(JSON.stringify(message));
+  /** Whether messages reach the peer. */
+  get isOpen() {
+    return this.#channel?.readyState === "open";
+  }
+
+  /**
+   * @param {object} message
+   * @returns {boolean} whether there is a way
+   */
+  send(message) {
+    if (this.isOpen) this.#channel?.send(JSON.stringify(message));
+    return this.isOpen;
   }
 
   /** @param {string} text */
@@ -82,9 +92,10 @@ export class Control {
     } catch {
       // Nothing that this version knows.
     }
-    if (message?.type === "ask") this.#send({ type: "here" });
+    if (message?.type === "ask") this.send({ type: "here" });
     else if (message?.type === "here") this.#onHere?.();
     else if (message?.type === "bye") this.#ended(message.reason);
+    else if (message?.type === "media") this.#call.shown.received(message);
     else if (message?.type === "stopped" || message?.type === "sends") this.#tell(message.kind, message.type === "stopped");
   }
 

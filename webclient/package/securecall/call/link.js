@@ -14,6 +14,7 @@ const LEAST_PATH_MS = 100;
 export class Link {
   /** @type {RTCPeerConnection | null} */
   rtc = null;
+  #hasChannels = false;
   #pathTimer = 0;
   /** @type {import("../path.js").SeenPath | null} */
   #pathSeen = null;
@@ -37,6 +38,18 @@ export class Link {
     const everyMs = Math.min(bounded(options.pathIntervalMs, LEAST_PATH_MS, PATH_MS), LONGEST_MS);
     this.#pathTimer = setInterval(() => this.#lookAtPath(rtc), everyMs);
     return rtc;
+  }
+
+  /**
+   * Open the channels for the client's and for the application's messages, unless they are.
+   *
+   * @param {RTCPeerConnection} rtc
+   */
+  openChannels(rtc) {
+    if (this.#hasChannels) return;
+    this.#hasChannels = true;
+    this.#call.control.open(rtc);
+    this.#call.data.open(rtc);
   }
 
   /** @param {string | null} bye the reason to tell the peer, perhaps empty; null to say nothing */
@@ -79,6 +92,8 @@ export class Link {
   /** @param {RTCPeerConnection} rtc */
   async #lookAtPath(rtc) {
     const call = this.#call;
+    // What an application mutes by itself changes without a word.
+    call.shown.tell();
     if (call.status.state !== "connected") return;
     const path = pathIn(await rtc.getStats(), call.callId, this.#pathSeen);
     if (!path || call.status.state !== "connected") return;

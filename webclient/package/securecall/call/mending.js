@@ -53,9 +53,10 @@ export class Mending {
     this.#call.timers.after("deadline", MEND_MS, () => this.noPath());
   }
 
-  /** Try at once, if there is no way. */
+  /** There is a server: try at once, if there is no way, and negotiate what could not be meanwhile. */
   now() {
     if (this.#call.status.state === "reconnecting") this.#restart(0);
+    else this.#call.negotiation.catchUp();
   }
 
   /** @param {RTCPeerConnectionIceErrorEvent} event */
@@ -79,7 +80,7 @@ export class Mending {
     timers.clear("connect", "deadline", "find", "restart");
     if (!this.#call.change("CONNECTED", { connectedAt: status.connectedAt ?? Date.now() })) return;
     link.keepCredentials();
-    negotiation.connected();
+    negotiation.catchUp();
   }
 
   /** @param {number} delayMs */

@@ -4,13 +4,14 @@
  * @typedef {import("./call.js").Call} Call
  */
 
-import { fingerprintsIn, restartsIce } from "../description.js";
+import { fingerprintsIn, offersData, restartsIce } from "../description.js";
+import { localSdp } from "./signing.js";
 import { syncRemoteTracks } from "./tracks.js";
 
 /** A call's offers and answers after the first. */
 export class Negotiation {
   #offerId = 0;
-  /** Whether the browser asked for one before the call was connected. */
+  /** Whether the browser asked for one before the call was connected, or while the server was away. */
   #isDue = false;
   #call;
 
@@ -26,9 +27,10 @@ export class Negotiation {
     else this.#isDue = state === "connecting";
   }
 
-  connected() {
-    if (this.#isDue) this.#offer(false);
+  catchUp() {
+    if (!this.#isDue || this.#call.status.state !== "connected") return;
     this.#isDue = false;
+    this.#offer(false);
   }
 
   restartIce() {
@@ -39,8 +41,12 @@ export class Negotiation {
   #offer(iceRestart) {
     this.#call.step(async () => {
       const { rtc, peer, placing, link, trickle, surroundings } = this.#call;
-      // Offline: `online` comes back to it.
-      if (!rtc || !peer?.negotiates || placing.isForgotten || !surroundings.connection.isOnline) return;
+      if (!rtc || !peer?.negotiates || placing.isForgotten) return;
+      if (!surroundings.connection.isOnline) {
+        // `Call.online` comes back to it.
+        this.#isDue ||= !iceRestart;
+        return;
+      }
       if (iceRestart) {
         await surroundings.iceServers.refresh();
         link.configure(rtc);
@@ -58,7 +64,7 @@ export class Negotiation {
    * @param {number} id
    */
   #post(type, rtc, id) {
-    const description = { type, sdp: this.#call.localSdp(rtc), id };
+    const description = { type, sdp: localSdp(this.#call, rtc), id };
     this.#call.trickle.post({ candidate: "", sdpMid: "0", description });
   }
 
@@ -91,6 +97,7 @@ export class Negotiation {
       await surroundings.iceServers.refreshIfOld();
       link.configure(rtc);
     }
+    if (offersData(sdp)) link.openChannels(rtc);
     // Beside an offer of its own that does not restart ICE, also one that is rolled back, Firefox takes none that does,
     // unless it has been about to restart ICE itself.
     if (rtc.signalingState === "have-local-offer") await rtc.createOffer({ iceRestart: true });

@@ -4,7 +4,7 @@
  * @typedef {import("./call.js").Call} Call
  */
 
-import { NEGOTIATES_ATTRIBUTE, RESUMES_ATTRIBUTE } from "../attributes.js";
+import { DATA_ATTRIBUTE, NEGOTIATES_ATTRIBUTE, RESUMES_ATTRIBUTE } from "../attributes.js";
 import { attributeValues, fingerprintsIn, offersData, readDescription } from "../description.js";
 import { SecureCallError } from "../errors.js";
 import { sign, verify } from "./signing.js";
@@ -30,7 +30,6 @@ export class Opening {
     return call.step(async () => {
       await call.surroundings.iceServers.refreshIfOld();
       const rtc = call.link.open();
-      call.control.open(rtc);
       offerTracks(rtc, stream);
       await this.#describe(rtc);
     });
@@ -52,7 +51,7 @@ export class Opening {
       call.surroundings.iceServers.use(iceServers);
       await call.surroundings.iceServers.refreshIfOld();
       const rtc = call.link.open();
-      if (offersData(sdp)) call.control.open(rtc);
+      if (offersData(sdp)) call.link.openChannels(rtc);
       await describedBy(call, rtc, { type: "offer", sdp });
       answerTracks(rtc, stream);
       await this.#describe(rtc);
@@ -75,6 +74,8 @@ export class Opening {
       // For the next ICE restart: see `Link.configure`.
       call.surroundings.iceServers.use(iceServers);
       await describedBy(call, rtc, { type: "answer", sdp });
+      // Negotiated when the call is connected: of a peer that is not known nobody knows what it makes of an offer with data.
+      if (call.peer?.takesData) call.link.openChannels(rtc);
       call.trickle.answered(rtc);
       await this.#settle(rtc);
     });
@@ -84,6 +85,8 @@ export class Opening {
   async #describe(rtc) {
     const call = this.#call;
     call.surroundings.tell("peerconnection", { callId: call.callId, peerConnection: rtc });
+    // An offer describes something.
+    if (rtc.getTransceivers().length === 0) call.link.openChannels(rtc);
     await rtc.setLocalDescription();
     call.attributes = await sign(call, /** @type {RTCSessionDescription} */ (rtc.localDescription).sdp);
     if (!call.isOver) call.placing.place(rtc);
@@ -109,5 +112,7 @@ export async function describedBy(call, rtc, description) {
     fingerprints: fingerprintsIn(description.sdp),
     negotiates: has(NEGOTIATES_ATTRIBUTE),
     resumes: has(RESUMES_ATTRIBUTE),
+    takesData: has(DATA_ATTRIBUTE),
   };
+  call.data.look();
 }

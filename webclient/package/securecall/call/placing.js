@@ -6,6 +6,7 @@
  */
 
 import { ERROR_SENTENCES } from "../errors.js";
+import { localSdp } from "./signing.js";
 
 // A callee that the server does not find right after both lost it may be on its way back.
 const FIND_AGAIN_MS = 2_000;
@@ -133,7 +134,7 @@ export class Placing {
    */
   #message(rtc) {
     const { role, callId, peerId: targetId } = this.#call;
-    if (role === "caller") return ["CALL_INITIATE", () => ({ targetId, sdpOffer: this.#call.localSdp(rtc), callId })];
-    return ["CALL_ACCEPT", () => ({ callId, sdpAnswer: this.#call.localSdp(rtc) })];
+    if (role === "caller") return ["CALL_INITIATE", () => ({ targetId, sdpOffer: localSdp(this.#call, rtc), callId })];
+    return ["CALL_ACCEPT", () => ({ callId, sdpAnswer: localSdp(this.#call, rtc) })];
   }
 }

@@ -12,13 +12,14 @@ const ASK_MS = 2_000;
  * @param {Call} call
  * @returns {Promise<boolean>}
  */
-export async function isPeerThere({ rtc, control, surroundings, status, peer }) {
+export async function isPeerThere({ rtc, control, surroundings, status }) {
   if (!rtc || status.state !== "connected") return false;
+  const isAsked = control.isOpen;
   const before = await bytesReceived(rtc);
   const waited = new Promise((resolve) => surroundings.timers.after(ASK_MS, () => resolve(null)));
   const answered = await Promise.race([control.ask().then(() => true), waited]);
-  // Another client knows no question; but what it sends, it sends.
-  return answered === true || (!peer?.negotiates && (await bytesReceived(rtc)) > before);
+  // Where there is no way for the question, what the peer sends, it sends.
+  return answered === true || (!isAsked && (await bytesReceived(rtc)) > before);
 }
 
 /** @param {RTCPeerConnection} rtc */

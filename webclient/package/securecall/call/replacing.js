@@ -28,4 +28,5 @@ export async function replaceTrack(call, kind, track) {
   // The peer learns from it whether anything is to be seen or heard.
   const direction = track ? "sendrecv" : "recvonly";
   if (transceiver.direction !== direction) transceiver.direction = direction;
+  call.shown.tell();
 }

@@ -13,7 +13,7 @@ import { offersData, readDescription } from "../description.js";
 import { Control } from "./control.js";
 import { Link } from "./link.js";
 import { describedBy } from "./opening.js";
-import { sign, verify } from "./signing.js";
+import { localSdp, sign, verify } from "./signing.js";
 import { offerTracks, syncRemoteTracks, watchTracks } from "./tracks.js";
 import { Trickle } from "./trickle.js";
 
@@ -49,7 +49,7 @@ export class Resumption {
       watchTracks(call, call.stream?.getTracks() ?? []);
       if (call.isOver) return;
       const rtc = await this.#link();
-      call.control.open(rtc);
+      call.link.openChannels(rtc);
       // Also room for what is received.
       offerTracks(rtc, call.stream ?? new MediaStream());
       this.#isOffering = true;
@@ -107,7 +107,7 @@ export class Resumption {
     call.timers.clear("restart");
     call.link.close(null);
     const rtc = await this.#link();
-    if (offersData(sdp)) call.control.open(rtc);
+    if (offersData(sdp)) call.link.openChannels(rtc);
     await describedBy(call, rtc, { type: "offer", sdp });
     for (const { track } of senders) if (track) rtc.addTrack(track, ...(call.stream ? [call.stream] : []));
     await this.#describe(rtc, "answer");
@@ -144,7 +144,7 @@ export class Resumption {
     await rtc.setLocalDescription();
     call.attributes = await sign(call, /** @type {RTCSessionDescription} */ (rtc.localDescription).sdp);
     if (call.isOver) return;
-    call.trickle.post({ candidate: "", sdpMid: "0", description: { type, sdp: call.localSdp(rtc), anew: this.generation } });
+    call.trickle.post({ candidate: "", sdpMid: "0", description: { type, sdp: localSdp(call, rtc), anew: this.generation } });
     call.trickle.release();
   }
 }

@@ -4,8 +4,8 @@
  * @typedef {import("./call.js").Call} Call
  */
 
-import { IDENTITY_ATTRIBUTE, NEGOTIATES_ATTRIBUTE, RESUMES_ATTRIBUTE } from "../attributes.js";
-import { attributeValues, signedText } from "../description.js";
+import { DATA_ATTRIBUTE, IDENTITY_ATTRIBUTE, NEGOTIATES_ATTRIBUTE, RESUMES_ATTRIBUTE } from "../attributes.js";
+import { attributeValues, signedText, withAttributes } from "../description.js";
 
 const PUBLISH_MS = 3_000;
 
@@ -21,7 +21,16 @@ export async function sign(call, sdp) {
   // The peer looks the key up when it sees the signature.
   await Promise.race([keys.publish(), new Promise((resolve) => setTimeout(resolve, PUBLISH_MS))]);
   const signatures = await keys.sign(signedText(call, call.role, sdp));
-  return [NEGOTIATES_ATTRIBUTE, RESUMES_ATTRIBUTE, ...signatures.map((it) => IDENTITY_ATTRIBUTE + it)];
+  return [NEGOTIATES_ATTRIBUTE, RESUMES_ATTRIBUTE, DATA_ATTRIBUTE, ...signatures.map((it) => IDENTITY_ATTRIBUTE + it)];
+}
+
+/**
+ * @param {Call} call
+ * @param {RTCPeerConnection} rtc
+ * @returns {string} its own description, with the lines of `sign`
+ */
+export function localSdp({ attributes }, rtc) {
+  return withAttributes(/** @type {RTCSessionDescription} */ (rtc.localDescription).sdp, attributes);
 }
 
 /**

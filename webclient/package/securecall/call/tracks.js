@@ -55,7 +55,16 @@ export function watchTracks(call, tracks) {
   for (const track of tracks) {
     track.addEventListener("ended", () => {
       const isSent = call.rtc?.getSenders().some((sender) => sender.track === track);
-      if (isSent && !call.isOver) call.control.stopped(track.kind);
+      // A screen is ended by the person who shows it.
+      if (isSent && !call.isOver && !isScreen(track)) call.control.stopped(track.kind);
     });
   }
+}
+
+// Of what is sent so, people read.
+const HINTS_OF_SCREENS = ["detail", "text"];
+
+/** @param {MediaStreamTrack} track */
+export function isScreen(track) {
+  return HINTS_OF_SCREENS.includes(track.contentHint) || "displaySurface" in track.getSettings();
 }
