@@ -13,7 +13,7 @@
  *
  * Every `sentence` is plain English for the person in front of the screen. Times are milliseconds, sizes bytes.
  * What an application needs: `securecall.js` with `timer-worker.js` and the folder `securecall` beside it, as they are;
- * `qr.js` if it shows a QR code.
+ * `devices.js` if it lets people choose microphones and cameras, `qr.js` if it shows a QR code.
  * A content security policy of `script-src 'self'; worker-src 'self'; connect-src 'self'` is enough.
  */
 export class SecureCall extends EventTarget {

@@ -24,6 +24,8 @@ PREFERENCES: dict[str, bool | int | str] = {
     "media.navigator.streams.fake": True,
     "media.navigator.permission.disabled": True,
     "media.autoplay.default": 0,
+    # A list of devices does not wait until the window has the focus, which one of many has.
+    "media.devices.unfocused.enabled": True,
     # Both ends of a call are on this machine, which answers no mDNS.
     "media.peerconnection.ice.loopback": True,
     "media.peerconnection.ice.obfuscate_host_addresses": False,

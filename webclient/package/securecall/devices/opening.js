@@ -1,0 +1,60 @@
+/**
+ * Microphones, cameras and speakers: which there are, and opening them.
+ *
+ * @typedef {import("../../devices.js").DeviceKind} DeviceKind
+ * @typedef {Record<DeviceKind, string | null>} Chosen
+ */
+
+/** @type {Record<MediaDeviceKind, DeviceKind>} */
+const KINDS = { audioinput: "microphone", videoinput: "camera", audiooutput: "speaker" };
+const GONE = ["OverconstrainedError", "NotFoundError"];
+
+/**
+ * @param {Chosen} chosen
+ * @returns {Promise<import("../../devices.js").Device[]>}
+ */
+export async function listDevices(chosen) {
+  const found = await navigator.mediaDevices.enumerateDevices();
+  // Before anything may be opened, browsers say of what kinds there are, and no more.
+  const named = found.filter(({ deviceId }) => deviceId).map(({ kind, deviceId: id, label }) => ({ kind: KINDS[kind], id, label }));
+  return named.map((device) => ({ ...device, isChosen: chosen[device.kind] === device.id }));
+}
+
+/**
+ * Open what was chosen, or what there is where that is gone.
+ *
+ * @param {{audio: boolean, video: boolean}} wanted
+ * @param {Chosen} chosen
+ */
+export async function openChosen({ audio, video }, { microphone, camera }) {
+  try {
+    return await navigator.mediaDevices.getUserMedia({ audio: audio && only(microphone), video: video && only(camera) });
+  } catch (error) {
+    const isChosen = (audio && microphone) || (video && camera);
+    if (!isChosen || !(error instanceof Error) || !GONE.includes(error.name)) throw error;
+    return navigator.mediaDevices.getUserMedia({ audio, video });
+  }
+}
+
+/**
+ * Open another device of a kind than the one of `old`.
+ *
+ * @param {MediaStreamTrack} old
+ * @param {string | null} id null: the browser's own choice
+ */
+export async function openInsteadOf(old, id) {
+  const open = async () => (await navigator.mediaDevices.getUserMedia({ [old.kind]: only(id) })).getTracks()[0];
+  try {
+    return await open();
+  } catch (error) {
+    // Phones open one camera at a time.
+    if (!(error instanceof Error) || error.name !== "NotReadableError") throw error;
+    old.stop();
+    return open();
+  }
+}
+
+/** @param {string | null} id */
+function only(id) {
+  return id ? { deviceId: { exact: id } } : true;
+}

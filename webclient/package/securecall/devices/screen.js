@@ -1,0 +1,83 @@
+/**
+ * A screen in place of the camera, which is off meanwhile, and on again afterwards if it was before.
+ */
+
+import { NO_CALL_TO_SEND_IN, SecureCallError } from "../errors.js";
+
+/** A screen that is shown in a call. */
+export class Screen {
+  /** @type {MediaStream | null} */
+  stream = null;
+  #callId = "";
+  #isCameraDue = false;
+  #client;
+  #camera;
+  #changed;
+
+  /**
+   * @param {import("../../securecall.js").SecureCall} client
+   * @param {{switchOff: () => boolean, switchOn: (callId: string) => Promise<void>}} camera
+   * @param {() => void} changed
+   */
+  constructor(client, camera, changed) {
+    this.#client = client;
+    this.#camera = camera;
+    this.#changed = changed;
+    client.addEventListener("call", ({ detail: { state, callId } }) => {
+      if (state === "ended" && callId === this.#callId) this.#end();
+    });
+  }
+
+  /** Ask which screen, and show it in the call that goes on now. */
+  async share() {
+    const callId = ongoing(this.#client);
+    if (callId === null) throw new SecureCallError("no-call", NO_CALL_TO_SEND_IN);
+    const stream = await navigator.mediaDevices.getDisplayMedia({ video: true });
+    const [track] = stream.getVideoTracks();
+    // Sharp rather than smooth; the peer is told by it that it is a screen.
+    track.contentHint = "detail";
+    try {
+      await this.#client.replaceTrack("video", track, callId);
+    } catch (error) {
+      track.stop();
+      throw error;
+    }
+    this.#stopTracks();
+    this.stream = stream;
+    this.#callId = callId;
+    this.#isCameraDue ||= this.#camera.switchOff();
+    // The browser has a button of its own for it.
+    track.addEventListener("ended", () => this.stream === stream && this.stop().catch(() => undefined));
+    this.#changed();
+  }
+
+  /** Show it no more. */
+  async stop() {
+    if (!this.stream) return;
+    const callId = this.#callId;
+    const isCameraDue = this.#isCameraDue;
+    this.#end();
+    if (isCameraDue) await this.#camera.switchOn(callId);
+    else await this.#client.replaceTrack("video", null, callId);
+  }
+
+  #end() {
+    this.#stopTracks();
+    this.stream = null;
+    this.#callId = "";
+    this.#isCameraDue = false;
+    this.#changed();
+  }
+
+  #stopTracks() {
+    for (const track of this.stream?.getTracks() ?? []) track.stop();
+  }
+}
+
+/**
+ * @param {import("../../securecall.js").SecureCall} client
+ * @returns {string | null} the ID of the call that is not over
+ */
+export function ongoing({ currentCall: call }) {
+  return call && call.state !== "ended" ? call.callId : null;
+}

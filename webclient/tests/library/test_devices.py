@@ -1,0 +1,176 @@
+"""Microphones, cameras, speakers and screens of a client, before a call and in one."""
+
+from typing import Any
+
+import pytest
+
+from webclient.tests.library.clients import Client, Document
+from webclient.tests.library.conftest import OpenAnyClient, OpenClient
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+# While `isHeld`, the browser asks and asks, until `release()`. Headless browsers have no display: the screen is drawn.
+START = """
+async (chosen) => {
+  const { Devices } = await import("/static/webclient/devices.js");
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  Object.assign(window, { isHeld: false, opened: [] });
+  const given = async (stream) => {
+    if (isHeld) await new Promise((resolve) => { window.release = resolve; });
+    opened.push(...stream.getTracks());
+    return stream;
+  };
+  navigator.mediaDevices.getUserMedia = async (constraints) => given(await open(constraints));
+  navigator.mediaDevices.getDisplayMedia = async () => {
+    const canvas = document.createElement("canvas");
+    const context = canvas.getContext("2d");
+    setInterval(() => context.fillRect(Math.random() * 300, 0, 9, 9), 50);
+    return given(canvas.captureStream(10));
+  };
+  window.devices = new Devices(client, chosen);
+  window.told = [];
+  for (const type of ["chosen", "stream", "screen"]) devices.addEventListener(type, () => told.push(type));
+  devices.stream = await devices.open({ audio: true, video: true });
+  window.idsOf = async (kind) => (await devices.list()).filter((it) => it.kind === kind).map(({ id }) => id);
+  window.track = (kind) => devices.stream.getTracks().find((it) => it.kind === kind);
+  window.sent = (kind) => client.peerConnection.getSenders().map((it) => it.track).find((it) => it?.kind === kind);
+}
+"""
+CHOOSE_LAST = "(kind) => idsOf(kind).then((ids) => devices.choose(kind, ids.at(-1)))"
+CHOOSE = "([kind, id]) => devices.choose(kind, id).then(() => 'chosen', ({ name }) => name)"
+LIVE = "opened.filter(({ readyState }) => readyState === 'live').map(({ kind }) => kind).sort()"
+
+
+async def uses_devices(client: Client[Document], **chosen: str) -> Client[Document]:
+    await client.does(START, chosen)
+    return client
+
+
+def is_last(track: str, kind: str) -> str:
+    """Return the question whether a track is of the last device of a kind."""
+    return f"idsOf('{kind}').then((ids) => {track}.getSettings().deviceId === ids.at(-1))"
+
+
+async def calls(alice: Client[Document], bob: Client[Document]) -> None:
+    """Call with what is open."""
+    await alice.does(f"client.call('{bob.id}', devices.stream)")
+    await bob.expects("call", state="incoming")
+    await bob.accepts()
+    await bob.expects("peerstate", audio="on", video="on")
+
+
+async def test_devices_are_chosen_before_a_call(open_any_client: OpenAnyClient) -> None:
+    alice = await uses_devices(await open_any_client("alice", connected=False))
+    kinds = await alice.does("devices.list().then((all) => all.map(({ kind }) => kind))")
+    assert {"microphone", "camera"} <= set(kinds)
+    await alice.does("() => { track('audio').enabled = false; }")
+    for kind, media in (("microphone", "audio"), ("camera", "video")):
+        await alice.does(CHOOSE_LAST, kind)
+        assert await alice.does(is_last(f"track('{media}')", kind))
+        assert await alice.does(f"idsOf('{kind}').then((ids) => devices.chosen.{kind} === ids.at(-1))")
+    # Who was muted is; what was in use before is given back.
+    assert await alice.does("[track('audio').enabled, track('video').enabled]") == [False, True]
+    assert await alice.does(LIVE) == ["audio", "video"]
+    assert await alice.does("told") == ["stream", "chosen"] * 2
+
+
+async def test_devices_are_changed_in_a_call(open_any_client: OpenAnyClient) -> None:
+    alice, bob = await uses_devices(await open_any_client("alice")), await open_any_client("bob")
+    await calls(alice, bob)
+    await alice.does("client.setMuted('audio', true)")
+    await bob.expects("peerstate", audio="off")
+    for kind, media in (("microphone", "audio"), ("camera", "video")):
+        await alice.does(CHOOSE_LAST, kind)
+        assert await alice.does(is_last(f"sent('{media}')", kind))
+        assert await alice.does(f"sent('{media}') === track('{media}')")
+    assert await alice.does("[sent('audio').enabled, sent('video').enabled]") == [False, True]
+    assert await alice.does(LIVE) == ["audio", "video"]
+    # A camera that is off stays off.
+    await alice.does("() => { track('video').stop(); return client.replaceTrack('video', null); }")
+    await alice.does(CHOOSE_LAST, "camera")
+    assert await alice.does(LIVE) == ["audio"]
+    await bob.expects("peerstate", audio="off", video="none")
+
+
+async def test_device_that_is_gone_is_not_chosen(open_any_client: OpenAnyClient) -> None:
+    alice = await uses_devices(await open_any_client("alice", connected=False), camera="gone", microphone="gone")
+    assert await alice.does(LIVE) == ["audio", "video"]
+    await alice.does(CHOOSE_LAST, "camera")
+    before = await alice.does("devices.chosen")
+    for kind in ("camera", "microphone", "speaker"):
+        # A player that has no speaker to go to.
+        await alice.does("devices.play(document.createElement('audio'))")
+        assert await alice.does(CHOOSE, [kind, "gone"]) in {"OverconstrainedError", "NotFoundError"}
+        assert await alice.does("devices.chosen") == before
+    assert await alice.does(LIVE) == ["audio", "video"]
+
+
+async def test_device_that_comes_too_late_is_given_back(open_any_client: OpenAnyClient) -> None:
+    alice, bob = await uses_devices(await open_any_client("alice")), await open_any_client("bob")
+    for act in ("devices.choose('microphone', null)", "devices.shareScreen()"):
+        await calls(alice, bob)
+        await alice.does(f"() => {{ isHeld = true; window.late = {act}.catch((error) => error.code || error.name); }}")
+        await alice.until("window.release")
+        await alice.does("client.hangUp()")
+        await bob.expects("call", state="ended")
+        await alice.does("() => { isHeld = false; release(); delete window.release; }")
+        assert await alice.does("late") in {"no-call", "AbortError", 20}
+        assert await alice.does(LIVE) == ["audio", "video"]
+
+
+async def test_speaker_is_chosen_for_all_players(open_client: OpenClient) -> None:
+    """Firefox lists none before it was asked for one, which takes a person."""
+    alice = await uses_devices(await open_client("alice", connected=False))
+    await alice.does("() => { window.players = [new Audio(), new Audio()]; return devices.play(players[0]); }")
+    await alice.does(CHOOSE_LAST, "speaker")
+    await alice.does("devices.play(players[1])")
+    [chosen] = {await alice.does(f"players[{at}].sinkId") for at in (0, 1)}
+    assert chosen == await alice.does("idsOf('speaker').then((ids) => ids.at(-1))")
+    await alice.does(CHOOSE, ["speaker", None])
+    assert await alice.does("players.map(({ sinkId }) => sinkId)") == ["", ""]
+    assert await alice.does("devices.askForSpeaker()") is False
+
+
+# The call knows what is sent; the peer is told.
+IS_SCREEN = "sent('video') === devices.screen?.getVideoTracks()[0]"
+
+
+async def shows_screen(alice: Client[Any], bob: Client[Any]) -> None:
+    await alice.does("devices.shareScreen()")
+    assert await alice.does(IS_SCREEN)
+    await bob.until("client.peerState.audio === 'on' && client.peerState.video === 'screen'")
+
+
+async def test_screen_takes_the_place_of_the_camera(open_any_client: OpenAnyClient) -> None:
+    alice, bob = await uses_devices(await open_any_client("alice")), await open_any_client("bob")
+    assert await alice.does("devices.shareScreen().catch(({ code }) => code)") == "no-call"
+    await calls(alice, bob)
+    await shows_screen(alice, bob)
+    # The camera's light is off.
+    assert await alice.does(LIVE) == ["audio", "video"]
+    assert await alice.does("devices.stream.getVideoTracks().length") == 0
+    # Another screen.
+    await shows_screen(alice, bob)
+    await alice.does("devices.stopSharing()")
+    await bob.until("client.peerState.video === 'on'")
+    assert await alice.does("sent('video') === track('video')")
+    assert await alice.does("devices.screen") is None
+    await shows_screen(alice, bob)
+    await alice.does("client.hangUp()")
+    await alice.expects("call", state="ended")
+    assert await alice.does(LIVE) == ["audio"]
+    assert await bob.does("events.filter(({ type }) => type === 'peermedia')") == []
+
+
+async def test_screen_that_is_stopped_in_the_browser_leaves_nothing(open_client: OpenClient) -> None:
+    alice, bob = await uses_devices(await open_client("alice")), await open_client("bob")
+    await alice.does("() => { track('video').stop(); devices.stream = new MediaStream([track('audio')]); }")
+    await alice.does(f"client.call('{bob.id}', devices.stream)")
+    await bob.expects("call", state="incoming")
+    await bob.accepts()
+    await alice.expects("peerstate", takesData=True)
+    await shows_screen(alice, bob)
+    await alice.does("() => { sent('video').dispatchEvent(new Event('ended')); }")
+    await bob.until("client.peerState.video === 'none'")
+    assert await bob.does("events.filter(({ type }) => type === 'peermedia')") == []
+    assert await alice.does(LIVE) == ["audio"]
