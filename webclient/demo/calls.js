@@ -1,9 +1,9 @@
 /** What is done with calls. Each act is for the call that was there at the click, however long it takes, or for none. */
 
-import { keep, kept } from "./keeping.js";
-import { explain, openMedia, openTrack } from "./media.js";
+import { keepAwake, leaveComfort } from "./comfort.js";
+import { openMedia } from "./media.js";
 import { element } from "./page.js";
-import { ongoing } from "./screen.js";
+import { hold, release, stop } from "./sending.js";
 import { demo, notify, update } from "./state.js";
 
 const ENDED_TONES = { "hung-up": "plain", cancelled: "plain", "media-failed": "bad", forged: "bad", failed: "bad" };
@@ -41,60 +41,35 @@ async function withMedia(withVideo, callId, run) {
     return;
   }
   demo.opening = null;
-  demo.media = stream;
-  follow(stream);
+  hold(stream);
   if (problem) notify(problem, "warning");
   try {
     await run(stream);
   } catch (error) {
     stop(stream);
-    if (demo.media === stream) demo.media = null;
+    if (demo.media === stream) hold(null);
     // How the call ended that it was for has been told.
     if (error.code !== "no-call") notify(error.message, "bad");
   }
   update();
 }
 
-// Who was muted before the page was loaded anew still is.
-const MUTED = "muted in call";
-
-/** Open what a call sent before this page was loaded anew. */
-export async function openAgain(sends, { callId }) {
-  const { stream, problem } = await openMedia(sends.video);
-  // The library stops what comes too late.
-  if (ongoing(demo.client)?.callId !== callId) return stream;
-  for (const track of stream?.getAudioTracks() ?? []) track.enabled = kept("sessionStorage", MUTED) !== callId;
-  demo.media = stream;
-  follow(stream);
-  if (problem) notify(problem, "warning");
-  update();
-  return stream;
-}
-
 /** Follow the client's call. */
 export function callChanged(call) {
   if (call.state === "ended") ended(call);
+  keepAwake();
   if (call.state === "calling" || call.state === "incoming") demo.safety = null;
   update();
 }
 
 function ended({ callId, reason, sentence, peerId, offers }) {
   if (demo.opening?.callId === callId) demo.opening = null;
-  releaseMedia();
+  release();
+  leaveComfort();
   demo.seesPeer = false;
   const again = { label: "Call again", run: () => placeCall(peerId, offers.video) };
   demo.notice = { text: sentence, tone: ENDED_TONES[reason] ?? "warning" };
   if (WORTH_REPEATING.has(reason)) demo.notice.action = again;
-}
-
-function releaseMedia() {
-  stop(demo.media);
-  demo.media = null;
-}
-
-/** Give microphone and camera back. */
-function stop(stream) {
-  for (const track of stream?.getTracks() ?? []) track.stop();
 }
 
 /** Somebody without microphone and camera wants to see and hear all the same. */
@@ -121,69 +96,6 @@ export function remoteChanged(stream) {
       const action = { label: "Turn the sound on", run: () => element("remote").play() };
       notify("The browser holds the sound back.", "warning", action);
     });
-}
-
-const DEVICES = { audio: "microphone", video: "camera" };
-
-/** Replace what ends by itself, unplugged or taken by another program; what the page stops ends without a word. */
-function follow(stream) {
-  for (const track of stream?.getTracks() ?? []) track.onended = () => replaceEnded(track);
-}
-
-async function replaceEnded(ended) {
-  const { client } = demo;
-  const { kind } = ended;
-  const call = ongoing(client);
-  const isOver = () => ongoing(client)?.callId !== call?.callId || !demo.media?.getTracks().includes(ended);
-  if (!call || isOver()) return;
-  const track = await openTrack(kind).catch(() => null);
-  if (isOver()) {
-    track?.stop();
-    return;
-  }
-  const others = demo.media.getTracks().filter((it) => it !== ended);
-  if (track) track.enabled = ended.enabled;
-  demo.media = new MediaStream(track ? [...others, track] : others);
-  follow(demo.media);
-  const end = track ? "another one took its place." : `there is no other: ${call.peerId} gets nothing from it any more.`;
-  notify(`Your ${DEVICES[kind]} stopped, and ${end}`, track ? "plain" : "bad");
-  await client.replaceTrack(kind, track, call.callId).catch(() => undefined);
-}
-
-/** Mute, or not. */
-export function toggleMicrophone({ callId }) {
-  for (const track of demo.media?.getAudioTracks() ?? []) {
-    track.enabled = !track.enabled;
-    keep("sessionStorage", MUTED, track.enabled ? "" : callId);
-  }
-  update();
-}
-
-/** The camera is given back while it is off, so that its light goes out. */
-export async function toggleCamera({ callId }) {
-  const { client } = demo;
-  const isOver = () => ongoing(client)?.callId !== callId;
-  const [current] = demo.media?.getVideoTracks() ?? [];
-  demo.switching = callId;
-  update();
-  try {
-    const track = current ? null : await openTrack("video");
-    if (isOver()) {
-      track?.stop();
-      return;
-    }
-    current?.stop();
-    // A stream of its own: a video element shows no track that it was not given with its stream.
-    const others = demo.media?.getAudioTracks() ?? [];
-    demo.media = new MediaStream(track ? [...others, track] : others);
-    if (track) follow(demo.media);
-    await client.replaceTrack("video", track, callId);
-  } catch (error) {
-    if (!isOver()) notify(error instanceof DOMException ? `No camera. ${explain(error)}` : error.message, "warning");
-  } finally {
-    if (demo.switching === callId) demo.switching = null;
-    update();
-  }
 }
 
 /** The new key is accepted because the safety number was compared, so it is marked as that too. */

@@ -6,19 +6,22 @@ import "../securecall/calls.js";
 import "../securecall/keys.js";
 import "../securecall/ownership/owner.js";
 import "../securecall/record/public-record.js";
+import { onCallClick, onClick, onName, onSubmit } from "./acts.js";
 import {
-  acceptCompared, answer, callChanged, openAgain, placeCall, receiveAtLeast, remoteChanged, toggleCamera, toggleMicrophone, toggleVerified,
+  acceptCompared, answer, callChanged, placeCall, receiveAtLeast, remoteChanged, toggleVerified,
 } from "./calls.js";
+import { messageCame } from "./chat.js";
 import { keep, kept } from "./keeping.js";
 import {
   allowMove, claim, completeMove, evidenceCame, keepCode, ownershipChanged, requestMove, restore, showCode,
 } from "./owning.js";
 import { recordChanged } from "./record.js";
 import { element } from "./page.js";
-import { mayShowPicture, ongoing, renderTime } from "./screen.js";
+import { mayShowPicture, renderTime } from "./screen.js";
+import { openAgain, release, toggleCamera, toggleMicrophone, useDevices } from "./sending.js";
 import { demo, notify, update } from "./state.js";
+import "./tools.js";
 
-const NAME_RULE = "A name has 1 to 64 letters, digits, hyphens or underscores, without spaces.";
 // Of these the page tells otherwise: the server's answer to a message is the end of a call, with its own sentence.
 const TOLD_ELSEWHERE = new Set(["TARGET_NOT_FOUND", "CALL_NOT_FOUND", "superseded", "refused-answer", "record-replaced"]);
 const ALWAYS_RELAY = "always relay";
@@ -31,6 +34,7 @@ async function enter(name, callAtOnce, claimsId) {
     clientId: name, heartbeatIntervalMs, rtcConfiguration: demo.rtcConfiguration, claimsId, resume: openAgain,
   });
   demo.client = client;
+  useDevices(client);
   listen(client);
   remember({ name });
   update();
@@ -44,6 +48,8 @@ async function enter(name, callAtOnce, claimsId) {
 
 function leave() {
   demo.client?.disconnect();
+  release();
+  demo.devices.close();
   demo.client = null;
   demo.ownership = null;
   demo.record = null;
@@ -62,7 +68,7 @@ function remember(parameters) {
 }
 
 function listen(client) {
-  for (const type of ["signaling", "path", "identity", "peerkey", "verification"]) {
+  for (const type of ["signaling", "path", "identity", "peerkey", "peerstate", "verification"]) {
     client.addEventListener(type, update);
   }
   client.addEventListener("ownership", ({ detail }) => ownershipChanged(detail));
@@ -76,6 +82,7 @@ function listen(client) {
   client.addEventListener("peerconnection", ({ detail }) => receiveAtLeast(detail.peerConnection));
   client.addEventListener("remotestream", ({ detail }) => remoteChanged(detail.stream));
   client.addEventListener("peermedia", ({ detail }) => notify(detail.sentence, detail.isStopped ? "warning" : "plain"));
+  client.addEventListener("data", ({ detail }) => messageCame(detail));
   client.addEventListener("missedcall", ({ detail }) => {
     notify(`${detail.peerId} called while you were in this call.`, "plain");
   });
@@ -94,48 +101,6 @@ function relay(isWanted) {
 const asked = new URLSearchParams(location.search);
 
 // --- The page -----------------------------------------------------------------------------------------
-
-/** Run `use(name)` with a good name, or say beside the field what is wrong. */
-function onName(formId, inputId, use) {
-  element(formId).addEventListener("submit", (event) => {
-    event.preventDefault();
-    const input = element(inputId);
-    input.value = input.value.trim();
-    const problem = input.checkValidity() ? refusal(inputId, input.value) : NAME_RULE;
-    element(`${inputId}-error`).textContent = problem;
-    input.setAttribute("aria-invalid", String(Boolean(problem)));
-    if (problem) input.focus();
-    else use(input.value, event.submitter);
-  });
-}
-
-function refusal(inputId, name) {
-  return inputId === "peer" && name === demo.client?.clientId ? "That is you. Enter somebody else’s name." : "";
-}
-
-function onSubmit(id, run) {
-  element(id).addEventListener("submit", (event) => {
-    event.preventDefault();
-    run();
-  });
-}
-
-function onClick(id, run) {
-  element(id).addEventListener("click", run);
-}
-
-/** Run `run(call)` when a button is clicked, unless another call was there when the pointer pressed it. */
-function onCallClick(id, run) {
-  let pressedIn = null;
-  element(id).addEventListener("pointerdown", () => {
-    pressedIn = ongoing(demo.client)?.callId;
-  });
-  element(id).addEventListener("click", ({ detail: presses }) => {
-    const call = ongoing(demo.client);
-    // A keyboard, or an aid, presses nothing before.
-    if (call && (presses === 0 || pressedIn === call.callId)) run(call);
-  });
-}
 
 onName("name-form", "name", (name) => enter(name, asked.get("call"), element("claim").checked));
 onName("call-form", "peer", (peerId, button) => placeCall(peerId, button?.value !== "audio"));
@@ -190,6 +155,10 @@ element("accept-key-form").addEventListener("submit", (event) => {
 });
 setInterval(() => renderTime(demo.client), 1000);
 
+if (asked.has("call")) {
+  element("invited").textContent = `${asked.get("call")} invites you. Choose a name, and the call begins.`;
+  element("invited").hidden = false;
+}
 relay(kept("localStorage", ALWAYS_RELAY) === "yes");
 if (asked.has("name")) {
   element("name").value = asked.get("name");

@@ -1,8 +1,11 @@
 /** Microphone and camera, or as much of them as there is. */
 
+import { demo } from "./state.js";
+
 const PROBLEMS = {
   NotAllowedError: "Allow it in the browser’s address bar, and it works in the next call.",
   NotFoundError: "This device has none.",
+  OverconstrainedError: "It is not there any more.",
   NotReadableError: "Another program may be using it.",
 };
 
@@ -22,12 +25,6 @@ export async function openMedia(withVideo) {
     // Asked for both, the browser gives neither if one is missing.
     return withVideo ? openEither() : nothing("No microphone: you can hear, but not be heard.", error);
   }
-}
-
-/** @param {"audio" | "video"} kind @returns {Promise<MediaStreamTrack>} fails as getUserMedia does */
-export async function openTrack(kind) {
-  const [track] = (await getMedia({ [kind]: true })).getTracks();
-  return track;
 }
 
 /** @param {unknown} error of getUserMedia @returns {string} what to do about it */
@@ -52,6 +49,6 @@ function nothing(consequence, error) {
   return { stream: null, problem: `${consequence} ${explain(error)}` };
 }
 
-function getMedia(constraints) {
-  return navigator.mediaDevices.getUserMedia(constraints);
+function getMedia({ audio = false, video = false }) {
+  return demo.devices.open({ audio, video });
 }

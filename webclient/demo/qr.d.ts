@@ -12,3 +12,13 @@ export function qrModules(digits: string): boolean[][];
  * draw it black on white in dark themes too, many readers need that.
  */
 export function qrPath(digits: string): string;
+
+/**
+ * A QR code of a link: level M, byte mode, and the smallest version that has room.
+ *
+ * @throws {RangeError} For more than 180 bytes.
+ */
+export function qrModulesOfLink(link: string): boolean[][];
+
+/** The same as the `d` of one SVG path in a square `viewBox` of `size`, with the quiet zone. */
+export function qrPathOfLink(link: string): { path: string; size: number };

@@ -4,7 +4,10 @@ import { keepFocus } from "./focus.js";
 import { element, avatar, play, show, state, write } from "./page.js";
 import { renderOwner, renderShutOut } from "./owner-screen.js";
 import { isShutOut } from "./owning.js";
-import { ring } from "./ringing.js";
+import { renderComfort } from "./comfort.js";
+import { renderMessages } from "./chat.js";
+import { renderDevices } from "./choosing.js";
+import { isSilent, ring } from "./ringing.js";
 import { renderSecurity } from "./security.js";
 import { duration, rate, size } from "./words.js";
 
@@ -26,6 +29,7 @@ export function render(demo) {
   if (demo.client) renderLobby(demo);
   if (isShutOut(demo)) renderShutOut(demo);
   if (call) renderCall(demo, call);
+  if (demo.devices) renderDevices(demo);
   change(screenFor(demo, call));
   document.title = title(call);
   keepFocus(FOCUS[screen]);
@@ -135,35 +139,44 @@ function renderIncoming({ client, opening }, call) {
     element("answer").querySelector("use").setAttribute("href", mayShowPicture(call) ? "#icon-camera" : "#icon-phone");
     for (const id of ["answer", "answer-audio"]) element(id).disabled = opening?.callId === call.callId;
   }
-  ring(isIncoming);
+  ring(isIncoming, () => show("incoming-silent", isSilent()));
+  show("incoming-silent", isSilent());
   if (isIncoming && !dialog.open) dialog.showModal();
   if (!isIncoming && dialog.open) dialog.close();
 }
 
 function renderCall(demo, call) {
-  const { client, media } = demo;
+  const { client, media, devices } = demo;
   avatar("call-avatar", call.peerId);
   write("call-peer", call.peerId);
   write("call-state", call.sentence);
   renderTime(client);
   play("remote", client.remoteStream);
-  play("self", media);
+  play("self", devices.screen ?? media);
+  write("peer-state", client.peerState?.sentence ?? "");
   const stage = element("stage");
   stage.dataset.remote = demo.seesPeer ? "video" : "none";
-  stage.dataset.self = media?.getVideoTracks().length ? "video" : "none";
-  renderControls(media, demo.switching === call.callId);
+  stage.dataset.shows = client.peerState?.video ?? "";
+  stage.dataset.self = devices.screen || media?.getVideoTracks().length ? "video" : "none";
+  stage.dataset.shares = devices.screen ? "screen" : "";
+  renderControls(demo, call);
+  renderComfort(demo);
+  renderMessages(demo, call);
   renderPath(client.path, call);
   renderSecurity(demo, call);
 }
 
-function renderControls(media, isSwitching) {
+function renderControls({ media, devices, switching }, { callId, connectedAt }) {
   const [microphone] = media?.getAudioTracks() ?? [];
   const isMuted = !microphone?.enabled;
   toggle("mute", isMuted, isMuted ? "microphone-off" : "microphone");
   element("mute").disabled = !microphone;
   const hasCamera = Boolean(media?.getVideoTracks().length);
   toggle("camera", hasCamera, hasCamera ? "camera" : "camera-off");
-  element("camera").disabled = isSwitching;
+  // One picture at a time.
+  element("camera").disabled = switching === callId || devices.screen !== null;
+  element("share-screen").setAttribute("aria-pressed", String(devices.screen !== null));
+  element("share-screen").disabled = connectedAt === null || !navigator.mediaDevices?.getDisplayMedia;
 }
 
 function toggle(id, isPressed, icon) {

@@ -6,7 +6,9 @@ import { render } from "./screen.js";
 export const demo = {
   /** @type {SecureCall | null} */
   client: null,
-  /** @type {MediaStream | null} what we send */
+  /** @type {import("../devices.js").Devices | null} */
+  devices: null,
+  /** @type {MediaStream | null} what we send of microphone and camera */
   media: null,
   /** @type {{callId: string | null} | null} what is waited for microphone and camera with: a call that rings, or one to place */
   opening: null,

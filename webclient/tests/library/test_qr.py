@@ -43,6 +43,18 @@ async def test_qr_code_is_read_by_a_decoder(open_client: OpenClient) -> None:
         assert read(await alice.does(MODULES % f"'{digits}'")) == [digits, "QRCode", "2", "M"]
 
 
+async def test_qr_code_of_a_link_is_read_by_a_decoder(open_client: OpenClient) -> None:
+    """The longest and the shortest of each version: blocks, alignment and the version itself are another each time."""
+    alice = await open_client("alice", connected=False)
+    most = [14, 26, 42, 62, 84, 106, 122, 152, 180]
+    modules_of = "(link) => import('/static/webclient/demo/qr.js').then(({ qrModulesOfLink }) => qrModulesOfLink(link))"
+    for version, (shortest, longest) in enumerate(zip([8, *most], most, strict=False), start=1):
+        for length in {shortest + 1, longest}:
+            link = "https://host/".ljust(length, "x")[:length]
+            assert read(await alice.does(modules_of, link)) == [link, "QRCode", str(version), "M"]
+    assert await alice.does(f"({modules_of})('x'.repeat(181)).catch(({{ name }}) => name)") == "RangeError"
+
+
 async def test_qr_code_survives_dirt(open_client: OpenClient) -> None:
     alice = await open_client("alice", connected=False)
     digits = f"{secrets.randbelow(10**60):060d}"

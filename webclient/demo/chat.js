@@ -1,0 +1,45 @@
+/** Messages in a call, between two people whose apps carry them. */
+
+import { element, show } from "./page.js";
+import { demo, notify } from "./state.js";
+
+/** Show a message of the peer. What is not text is of another app. */
+export function messageCame({ peerId, data }) {
+  if (typeof data === "string") add(peerId, data);
+}
+
+/** Send what is typed. */
+export async function sendMessage() {
+  const field = element("message");
+  const text = field.value.trim();
+  const { client } = demo;
+  const callId = client.currentCall?.callId;
+  if (!text) return;
+  field.value = "";
+  try {
+    await client.send(text, callId);
+    if (client.currentCall?.callId === callId) add("You", text);
+  } catch (error) {
+    field.value = text;
+    if (error.code !== "no-call") notify(error.message, "bad");
+  }
+}
+
+/** Show the messages of the call, where the peer's app takes them. */
+export function renderMessages({ client }, call) {
+  const list = element("message-list");
+  // What was said in one call is for nobody in the next.
+  if (list.dataset.call !== call.callId) list.replaceChildren();
+  list.dataset.call = call.callId;
+  show("messages", Boolean(client.peerState?.takesData));
+}
+
+function add(who, text) {
+  const item = document.createElement("p");
+  const name = document.createElement("strong");
+  name.textContent = who;
+  item.append(name, ` ${text}`);
+  const list = element("message-list");
+  list.append(item);
+  list.scrollTop = list.scrollHeight;
+}

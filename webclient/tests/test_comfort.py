@@ -1,0 +1,163 @@
+"""What makes calls comfortable: devices and screens, who is muted, messages, and what is asked of the browser."""
+
+import pytest
+from playwright.async_api import expect
+
+from webclient.tests.conftest import Meet, Site
+from webclient.tests.firefox_people import FirefoxPerson
+from webclient.tests.gallery import Gallery, violations_in
+from webclient.tests.people import Person
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+# What is sent, as the call knows it.
+SENT = "peerConnections.at(-1).getSenders().map(({ track }) => track).find((track) => track?.kind === '%s')"
+IS_OPEN = "document.getElementById('preview').srcObject?.getTracks().some(({ readyState }) => readyState === 'live')"
+# A headless browser has no display to show.
+DRAW_SCREEN = """
+() => {
+  navigator.mediaDevices.getDisplayMedia = async () => {
+    const canvas = document.createElement("canvas");
+    const context = canvas.getContext("2d");
+    setInterval(() => context.fillRect(Math.random() * 300, 0, 9, 9), 50);
+    window.screenTrack = canvas.captureStream(10).getVideoTracks()[0];
+    return new MediaStream([screenTrack]);
+  };
+}
+"""
+# Nor one to keep on.
+KEEP_LOCKS = """
+() => {
+  window.locks = [];
+  navigator.wakeLock.request = async (type) => {
+    const lock = { type, released: false, release() { this.released = true; } };
+    locks.push(lock);
+    return lock;
+  };
+}
+"""
+
+
+async def test_devices_are_tried_before_a_call(memory_site: Site, meet: Meet, gallery: Gallery) -> None:
+    alice = await meet("alice", memory_site.here)
+    await alice.clicks("Microphone, camera and speaker")
+    dialog = alice.page.get_by_role("dialog", name="Microphone, camera and speaker")
+    await expect(dialog.locator("#preview")).to_be_visible()
+    microphones = dialog.get_by_label("Microphone", exact=True)
+    await expect(microphones.get_by_role("option")).not_to_have_count(1)
+    await microphones.select_option(index=2)
+    await expect(microphones).not_to_have_value("")
+    chosen = await microphones.input_value()
+    await gallery.shows(alice, "devices")
+    assert await alice.page.evaluate(IS_OPEN)
+    # The fake microphone beeps.
+    await expect(dialog.get_by_role("meter")).not_to_have_js_property("value", 0)
+    await alice.clicks("Done")
+    await expect(dialog).to_be_hidden()
+    assert not await alice.page.evaluate(IS_OPEN)
+    assert chosen in str(await alice.page.evaluate("localStorage.getItem('devices')"))
+    await alice.page.evaluate("localStorage.removeItem('devices')")
+
+
+async def test_microphone_is_changed_in_a_call_and_stays_muted(memory_site: Site, meet: Meet, gallery: Gallery) -> None:
+    alice, bob = await meet("alice", memory_site.here), await meet("bob", memory_site.here)
+    await alice.talks_to(bob)
+    await alice.clicks("Mute")
+    await expect(bob.page.locator("#peer-state")).to_have_text(f"{alice.id} is muted.")
+    await alice.clicks("Devices")
+    microphones = alice.page.get_by_label("Microphone", exact=True)
+    await microphones.select_option(index=1)
+    await expect(microphones).not_to_have_value("")
+    chosen = await microphones.input_value()
+    await alice.page.wait_for_function(f"(id) => {SENT % 'audio'}.getSettings().deviceId === id", arg=chosen)
+    await alice.clicks("Done")
+    assert await alice.page.evaluate(f"{SENT % 'audio'}.enabled") is False
+    await gallery.shows(bob, "call-with-somebody-muted")
+    await alice.clicks("Mute")
+    await expect(bob.page.locator("#peer-state")).to_be_empty()
+    await bob.hears_something()
+    await alice.clicks("Hang up")
+    await alice.page.evaluate("localStorage.removeItem('devices')")
+
+
+async def test_screen_is_shown_in_place_of_the_camera(memory_site: Site, meet: Meet) -> None:
+    alice, bob = await meet("alice", memory_site.here), await meet("bob", memory_site.here)
+    await alice.talks_to(bob)
+    await alice.page.evaluate(DRAW_SCREEN)
+    await alice.clicks("Share screen")
+    await expect(alice.button("Share screen")).to_have_attribute("aria-pressed", "true")
+    await expect(alice.button("Camera")).to_be_disabled()
+    await expect(bob.page.locator("#peer-state")).to_have_text(f"{alice.id} shows a screen.")
+    await expect(bob.page.locator("#remote")).to_have_css("object-fit", "contain")
+    # The person stops it in the browser.
+    await alice.page.evaluate("() => { screenTrack.stop(); screenTrack.dispatchEvent(new Event('ended')); }")
+    await expect(alice.button("Share screen")).to_have_attribute("aria-pressed", "false")
+    await expect(alice.button("Camera")).to_have_attribute("aria-pressed", "true")
+    await expect(bob.page.locator("#peer-state")).to_be_empty()
+    await expect(bob.page.locator("#stage")).to_have_attribute("data-remote", "video")
+    await alice.clicks("Hang up")
+
+
+async def test_messages_are_shown_as_text_and_forgotten_with_the_call(
+    memory_site: Site, meet: Meet, gallery: Gallery
+) -> None:
+    alice, bob = await meet("alice", memory_site.here), await meet("bob", memory_site.here)
+    await alice.talks_to(bob, "Audio call")
+    said = bob.page.get_by_role("log", name="Messages").locator("p")
+    await alice.page.get_by_label("Your message").fill("<b>hello</b>")
+    await alice.clicks("Send")
+    await expect(said).to_have_text([f"{alice.id} <b>hello</b>"])
+    await bob.page.get_by_label("Your message").fill("good day")
+    await bob.page.keyboard.press("Enter")
+    await expect(said).to_have_text([f"{alice.id} <b>hello</b>", "You good day"])
+    await gallery.shows(alice, "call-with-messages")
+    await alice.clicks("Hang up")
+    await bob.is_told(f"{alice.id} hung up.")
+    await alice.talks_to(bob, "Audio call")
+    await expect(bob.page.get_by_label("Your message")).to_be_visible()
+    await expect(said).to_have_count(0)
+    await alice.clicks("Hang up")
+
+
+async def test_screen_stays_on_and_the_picture_may_be_large(memory_site: Site, meet: Meet) -> None:
+    alice, bob = await meet("alice", memory_site.here), await meet("bob", memory_site.here)
+    await alice.page.evaluate(KEEP_LOCKS)
+    await alice.talks_to(bob)
+    await alice.page.wait_for_function("() => locks.length === 1 && !locks[0].released")
+    await expect(alice.button("Picture in picture")).to_be_enabled()
+    await alice.clicks("Picture in picture")
+    await alice.page.wait_for_function("() => document.pictureInPictureElement?.id === 'remote'")
+    await alice.clicks("Picture in picture")
+    await alice.page.wait_for_function("() => !document.pictureInPictureElement")
+    await alice.clicks("Full screen")
+    await alice.page.wait_for_function("() => document.fullscreenElement?.id === 'stage'")
+    # Everything that a call needs is in it.
+    await expect(alice.button("Hang up")).to_be_visible()
+    await alice.clicks("Hang up")
+    await alice.page.wait_for_function("() => locks.length === 1 && locks[0].released && !document.fullscreenElement")
+    await alice.page.evaluate("delete navigator.wakeLock.request")
+
+
+async def test_comfort_in_firefox(fox: FirefoxPerson, memory_site: Site, meet: Meet) -> None:
+    alice: Person = await meet("alice", memory_site.here)
+    await fox.clicks("Microphone, camera and speaker")
+    await fox.page.until(IS_OPEN)
+    assert await violations_in(fox.page) == []
+    await fox.clicks("Done")
+    await fox.page.until(f"!{IS_OPEN}")
+    await fox.calls(alice.id)
+    await alice.rings(fox)
+    await alice.clicks("Answer")
+    await fox.clicks("Mute")
+    await expect(alice.page.locator("#peer-state")).to_have_text(f"{fox.id} is muted.")
+    await alice.page.get_by_label("Your message").fill("hello")
+    await alice.clicks("Send")
+    await fox.sees(f"{alice.id} hello")
+    await fox.page.evaluate(DRAW_SCREEN)
+    await fox.clicks("Share screen")
+    await expect(alice.page.locator("#peer-state")).to_have_text(f"{fox.id} is muted and shows a screen.")
+    assert await violations_in(fox.page) == []
+    await fox.clicks("Share screen")
+    await expect(alice.page.locator("#peer-state")).to_have_text(f"{fox.id} is muted.")
+    await fox.clicks("Hang up")
+    await alice.is_told(f"{fox.id} hung up.")
