@@ -87,6 +87,11 @@ class Gallery:
         if IS_DRAWN:
             await self.shows(person, state)
 
+    async def draws_window(self, person: Person, state: str) -> None:
+        """Draw the window as it is."""
+        if IS_DRAWN:
+            await self._draw(person, DIRECTORY / f"{state}.png")
+
     async def _draw(self, person: Person, path: Path) -> None:
         picture = await person.page.screenshot(full_page=True, animations="disabled", caret="hide")
         # A palette makes a third of it; the page has few colours.

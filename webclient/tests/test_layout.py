@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import ViewportSize, expect
 
 from webclient.tests.conftest import Meet, Site, Visit
-from webclient.tests.gallery import OVERFLOWING, ColorScheme, barriers
+from webclient.tests.gallery import OVERFLOWING, ColorScheme, Gallery, barriers
 from webclient.tests.people import Person
 from webclient.tests.shape import ANSWERS, CALL_CONTROLS, CONTENT, DESKTOP, NARROWEST, ON_ITS_SIDE, outside, share
 
@@ -22,38 +22,33 @@ async def size(person: Person, viewport: ViewportSize) -> None:
     assert await person.page.evaluate(OVERFLOWING) == [], viewport
 
 
-async def test_page_fills_a_large_window(memory_site: Site, visit: Visit, meet: Meet) -> None:
+async def test_page_fills_a_large_window(memory_site: Site, visit: Visit) -> None:
     alice = await (await visit("erin", memory_site.here)).opens()
     await size(alice, DESKTOP)
     assert await share(alice.page, CONTENT) > 0.8
     await alice.enters()
     assert await share(alice.page, CONTENT) > 0.8
 
-    bob = await meet("bob", memory_site.here)
-    await alice.talks_to(bob)
-    assert await share(alice.page, "#stage") > 0.65
-    await alice.clicks("Details")
-    assert await share(alice.page, "#stage") > 0.85
 
-    await alice.sees_picture()
-    stage = alice.page.locator("#stage")
-    await expect(stage).to_have_attribute("data-fit", "filling")
-    # Rather whole than cut in half.
-    await size(alice, {"width": 1600, "height": 500})
-    await expect(stage).to_have_attribute("data-fit", "whole")
-    await alice.clicks("Hang up")
-
-
-async def test_panel_stays_as_it_was_left(memory_site: Site, visit: Visit, meet: Meet) -> None:
+async def test_picture_fills_what_the_panel_leaves_of_the_window(memory_site: Site, visit: Visit, meet: Meet) -> None:
     alice, bob = await (await visit("erin", memory_site.here)).enters(), await meet("bob", memory_site.here)
+    await size(alice, DESKTOP)
     await alice.talks_to(bob)
     panel, toggle = alice.page.get_by_role("region", name="Details of the call"), alice.button("Details")
     await expect(panel).to_be_visible()
+    assert await share(alice.page, "#stage") > 0.65
 
     await toggle.press("Enter")
     await expect(panel).to_be_hidden()
     await expect(toggle).to_have_attribute("aria-expanded", "false")
     await expect(toggle).to_be_focused()
+    assert await share(alice.page, "#stage") > 0.85
+    await alice.sees_picture()
+    await expect(alice.page.locator("#stage")).to_have_attribute("data-fit", "filling")
+    # Rather whole than cut in half.
+    await size(alice, {"width": 1600, "height": 500})
+    await expect(alice.page.locator("#stage")).to_have_attribute("data-fit", "whole")
+
     # Neither a window of another shape nor another visit opens it.
     await size(alice, NARROWEST)
     await expect(panel).to_be_hidden()
@@ -68,7 +63,7 @@ async def test_panel_stays_as_it_was_left(memory_site: Site, visit: Visit, meet:
     await alice.clicks("Hang up")
 
 
-async def test_small_phone_shows_the_controls(memory_site: Site, visit: Visit, meet: Meet) -> None:
+async def test_small_phone_shows_the_controls(memory_site: Site, visit: Visit, meet: Meet, gallery: Gallery) -> None:
     alice, bob = await (await visit("erin", memory_site.here)).opens(), await meet("bob", memory_site.here)
     await size(alice, NARROWEST)
     await alice.enters()
@@ -83,6 +78,9 @@ async def test_small_phone_shows_the_controls(memory_site: Site, visit: Visit, m
     # Folded at first on its side, where half of the picture would be gone.
     await expect(alice.button("Details")).to_have_attribute("aria-expanded", "false")
     assert await share(alice.page, "#stage") > 0.9
+    await size(alice, ON_ITS_SIDE[0])
+    await expect(alice.page.locator("#stage")).to_have_attribute("data-remote", "video")
+    await gallery.draws_window(alice, "call-phone-on-its-side")
     await alice.clicks("Details")
     await alice.safety_number()
     for viewport in (NARROWEST, *ON_ITS_SIDE):
