@@ -1,6 +1,6 @@
 """Look up who a client ID belongs to, and the statements that say so (TRUST.md, "Statements")."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from pkd import sql
-from pkd.models import Identity, Ownership, PublicKey, Release, Statement
+from pkd.models import Identity, Ownership, PublicKey, Release, Statement, of_keys
 from pkd.statements import NOTHING, Signatures, Status, parse
 
 # A client asks on, from the last of these, where an answer has so many.
@@ -78,7 +78,7 @@ def standing(client_id: str, after: int = ALL) -> Standing:
         if key is None:
             return Standing(None, "unsigned", [], settings.DIRECTORY_NAME)
         identity, release = holders_of(key)
-        status = _status_of(key, identity, release)
+        status = _status_of(identity, release, is_revoked=key.is_revoked)
         is_withheld = key.is_revoked or is_in_effect(release) or status == "erased"
         return Standing(
             # A reserved client ID has an empty one.
@@ -108,17 +108,32 @@ def last_text_of(identity: Identity) -> str:
 
 def describe(keys: Collection[PublicKey]) -> None:
     """Set the `ownership` of each key, for operators."""
-    identities = {identity.key_id: identity for identity in Identity.objects.filter(key__in=keys)}
-    releases = {release.key_id: release for release in Release.objects.filter(key__in=keys)}
+    found = ownerships({key.pk: key.is_revoked for key in keys})
+    for key in keys:
+        key.ownership = found.get(key.pk, Ownership())
+
+
+def ownerships(revoked: Mapping[int, bool]) -> dict[int, Ownership]:
+    """Return what operators are shown of owners, by the number of the key; `revoked` says of each whether it is.
+
+    A key that is left out is unsigned.
+    """
+    identities = {identity.key_id: identity for identity in Identity.objects.filter(of_keys(revoked))}
+    if not identities:
+        return {}
+    releases = {release.key_id: release for release in Release.objects.filter(of_keys(revoked))}
     last = Statement.objects.filter(identity__in=identities.values(), seq=models.F("identity__seq"))
     texts = dict(last.values_list("identity__key", "text"))
-    for key in keys:
-        identity = identities.get(key.pk)
-        key.ownership = Ownership(_status_of(key, identity, releases.get(key.pk)))
-        if identity is not None and identity.erased_at is None:
-            has_code = parse(texts[key.pk]).recovery != NOTHING
-            # They are counted from 0, and none is left out.
-            key.ownership = Ownership(key.ownership.status, identity.owned_since, has_code, identity.seq + 1)
+    found = {}
+    for number, identity in identities.items():
+        status = _status_of(identity, releases.get(number), is_revoked=revoked.get(number, False))
+        if identity.erased_at is not None:
+            found[number] = Ownership(status)
+            continue
+        has_code = parse(texts[number]).recovery != NOTHING
+        # They are counted from 0, and none is left out.
+        found[number] = Ownership(status, identity.owned_since, has_code, identity.seq + 1)
+    return found
 
 
 def is_in_effect(release: Release | None) -> bool:
@@ -162,14 +177,14 @@ def _owned(identities: models.QuerySet[Identity]) -> Iterator[Owned]:
         yield Owned(client_id, identity, since_seq, changed_at, takes_effect_at, erased_at is not None)
 
 
-def _status_of(key: PublicKey, identity: Identity | None, release: Release | None) -> Status:
+def _status_of(identity: Identity | None, release: Release | None, *, is_revoked: bool) -> Status:
     if identity is None:
         return "unsigned"
     if identity.erased_at is not None:
         return "erased"
     if is_in_effect(release):
         return "released"
-    return "revoked" if key.is_revoked else "signed"
+    return "revoked" if is_revoked else "signed"
 
 
 def _statements_of(identity: Identity, after: int) -> list[Listed]:

@@ -33,18 +33,6 @@ class ChangeRecord(Struct, rename="camel", forbid_unknown_fields=True):
     new_fingerprint: Fingerprint | None = None
     reason: Reason = ""
 
-    @classmethod
-    def from_row(cls, change: KeyChange) -> "ChangeRecord":
-        """Make the record of a row of the history."""
-        return cls(
-            at=change.at,
-            kind=KeyChange.Kind(change.kind),
-            who=change.who,
-            old_fingerprint=change.old_fingerprint or None,
-            new_fingerprint=change.new_fingerprint or None,
-            reason=change.reason,
-        )
-
     def to_row(self, key: models.PublicKey) -> KeyChange:
         """Make the unsaved row of `key`'s history."""
         return KeyChange(
@@ -79,26 +67,6 @@ class KeyRecord(Struct, rename="camel", forbid_unknown_fields=True):
     statements: Count | None = None
     history: list[ChangeRecord] = []
 
-    @classmethod
-    def from_row(cls, key: models.PublicKey, history: list[ChangeRecord]) -> "KeyRecord":
-        """Make the record of a row of the directory, whose owner is described."""
-        owner = key.ownership
-        return cls(
-            client_id=key.client_id,
-            public_key=key.public_key or None,
-            fingerprint=key.fingerprint or None,
-            first_seen=key.first_seen,
-            last_change=key.last_change,
-            changes=key.changes,
-            revoked_at=key.revoked_at,
-            frozen_at=key.frozen_at,
-            status=owner.status,
-            owned_since=owner.owned_since,
-            recovery_code=owner.has_recovery_code,
-            statements=owner.statements,
-            history=history,
-        )
-
     def to_row(self) -> models.PublicKey:
         """Make the unsaved row of the directory; what the record does not give is derived from what it gives."""
         first_seen = self.first_seen or self.last_change or timezone.now()
@@ -116,11 +84,12 @@ class KeyRecord(Struct, rename="camel", forbid_unknown_fields=True):
 
 
 FIELDS = KeyRecord.__struct_encode_fields__
+ENCODER = msgspec.json.Encoder()
 
 
-def to_json_line(record: KeyRecord) -> bytes:
-    r"""Write the record as a line of JSON; its only LF is the last byte, as JSON writes a key's own as `\n`."""
-    return msgspec.json.encode(record) + b"\n"
+def to_json_lines(records: Iterable[KeyRecord]) -> bytes:
+    r"""Write each record as a line of JSON; its only LF is the last byte, as JSON writes a key's own as `\n`."""
+    return ENCODER.encode_lines(records)
 
 
 @dataclass

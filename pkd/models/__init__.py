@@ -1,7 +1,7 @@
 """The tables of the directory."""
 
 from pkd.models.append_only import HistoryIsAppendOnlyError
-from pkd.models.keys import MAX_REASON_CHARACTERS, NEWEST_CHANGES_SHOWN, KeyChange, Ownership, PublicKey
+from pkd.models.keys import MAX_REASON_CHARACTERS, NEWEST_CHANGES_SHOWN, KeyChange, Ownership, PublicKey, of_keys
 from pkd.models.ownership import Identity, Release, Statement
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "PublicKey",
     "Release",
     "Statement",
+    "of_keys",
 ]

@@ -7,13 +7,15 @@ from itertools import count
 from typing import Any
 
 import pytest
-from django.db.models import QuerySet
+from django.db import connection
+from django.db.models import Q, QuerySet
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from pkd import directory
 from pkd.decisions import FREEZE, REVOKE, reserve
 from pkd.files.export import KEYS_A_PAGE, as_json_lines
-from pkd.models import PublicKey
+from pkd.models import PublicKey, of_keys
 from pkd.tests.files import exported, lines_of
 from pkd.tests.samples import KEYS
 from pkd.tests.threads import all_at_once
@@ -110,6 +112,32 @@ def test_every_page_is_in_the_file_once() -> None:
     store_many(names)
     for lines in (exported_json(), exported_csv()):
         assert [line["clientId"] for line in lines] == names
+
+
+def test_page_reads_each_table_once() -> None:
+    store_many([f"client-{number}" for number in range(20)])
+    with CaptureQueriesContext(connection) as captured:
+        assert len(exported_json()) == 20
+    queries = [query["sql"] for query in captured.captured_queries if query["sql"].startswith("SELECT")]
+    # The last one finds no more keys.
+    assert len(queries) == 4
+    # A thousand numbers in a query take longer to write than their rows to read.
+    assert not [sql for sql in queries if " IN (" in sql]
+
+
+def test_filter_leaves_out_the_history_of_keys_between_those_that_it_keeps() -> None:
+    for name in ("alice", "bob", "carol"):
+        directory.store(name, f"{name}'s key")
+    kept = PublicKey.objects.exclude(client_id="bob")
+    lines = lines_of(b"".join(as_json_lines(kept)).decode())
+    assert [(line["clientId"], line["history"][0]["newFingerprint"]) for line in lines] == [
+        (name, directory.fingerprint(f"{name}'s key")) for name in ("alice", "carol")
+    ]
+
+
+def test_keys_far_from_each_other_are_read_without_those_between_them() -> None:
+    assert of_keys([1, 2, 4]) == Q(key_id__gte=1, key_id__lte=4)
+    assert of_keys([1, 1000]) == Q(key_id__in=[1, 1000])
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "＝", "＋", "－", "＠", "'"])  # noqa: RUF001
