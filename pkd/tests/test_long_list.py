@@ -140,6 +140,13 @@ def test_filter_that_few_keys_pass_reads_no_other(admin_pages: Client) -> None:
     assert not any("OFFSET" in sql or " 100" in sql for sql in plans)
 
 
+def test_filter_without_an_index_is_asked_once_and_then_by_the_keys_that_pass(admin_pages: Client) -> None:
+    store(300)
+    PublicKey.objects.filter(client_id="member-7").update(changes=2)
+    *_, query = [sql for sql in asked(lambda: listed(admin_pages, changed_times="more")) if "public_key" in sql]
+    assert "IN ('member-7')" in query
+
+
 def links(browser: Client, query: str = "") -> list[tuple[str, str]]:
     """Return the links to dates above the list: each title, and where it leads."""
     page = browser.get(f"{LIST}?{query}").text
