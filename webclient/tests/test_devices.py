@@ -49,6 +49,8 @@ async def test_microphone_that_ends_in_a_call_is_replaced(memory_site: Site, mee
     alice, bob = await meet("alice", memory_site.here), await meet("bob", memory_site.here)
     await alice.talks_to(bob, "Audio call")
     await bob.hears_something()
+    # The way on which both are told.
+    await alice.sees("Your message")
 
     await alice.page.evaluate(STOP)
 
@@ -59,12 +61,15 @@ async def test_microphone_that_ends_in_a_call_is_replaced(memory_site: Site, mee
 
 async def test_microphone_that_ends_without_another_is_told(memory_site: Site, meet: Meet) -> None:
     alice, bob = await meet("alice", memory_site.here), await meet("bob", memory_site.here)
-    await alice.talks_to(bob, "Audio call")
+    await alice.calls(bob.id, "Audio call")
+    await bob.rings(alice)
     await alice.page.evaluate(
         "() => { navigator.mediaDevices.getUserMedia = async () => { throw new Error('none'); }; }"
     )
 
+    # Before there is a way on which Bob can be told.
     await alice.page.evaluate(STOP)
+    await bob.clicks("Answer")
 
     await alice.is_told(f"Your microphone stopped, and there is no other: {bob.id} gets nothing from it any more.")
     await bob.is_told(f"{alice.id}'s microphone stopped.")

@@ -19,6 +19,8 @@ export class Control {
   #channel = null;
   /** Kinds of our media that ended by themselves, of which the peer knows. */
   #stopped = new Set();
+  /** Those of which it is told as soon as there is a way. */
+  #untold = new Set();
   #call;
 
   /** @param {Call} call */
@@ -29,7 +31,12 @@ export class Control {
   /** @param {RTCPeerConnection} rtc */
   open(rtc) {
     this.#channel = rtc.createDataChannel("securecall-control", CHANNEL);
-    this.#channel.onopen = () => this.#call.shown.opened();
+    this.#channel.onopen = () => {
+      const untold = [...this.#untold];
+      this.#untold.clear();
+      for (const kind of untold) this.stopped(kind);
+      this.#call.shown.opened();
+    };
     this.#channel.onmessage = ({ data }) => this.#received(String(data));
   }
 
@@ -60,12 +67,12 @@ export class Control {
 
   /** @param {string} kind of our media that ended by itself */
   stopped(kind) {
-    this.#stopped.add(kind);
-    this.send({ type: "stopped", kind });
+    (this.send({ type: "stopped", kind }) ? this.#stopped : this.#untold).add(kind);
   }
 
   /** @param {string} kind of our media that is sent again, if it stopped */
   sends(kind) {
+    this.#untold.delete(kind);
     if (this.#stopped.delete(kind)) this.send({ type: "sends", kind });
   }
 
