@@ -139,7 +139,7 @@ def checked(parameters: type[ParametersSerializer], request: Request) -> dict[st
     return asked
 
 
-@extend_schema_field({"type": "string", "pattern": "^[A-Za-z0-9_-]{122}$"})
+@extend_schema_field({"type": "string", "format": "identity"})
 class IdentityField(serializers.Field[str, Any, str, Any]):
     """Accepts an identity by the directory's own rule."""
 

@@ -80,6 +80,7 @@ def test_first_page_refuses_an_unknown_host(client: Client) -> None:
     assert client.get("/", headers={"host": "evil.example"}).status_code == 400
 
 
+@pytest.mark.django_db
 def test_admins_view_site_leads_to_the_first_page(admin_client: Client) -> None:
     (target,) = VIEW_SITE.findall(admin_client.get("/admin/auth/user/").content.decode())
 

@@ -13,9 +13,11 @@ from django.db import close_old_connections
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from pytest_django import Settings
 
 from pkd import directory
+from pkd.tests.owners import Identity
 from turn.credentials import TurnSettings
 
 
@@ -40,6 +42,8 @@ def _in_use(settings: Settings, operator: User) -> None:
         directory.store("a" * (number + 1), f"key {number}, changed")
 
 
+# No pattern says which points are on the curve.
+schemathesis.openapi.format("identity", st.integers().map(lambda number: Identity(str(number)).public))
 generator = SchemaGenerator()  # type: ignore[no-untyped-call]
 schema = schemathesis.openapi.from_dict(generator.get_schema(public=True))  # type: ignore[no-untyped-call]
 schema.app = get_wsgi_application()

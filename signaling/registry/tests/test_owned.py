@@ -264,3 +264,11 @@ def test_owned_ids_keep_the_newest_owner_in_whatever_order_they_hear() -> None:
     for number in (2, 10, 9, 0):
         owned.note("alice", f"{KEY} {number}")
     assert [owned.refuses("alice", f"{KEY} {number}") for number in (2, 9, 10)] == [True, True, False]
+
+
+def test_no_client_id_is_owned_where_nothing_is_known() -> None:
+    owned = OwnedIds()
+    assert "alice" not in owned
+    owned.load(["alice"])
+    assert "alice" in owned
+    assert "bob" not in owned
