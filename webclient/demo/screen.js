@@ -12,6 +12,8 @@ import { renderSecurity } from "./security.js";
 import { duration, rate, size } from "./words.js";
 
 const SCREENS = ["welcome", "lobby", "superseded", "shut-out", "call"];
+// What is asked for in one screen, and in the way of the next.
+const DIALOGS = ["devices", "invitation"];
 // Where the next thing to do is: in a new screen the focus would otherwise be nowhere.
 const FOCUS = {
   welcome: "name", lobby: "peer", superseded: "superseded-title", "shut-out": "shut-out-title", call: "call-peer",
@@ -70,6 +72,8 @@ function change(next) {
   if (next === screen) return;
   screen = next;
   for (const name of SCREENS) show(name, name === next);
+  // Who was invited has called, or the call whose devices were chosen is over.
+  for (const name of DIALOGS) element(name).close();
   document.body.dataset.screen = next;
   if (!element("incoming").open) element(FOCUS[next]).focus();
 }

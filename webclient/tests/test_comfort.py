@@ -80,6 +80,25 @@ async def test_microphone_is_changed_in_a_call_and_stays_muted(memory_site: Site
     await alice.page.evaluate("localStorage.removeItem('devices')")
 
 
+async def test_devices_stand_in_the_way_of_no_other_screen(memory_site: Site, meet: Meet) -> None:
+    alice, bob = await meet("alice", memory_site.here), await meet("bob", memory_site.here)
+    dialog = alice.page.get_by_role("dialog", name="Microphone, camera and speaker")
+    await alice.clicks("Microphone, camera and speaker")
+    await bob.calls(alice.id)
+    await alice.rings(bob)
+    await alice.clicks("Answer")
+    await alice.sees(f"In a call with {bob.id}.")
+    await expect(dialog).to_be_hidden()
+    # The preview is given back, and not what the call sends.
+    assert await alice.page.evaluate(f"{SENT % 'video'}.readyState") == "live"
+
+    await alice.clicks("Devices")
+    await bob.clicks("Hang up")
+    await alice.is_told(f"{bob.id} hung up.")
+    await expect(dialog).to_be_hidden()
+    assert not await alice.page.evaluate(IS_OPEN)
+
+
 async def test_screen_is_shown_in_place_of_the_camera(memory_site: Site, meet: Meet) -> None:
     alice, bob = await meet("alice", memory_site.here), await meet("bob", memory_site.here)
     await alice.talks_to(bob)
