@@ -15,6 +15,17 @@ SCHEMES: list[ColorScheme] = ["dark", "light"]
 IS_PANEL_WIDE = (
     "() => { const panel = document.getElementById('panel'); return panel.scrollWidth > panel.clientWidth; }"
 )
+# The page is no wider than the window, while what is in a card reaches over its edge.
+OVER_THE_EDGE = """
+() => [...document.querySelectorAll(".card *")].filter((one) => one.checkVisibility()
+  && one.getBoundingClientRect().right > one.closest(".card").getBoundingClientRect().right).map(({ id }) => id)
+"""
+IS_CAPTION_BESIDE_PICTURE = """
+() => {
+  const [caption, picture] = [".caption", "#self"].map((it) => document.querySelector(it).getBoundingClientRect());
+  return caption.right <= picture.left;
+}
+"""
 
 
 async def size(person: Person, viewport: ViewportSize) -> None:
@@ -67,6 +78,7 @@ async def test_small_phone_shows_the_controls(memory_site: Site, visit: Visit, m
     alice, bob = await (await visit("erin", memory_site.here)).opens(), await meet("bob", memory_site.here)
     await size(alice, NARROWEST)
     await alice.enters()
+    assert await alice.page.evaluate(OVER_THE_EDGE) == []
     await bob.calls(alice.id)
     await alice.rings(bob)
     for viewport in (NARROWEST, *ON_ITS_SIDE):
@@ -85,9 +97,21 @@ async def test_small_phone_shows_the_controls(memory_site: Site, visit: Visit, m
     await alice.safety_number()
     for viewport in (NARROWEST, *ON_ITS_SIDE):
         await size(alice, viewport)
+        assert await alice.page.evaluate(IS_CAPTION_BESIDE_PICTURE), viewport
         assert await outside(alice.page, CALL_CONTROLS) == [], viewport
         assert not await alice.page.evaluate(IS_PANEL_WIDE), viewport
     for color_scheme in SCHEMES:
         await alice.page.emulate_media(color_scheme=color_scheme, reduced_motion="reduce")
         assert await barriers(alice) == []
     await alice.clicks("Hang up")
+
+
+async def test_dialogs_show_their_buttons_on_a_phone_on_its_side(memory_site: Site, visit: Visit) -> None:
+    alice = await (await visit("erin", memory_site.here)).enters()
+    for opener, dialog in (("Microphone, camera and speaker", "#devices"), ("Invite somebody", "#invitation")):
+        await alice.clicks(opener)
+        await expect(alice.page.locator(f"{dialog} :is(#preview, svg)")).to_be_visible()
+        for viewport in ON_ITS_SIDE[:2]:
+            await size(alice, viewport)
+            assert await outside(alice.page, f"{dialog} :is(button, select, input)") == [], viewport
+        await alice.clicks("Done")
