@@ -32,8 +32,9 @@ export function renderComfort({ seesPeer }) {
   element("full-screen").setAttribute("aria-pressed", String(Boolean(document.fullscreenElement)));
 }
 
+/** Let the call fill the screen: all of it, as alarms, messages and the way back stand beside the picture. */
 export function toggleFullScreen() {
-  return attempt(() => (document.fullscreenElement ? document.exitFullscreen() : element("stage").requestFullscreen()));
+  return attempt(() => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen()));
 }
 
 /** Show the peer's picture in a window of its own, above all others. */

@@ -15,14 +15,17 @@ const LEAST_SHOWN = 0.6;
 function followPanel() {
   element("panel-toggle").addEventListener("click", () => {
     const isOpened = element("panel").hidden;
-    keep("localStorage", PANEL, isOpened ? OPEN : FOLDED);
+    if (!document.fullscreenElement) keep("localStorage", PANEL, isOpened ? OPEN : FOLDED);
     renderPanel(isOpened);
   });
   const chosen = () => kept("localStorage", PANEL);
   HAS_ROOM.addEventListener("change", () => {
-    if (!chosen()) renderPanel(HAS_ROOM.matches);
+    if (!chosen() && !document.fullscreenElement) follow();
   });
-  renderPanel(chosen() ? chosen() === OPEN : HAS_ROOM.matches);
+  const follow = () => renderPanel(!document.fullscreenElement && (chosen() ? chosen() === OPEN : HAS_ROOM.matches));
+  // Who wants the picture large has it to the edges, and opens the panel for what else there is.
+  document.addEventListener("fullscreenchange", follow);
+  follow();
 }
 
 /** Open the panel for now, whatever was chosen: something in it has to be looked at. */

@@ -7,6 +7,7 @@ from webclient.tests.conftest import Meet, Site
 from webclient.tests.firefox_people import FirefoxPerson
 from webclient.tests.gallery import Gallery, violations_in
 from webclient.tests.people import Person
+from webclient.tests.shape import share
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -149,9 +150,17 @@ async def test_screen_stays_on_and_the_picture_may_be_large(memory_site: Site, m
     await alice.clicks("Picture in picture")
     await alice.page.wait_for_function("() => !document.pictureInPictureElement")
     await alice.clicks("Full screen")
-    await alice.page.wait_for_function("() => document.fullscreenElement?.id === 'stage'")
-    # Everything that a call needs is in it.
-    await expect(alice.button("Hang up")).to_be_visible()
+    await alice.page.wait_for_function("() => document.fullscreenElement")
+    panel = alice.page.get_by_role("region", name="Details of the call")
+    await expect(panel).to_be_hidden()
+    assert await share(alice.page, "#stage") > 0.99
+    # Everything that a call needs is in it, and the way out.
+    await alice.clicks("Details")
+    await alice.clicks("Full screen")
+    await alice.page.wait_for_function("() => !document.fullscreenElement")
+    await expect(panel).to_be_visible()
+    await alice.clicks("Full screen")
+    await alice.page.wait_for_function("() => document.fullscreenElement")
     await alice.clicks("Hang up")
     await alice.page.wait_for_function("() => locks.length === 1 && locks[0].released && !document.fullscreenElement")
     await alice.page.evaluate("delete navigator.wakeLock.request")
