@@ -1,11 +1,31 @@
 /** Messages in a call, between two people whose apps carry them. */
 
+import { unfoldPanel } from "./layout.js";
 import { element, show } from "./page.js";
 import { demo, notify } from "./state.js";
 
-/** Show a message of the peer. What is not text is of another app. */
+/** Show a message of the peer, and tell of it where the list is folded away or scrolled to. What is not text is of another app. */
 export function messageCame({ peerId, data }) {
-  if (typeof data === "string") add(peerId, data);
+  if (typeof data !== "string") return;
+  add(peerId, data);
+  // What else is told may have to be acted on.
+  const isNoticeFree = !demo.notice || demo.notice.tone === "plain";
+  if (!isInView() && isNoticeFree) notify(`${peerId} wrote to you.`, "plain", { label: "Read it", run: showMessages });
+}
+
+/** Whether who looks at the call sees where messages stand; in a wide window the panel scrolls for itself. */
+function isInView() {
+  const { top, bottom } = element("message-form").getBoundingClientRect();
+  const panel = element("panel").getBoundingClientRect();
+  return bottom > Math.max(panel.top, 0) && top < Math.min(panel.bottom, innerHeight);
+}
+
+/** Bring the messages into view, ready for an answer. */
+function showMessages() {
+  unfoldPanel();
+  element("messages").scrollIntoView({ block: "nearest" });
+  element("message-list").scrollTop = element("message-list").scrollHeight;
+  element("message").focus();
 }
 
 /** Send what is typed. */

@@ -139,6 +139,27 @@ async def test_messages_are_shown_as_text_and_forgotten_with_the_call(
     await alice.clicks("Hang up")
 
 
+async def test_message_that_nobody_sees_is_told(memory_site: Site, meet: Meet) -> None:
+    alice, bob = await meet("alice", memory_site.here), await meet("bob", memory_site.here)
+    await alice.talks_to(bob, "Audio call")
+    await alice.sees("Your message")
+    await bob.page.get_by_label("Your message").fill("hello")
+    await bob.clicks("Send")
+    await alice.sees(f"{bob.id} hello")
+    await alice.sees_no_more(f"{bob.id} wrote to you.")
+
+    await alice.clicks("Details")
+    await bob.page.get_by_label("Your message").fill("are you there?")
+    await bob.clicks("Send")
+    await alice.is_told(f"{bob.id} wrote to you.")
+    await alice.clicks("Read it")
+    await alice.sees(f"{bob.id} are you there?")
+    await expect(alice.page.get_by_label("Your message")).to_be_focused()
+    await alice.sees_no_more(f"{bob.id} wrote to you.")
+    await alice.clicks("Hang up")
+    await alice.page.evaluate("localStorage.removeItem('panel')")
+
+
 async def test_screen_stays_on_and_the_picture_may_be_large(memory_site: Site, meet: Meet) -> None:
     alice, bob = await meet("alice", memory_site.here), await meet("bob", memory_site.here)
     await alice.page.evaluate(KEEP_LOCKS)
