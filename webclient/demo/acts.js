@@ -6,13 +6,18 @@ import { demo } from "./state.js";
 
 const NAME_RULE = "A name has 1 to 64 letters, digits, hyphens or underscores, without spaces.";
 
+/** @param {string} name @returns {boolean} whether somebody can have it */
+export function isName(name) {
+  return /^[a-zA-Z0-9_-]{1,64}$/.test(name);
+}
+
 /** Run `use(name)` with a good name, or say beside the field what is wrong. */
 export function onName(formId, inputId, use) {
   element(formId).addEventListener("submit", (event) => {
     event.preventDefault();
     const input = element(inputId);
     input.value = input.value.trim();
-    const problem = input.checkValidity() ? refusal(inputId, input.value) : NAME_RULE;
+    const problem = isName(input.value) ? refusal(inputId, input.value) : NAME_RULE;
     element(`${inputId}-error`).textContent = problem;
     input.setAttribute("aria-invalid", String(Boolean(problem)));
     if (problem) input.focus();
@@ -21,7 +26,9 @@ export function onName(formId, inputId, use) {
 }
 
 function refusal(inputId, name) {
-  return inputId === "peer" && name === demo.client?.clientId ? "That is you. Enter somebody else’s name." : "";
+  if (inputId === "peer") return name === demo.client?.clientId ? "That is you. Enter somebody else’s name." : "";
+  // Who took it would put the other one out.
+  return name === demo.inviter ? "That is the name of who invites you. Choose one of your own." : "";
 }
 
 export function onSubmit(id, run) {

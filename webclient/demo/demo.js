@@ -6,7 +6,7 @@ import "../securecall/calls.js";
 import "../securecall/keys.js";
 import "../securecall/ownership/owner.js";
 import "../securecall/record/public-record.js";
-import { onCallClick, onClick, onName, onSubmit } from "./acts.js";
+import { isName, onCallClick, onClick, onName, onSubmit } from "./acts.js";
 import {
   acceptCompared, answer, callChanged, placeCall, receiveAtLeast, remoteChanged, toggleVerified,
 } from "./calls.js";
@@ -16,7 +16,7 @@ import {
   allowMove, claim, completeMove, evidenceCame, keepCode, ownershipChanged, requestMove, restore, showCode,
 } from "./owning.js";
 import { recordChanged } from "./record.js";
-import { element } from "./page.js";
+import { element, show, write } from "./page.js";
 import { mayShowPicture, renderTime } from "./screen.js";
 import { openAgain, release, toggleCamera, toggleMicrophone, useDevices } from "./sending.js";
 import { demo, notify, update } from "./state.js";
@@ -56,7 +56,7 @@ function leave() {
   demo.wantsCode = false;
   demo.opening = null;
   demo.notice = null;
-  asked.delete("call");
+  invite(null);
   remember({});
   update();
 }
@@ -98,11 +98,19 @@ function relay(isWanted) {
   update();
 }
 
+/** Say who is called as soon as a name is chosen; null: nobody. Of a link some may be lost on its way. */
+function invite(peerId) {
+  demo.inviter = isName(peerId ?? "") ? peerId : null;
+  const lost = "This link names nobody who can be called. Ask for it again, or choose a name and call somebody.";
+  write("invited", demo.inviter ? `${peerId} invites you. Choose a name, and the call begins.` : lost);
+  show("invited", peerId !== null);
+}
+
 const asked = new URLSearchParams(location.search);
 
 // --- The page -----------------------------------------------------------------------------------------
 
-onName("name-form", "name", (name) => enter(name, asked.get("call"), element("claim").checked));
+onName("name-form", "name", (name) => enter(name, demo.inviter, element("claim").checked));
 onName("call-form", "peer", (peerId, button) => placeCall(peerId, button?.value !== "audio"));
 onClick("retry", () => demo.client?.retryNow());
 onClick("come-back", () => demo.client?.connect().catch(() => {}));
@@ -155,14 +163,11 @@ element("accept-key-form").addEventListener("submit", (event) => {
 });
 setInterval(() => renderTime(demo.client), 1000);
 
-if (asked.has("call")) {
-  element("invited").textContent = `${asked.get("call")} invites you. Choose a name, and the call begins.`;
-  element("invited").hidden = false;
-}
+invite(asked.get("call"));
 relay(kept("localStorage", ALWAYS_RELAY) === "yes");
 if (asked.has("name")) {
   element("name").value = asked.get("name");
-  element("peer").value = asked.get("call") ?? "";
+  element("peer").value = demo.inviter ?? "";
   // A link makes nobody the owner of a name.
   element("claim").checked = false;
   element("name-form").requestSubmit();

@@ -14,6 +14,8 @@ export const demo = {
   opening: null,
   /** @type {string | null} the call whose camera is being switched */
   switching: null,
+  /** @type {string | null} who is called as soon as a name is chosen, by a link */
+  inviter: null,
   seesPeer: false,
   /** Read by the client at each call: whether a relay hides the address. @type {RTCConfiguration} */
   rtcConfiguration: { iceTransportPolicy: "all" },

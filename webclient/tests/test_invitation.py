@@ -1,5 +1,6 @@
 """The link by which somebody calls."""
 
+import re
 from io import BytesIO
 
 import pytest
@@ -50,3 +51,34 @@ async def test_link_that_cannot_be_copied_is_marked(memory_site: Site, meet: Mee
     assert await alice.page.evaluate(f"{field}.selectionEnd - {field}.selectionStart === {field}.value.length")
     await alice.clicks("Done")
     await alice.page.evaluate("delete navigator.clipboard.writeText")
+
+
+async def test_invited_choose_a_name_of_their_own(memory_site: Site, visit: Visit, meet: Meet) -> None:
+    alice, bob = await meet("alice", memory_site.here), await visit("bob", memory_site.here)
+    await bob.opens(f"/demo/?call={alice.id}")
+    name = bob.page.get_by_label("Your name")
+    await name.fill(alice.id)
+    await bob.clicks("Continue")
+    await expect(name).to_have_accessible_description(re.compile("That is the name of who invites you"))
+
+    await name.fill(bob.id)
+    await bob.clicks("Continue")
+    # Alice is where she was.
+    await alice.rings(bob)
+    await alice.clicks("Decline")
+    await bob.is_told(f"{alice.id} declined the call.")
+    # By another name nobody is called any more.
+    await bob.clicks("Use another name")
+    await expect(name).to_be_visible()
+    await bob.sees_no_more("invites you")
+
+
+@pytest.mark.parametrize("peer_id", ["", "%3Cb%3Ealice", "a" * 65])
+async def test_link_that_was_damaged_invites_nobody(memory_site: Site, visit: Visit, peer_id: str) -> None:
+    bob = await (await visit("bob", memory_site.here)).opens(f"/demo/?call={peer_id}")
+    await bob.sees("This link names nobody who can be called.")
+    await bob.sees_no_more("invites you")
+    await bob.page.get_by_label("Your name").fill(bob.id)
+    await bob.clicks("Continue")
+    await bob.is_online()
+    await expect(bob.page.locator("#notice-text")).to_be_empty()
