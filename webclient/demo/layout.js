@@ -28,9 +28,10 @@ function followPanel() {
   follow();
 }
 
-/** Open the panel for now, whatever was chosen: something in it has to be looked at. */
+/** Open the panel for now, whatever was chosen, at its top: something in it has to be looked at. */
 export function unfoldPanel() {
   renderPanel(true);
+  element("panel").scrollTop = 0;
 }
 
 function renderPanel(isShown) {

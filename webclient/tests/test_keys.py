@@ -8,6 +8,14 @@ from webclient.tests.gallery import Gallery
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+# The panel scrolls for itself.
+IS_NUMBER_IN_VIEW = """
+() => {
+  const [number, panel] = ["safety-groups", "panel"].map((id) => document.getElementById(id).getBoundingClientRect());
+  return number.top >= panel.top && number.bottom <= panel.bottom;
+}
+"""
+
 
 async def test_changed_key_is_shown_until_it_is_accepted(
     memory_site: Site, meet: Meet, visit: Visit, gallery: Gallery
@@ -17,6 +25,7 @@ async def test_changed_key_is_shown_until_it_is_accepted(
     await alice.talks_to(bob, "Audio call")
     await alice.clicks("We compared it: it is the same")
     await alice.sees(f"You have compared the safety number with {bob.id}.")
+    await alice.page.evaluate("document.getElementById('panel').scrollTop = 0")
     await alice.clicks("Details")
     await bob.clicks("Hang up")
     await bob.page.context.close()
@@ -33,6 +42,7 @@ async def test_changed_key_is_shown_until_it_is_accepted(
     await expect(alice.button("Accept the new key")).to_be_disabled()
     # What is to be compared now is shown, though it was folded.
     assert await alice.safety_number() == await other.safety_number()
+    await alice.page.wait_for_function(IS_NUMBER_IN_VIEW)
     await gallery.shows(alice, "key-changed")
     await alice.page.get_by_label(f"I have compared the safety number with {bob.id}").check()
     await alice.clicks("Accept the new key")
