@@ -20,7 +20,8 @@ function followPanel() {
   });
   const chosen = () => kept("localStorage", PANEL);
   HAS_ROOM.addEventListener("change", () => {
-    if (!chosen() && !document.fullscreenElement) follow();
+    // What an alarm asks to compare stays where it is.
+    if (!chosen() && !document.fullscreenElement && element("alarm").hidden) follow();
   });
   const follow = () => renderPanel(!document.fullscreenElement && (chosen() ? chosen() === OPEN : HAS_ROOM.matches));
   // Who wants the picture large has it to the edges, and opens the panel for what else there is.

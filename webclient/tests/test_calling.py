@@ -94,6 +94,7 @@ async def test_microphone_and_camera_can_be_switched_during_a_call(memory_site: 
 
     await alice.clicks("Camera")
     await expect(picture).to_have_attribute("data-remote", "none")
+    await expect(bob.page.locator("#peer-state")).to_have_text(f"{alice.id} is muted and has the camera off.")
     await alice.clicks("Mute")
     await bob.hears_something()
     await bob.clicks("Hang up")

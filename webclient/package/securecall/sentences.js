@@ -34,13 +34,15 @@ export const CALL_SENTENCES = {
 
 /**
  * @param {import("../securecall.js").PeerState} peer
+ * @param {boolean} hadCamera whether its camera was on before in this call
  * @returns {string} empty: nothing to say
  */
-export function peerStateSentence({ peerId, audio, video }) {
+export function peerStateSentence({ peerId, audio, video }, hadCamera) {
   const said = [];
   if (audio === "off") said.push("is muted");
   if (audio === "none") said.push("has no microphone");
   if (video === "screen") said.push("shows a screen");
+  if (video === "off" || (video === "none" && hadCamera)) said.push("has the camera off");
   return said.length ? `${peerId} ${said.join(" and ")}.` : "";
 }
 

@@ -168,7 +168,8 @@ async def test_peer_is_told_what_is_muted(open_client: OpenClient, open_firefox_
         await sender.does("client.setMuted('audio', false)")
         assert (await viewer.expects("peerstate", audio="on"))["sentence"] == ""
         await sender.does("client.replaceTrack('video', null)")
-        await viewer.expects("peerstate", audio="on", video="none")
+        state = await viewer.expects("peerstate", audio="on", video="none")
+        assert state["sentence"] == f"{sender.id} has the camera off."
 
 
 # A picture that is drawn, in place of a display: headless Firefox has none.

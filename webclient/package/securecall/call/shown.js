@@ -16,6 +16,8 @@ export class Shown {
   peer;
   /** What the peer was told last. */
   #told = "";
+  /** Whether the peer's camera was on: a call without one has none that is off. */
+  #hadCamera = false;
   #call;
 
   /** @param {Call} call */
@@ -67,7 +69,8 @@ export class Shown {
   #change(more) {
     const peer = { ...this.peer, ...more };
     if (["audio", "video", "takesData"].every((key) => Reflect.get(peer, key) === Reflect.get(this.peer, key))) return;
-    this.peer = Object.freeze({ ...peer, sentence: peerStateSentence(peer) });
+    this.#hadCamera ||= peer.video === "on";
+    this.peer = Object.freeze({ ...peer, sentence: peerStateSentence(peer, this.#hadCamera) });
     this.#call.surroundings.tell("peerstate", this.peer);
   }
 }
