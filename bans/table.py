@@ -59,8 +59,7 @@ class BanTable:
 
     def client_seconds(self, client_id: str, now: float) -> float:
         """Return for how long a client ID is still banned; 0 for one that is not."""
-        ends = self._clients.get(client_id)
-        return _left(ends, now) if ends else 0
+        return _left(self._clients.get(client_id), now)
 
     def network_seconds(self, number: int, now: float) -> float:
         """Return for how long the network of an address is still banned; 0 for one that is not."""

@@ -18,7 +18,7 @@ LEAST_LEFT = 0.75
 
 def ice_servers(client_id: str) -> list[IceServer]:
     """Make fresh entries for `new RTCPeerConnection({iceServers})`; empty without a secret and STUN servers."""
-    return ice_servers_until(client_id, expiry()) if _pool() is None else entries(client_id).servers
+    return entries(client_id).servers
 
 
 def entries(client_id: str) -> Entries:
@@ -58,8 +58,6 @@ def _pool() -> Pooled | None:
 
 def _with_stun(turn: TurnSettings, servers: list[IceServer]) -> list[IceServer]:
     """Return the STUN servers of the settings, then the others, each URL once."""
-    if not turn.stun_urls:
-        return servers
     stun: list[IceServer] = [{"urls": url} for url in turn.stun_urls]
     return [*stun, *(server for server in servers if server["urls"] not in turn.stun_urls)]
 
