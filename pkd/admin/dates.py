@@ -26,7 +26,8 @@ def links(asked: QueryDict) -> dict[str, Any]:
         return {}
     year, month, day = (int(asked.get(f"{FIELD}__{part}") or 0) for part in PARTS)
     if not year and first.year == last.year:
-        year, month = first.year, first.month if first.month == last.month else 0
+        # A month or a day without a year is a filter of its own.
+        year, month, day = first.year, first.month if first.month == last.month else 0, 0
     if not year:
         years = range(first.year, last.year + 1)
         return _shown(asked, None, [(str(year), (year,)) for year in years])

@@ -196,5 +196,11 @@ def test_date_that_is_none_leads_back_to_the_list(admin_pages: Client, query: st
     assert admin_pages.get(f"{LIST}?{query}").status_code == 302
 
 
+@pytest.mark.parametrize("query", ["last_change__day=31", "last_change__month=13&last_change__day=31"])
+def test_day_without_a_year_is_a_filter_and_no_place_among_the_dates(admin_pages: Client, query: str) -> None:
+    store(24)
+    assert [title for title, _ in links(admin_pages, query)] == ["2024", "November 29", "November 30"]
+
+
 def test_empty_directory_has_no_dates(admin_pages: Client) -> None:
     assert "toplinks" not in admin_pages.get(LIST).text
