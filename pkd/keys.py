@@ -4,6 +4,7 @@ Pure: no Django, clock or I/O.
 """
 
 import base64
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable
@@ -47,6 +48,7 @@ SIGNATURE_BYTES = 64
 # The SubjectPublicKeyInfo of a P-256 key that is not compressed (RFC 5480) begins with these bytes.
 IDENTITY_HEAD = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
 IDENTITY_BYTES = 91
+NO_IDENTITY = "Give an identity: a P-256 key as SubjectPublicKeyInfo, in base64url without padding."
 CURVE25519_PRIME = 2**255 - 19
 # The y of the eight points whose order divides 8, whatever the sign of their x.
 SMALL_ORDER_Y = frozenset(
@@ -104,12 +106,13 @@ def from_base64url(text: str, length: int) -> bytes:
 
 
 def identity_key(text: str) -> ec.EllipticCurvePublicKey:
-    """Read an identity: a P-256 key as SubjectPublicKeyInfo, in base64url; raises `ValueError` for anything else."""
-    data = from_base64url(text, IDENTITY_BYTES)
-    if not data.startswith(IDENTITY_HEAD):
-        raise ValueError("An identity is a P-256 key that is not compressed.")
-    # What follows is 04 x y; a point that is not on the curve is refused.
-    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), data[len(IDENTITY_HEAD) - 1 :])
+    """Read an identity; raises `ValueError` for anything else, with the sentence `NO_IDENTITY`."""
+    with contextlib.suppress(ValueError):
+        data = from_base64url(text, IDENTITY_BYTES)
+        if data.startswith(IDENTITY_HEAD):
+            # What follows is 04 x y; a point that is not on the curve is refused.
+            return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), data[len(IDENTITY_HEAD) - 1 :])
+    raise ValueError(NO_IDENTITY)
 
 
 def is_identity(text: str) -> bool:

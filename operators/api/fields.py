@@ -78,6 +78,19 @@ class ReasonField(serializers.Field[str, Any, str, Any]):
         return value
 
 
+@extend_schema_field({"type": "string", "format": "identity"})
+class IdentityField(serializers.Field[str, Any, str, Any]):
+    """Accepts an identity by the directory's own rule."""
+
+    default_error_messages = dict.fromkeys(("invalid", "null"), keys.NO_IDENTITY)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the identity; fail for anything else."""
+        if not isinstance(data, str) or not keys.is_identity(data):
+            self.fail("invalid")
+        return data
+
+
 class SearchField(serializers.RegexField):
     """Accepts a text to look for, of 1 to `max_length` characters; Postgres has no room for a NUL."""
 
@@ -137,18 +150,3 @@ def checked(parameters: type[ParametersSerializer], request: Request) -> dict[st
     read.is_valid(raise_exception=True)
     asked: dict[str, Any] = read.validated_data
     return asked
-
-
-@extend_schema_field({"type": "string", "format": "identity"})
-class IdentityField(serializers.Field[str, Any, str, Any]):
-    """Accepts an identity by the directory's own rule."""
-
-    default_error_messages = dict.fromkeys(
-        ("invalid", "null"), "Give an identity: a P-256 key as SubjectPublicKeyInfo, in base64url without padding."
-    )
-
-    def to_internal_value(self, data: Any) -> str:
-        """Return the identity; fail for anything else."""
-        if not isinstance(data, str) or not keys.is_identity(data):
-            self.fail("invalid")
-        return data

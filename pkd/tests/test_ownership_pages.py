@@ -110,8 +110,10 @@ def test_operator_releases_a_client_id_with_a_reason(admin_pages: Client) -> Non
 def test_operator_names_the_new_owner_of_a_released_client_id(admin_pages: Client) -> None:
     selection = Selection(admin_pages, "alice", action="release_selected")
     assert 'name="new_owner"' in selection.select()
-    refused = selection.confirm("lost everything", new_owner=NEW_PHONE.public[:-1])
-    assert "Nothing was done yet." in refused
+    # A point that is not on the curve, and a text that was cut.
+    for wrong in (f"{NEW_PHONE.public[:-2]}AA", NEW_PHONE.public[:-1]):
+        refused = selection.confirm("lost everything", new_owner=wrong)
+        assert "Nothing was done yet. Give an identity: a P-256 key as SubjectPublicKeyInfo" in refused
     assert not Release.objects.exists()
     assert selection.confirm("lost everything", new_owner=f" {NEW_PHONE.public}\n") == "Released the key of alice."
     assert Release.objects.get().to == NEW_PHONE.public
