@@ -56,7 +56,7 @@ class Offer:
     names_owner: bool = False
 
     def to(self, identity: str) -> "Offer":
-        """Return the offer for the identity that the operator named; "" for nobody."""
+        """Return the offer of a release, to the identity that the operator named alone."""
         return replace(self, decision=Act(self.decision.obstacle, partial(release.decide, to=identity)))
 
     @property
