@@ -6,6 +6,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ SIGNED = "0123456789abcdefghijklmnopqrstuv"
 
 @dataclass
 class Lan:
-    """What the script printed, and what phones do with it."""
+    """A server that the script started, with what it printed, as phones reach it."""
 
     process: "subprocess.Popen[bytes]"
     log: Path
@@ -188,6 +189,17 @@ async def test_two_browsers_that_trust_the_certificate_see_each_other(lan: Lan, 
         assert set(await alice.candidate_types()) <= {"host", "prflx"}
         await browser.close()
         check([alice, bob])
+
+
+def test_key_stays_and_is_for_its_user_alone(tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    command = shutil.copy(ROOT / "scripts" / "development-key", tmp_path / "scripts")
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    first, again = [subprocess.run([command], check=True, capture_output=True, text=True).stdout for _ in range(2)]
+    assert first == again
+    assert len(first.strip()) > 60
+    assert (tmp_path / ".venv" / "development-secret-key").stat().st_mode & 0o077 == 0
 
 
 def test_wrong_address_is_told(tmp_path: Path) -> None:

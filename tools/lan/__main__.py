@@ -6,7 +6,6 @@ address; phones that trust its certificate take the page's. The server itself li
 
 import io
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -23,7 +22,6 @@ from tools.lan.probe import answers, fingerprint
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".lan"
-KEY = ROOT / ".venv" / "development-secret-key"
 POLL_SECONDS = 0.1
 STOP_SECONDS = 20
 WHERE_TO_GO = """{picture}
@@ -91,13 +89,11 @@ def _where_to_go(place: Place, root: Path) -> str:
 
 
 def _secret_key() -> str:
-    """Return the key of `make run`, with which operators stay signed in over restarts."""
+    """Return the key that the environment says, or else that of `make run`."""
     if key := os.environ.get("SECRET_KEY"):
         return key
-    if not KEY.exists() or not KEY.read_text().strip():
-        KEY.touch(mode=0o600)
-        KEY.write_text(secrets.token_urlsafe(50))
-    return KEY.read_text().strip()
+    command = [str(ROOT / "scripts" / "development-key")]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def _start(
