@@ -11,11 +11,11 @@ from hashlib import sha256, sha512
 from typing import NamedTuple
 
 import psycopg
-from psycopg import sql
 
 from auditor.prefix_tree import Leaf, PrefixTree
 from pkd.statement_rules import Kind
 from pkd.tests.owners import Identity, first
+from tools.faults import bulk
 from transparency import merkle, prefix_tree, vrf
 from transparency.entry import NOTHING, Entry, Update
 from transparency.keys import LogKeys
@@ -66,7 +66,7 @@ def fill(url: str, seeds: Seeds, size: int, known_every: int = 1) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         # Rows refer to each other as they have to; nothing looks at each once more.
         connection.execute("SET session_replication_role = replica")
-        _copy(connection, {"transparency_log": [_line(LOG_ID, seeds.keys.vkey, began)]})
+        bulk.copy(connection, COLUMNS, {"transparency_log": [bulk.line(LOG_ID, seeds.keys.vkey, began)]})
         for start in range(0, size, AT_ONCE):
             numbers = range(start, min(start + AT_ONCE, size))
             rows, statements = _members(seeds, began, numbers, known_every)
@@ -75,11 +75,11 @@ def fill(url: str, seeds: Seeds, size: int, known_every: int = 1) -> None:
                 line, leaf = log.append(number, _ms(began, number), index, statement)
                 rows["transparency_entry"].append(line)
                 leaves.append(leaf)
-            _copy(connection, rows)
+            bulk.copy(connection, COLUMNS, rows)
         pieces = prefix_tree.pieces_of(sorted(leaves))
-        lines = [_line(number, LOG_ID, name, content) for number, (name, content) in enumerate(pieces.items(), 1)]
-        _copy(connection, {"transparency_piece": lines})
-        _end(connection)
+        lines = [bulk.line(number, LOG_ID, name, content) for number, (name, content) in enumerate(pieces.items(), 1)]
+        bulk.copy(connection, COLUMNS, {"transparency_piece": lines})
+        bulk.end(connection, COLUMNS)
     if prefix_tree.root(lambda names: {name: pieces[name] for name in names}) != log.root:
         raise RuntimeError("The pieces of the prefix tree do not give the root in the last entry.")
 
@@ -100,7 +100,7 @@ class _Growing:
         hashes = merkle.completed_by(number, merkle.leaf_hash(data), self._take)
         level = len(hashes) - 1
         self._peaks[Node(level, number >> level)] = hashes[-1]
-        return _line(number + 1, LOG_ID, number, index, 0, data, b"".join(hashes)), index + update.digest
+        return bulk.line(number + 1, LOG_ID, number, index, 0, data, b"".join(hashes)), index + update.digest
 
     def _take(self, nodes: Sequence[Node]) -> list[bytes]:
         return [self._peaks.pop(node) for node in nodes]
@@ -119,11 +119,11 @@ def _members(seeds: Seeds, began: datetime, numbers: range, known_every: int) ->
         text, is_known = template._replace(client_id=client_id).text, number % known_every == 0
         proof = private.prove(client_id.encode()) if is_known else sha512(text.encode()).digest() + bytes(16)
         signature = OWNER.sign(text) if is_known else "A" * 86
-        rows["pkd_publickey"].append(_line(row, client_id, public, fingerprint, at, at, 0))
-        rows["pkd_keychange"].append(_line(row, row, at, "published", "client", "", fingerprint, ""))
-        rows["pkd_identity"].append(_line(row, row, public, 0, 0, Kind.BY_OWNER.value, at, at))
-        rows["pkd_statement"].append(_line(row, row, 0, Kind.BY_OWNER.value, at, text, signature, "", ""))
-        rows["transparency_place"].append(_line(row, LOG_ID, row, proof))
+        rows["pkd_publickey"].append(bulk.line(row, client_id, public, fingerprint, at, at, 0))
+        rows["pkd_keychange"].append(bulk.line(row, row, at, "published", "client", "", fingerprint, ""))
+        rows["pkd_identity"].append(bulk.line(row, row, public, 0, 0, Kind.BY_OWNER.value, at, at))
+        rows["pkd_statement"].append(bulk.line(row, row, 0, Kind.BY_OWNER.value, at, text, signature, "", ""))
+        rows["transparency_place"].append(bulk.line(row, LOG_ID, row, proof))
         index = vrf.index_of(proof) if is_known else sha256(proof).digest()
         statements.append((index, sha256(text.encode()).digest()))
     return rows, statements
@@ -131,31 +131,3 @@ def _members(seeds: Seeds, began: datetime, numbers: range, known_every: int) ->
 
 def _ms(began: datetime, number: int) -> int:
     return round((began + timedelta(milliseconds=number)).timestamp() * 1000)
-
-
-def _line(*values: object) -> str:
-    """Write a row for COPY."""
-    return "\t".join(map(_written, values)) + "\n"
-
-
-def _written(value: object) -> str:
-    if isinstance(value, bytes):
-        return f"\\\\x{value.hex()}"
-    return str(value).replace("\n", "\\n")
-
-
-def _copy(connection: psycopg.Connection, rows: Rows) -> None:
-    for table, lines in rows.items():
-        names = sql.SQL(", ").join(map(sql.Identifier, COLUMNS[table].split()))
-        command = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
-        with connection.cursor() as cursor, cursor.copy(command) as copy:
-            copy.write("".join(lines))
-
-
-def _end(connection: psycopg.Connection) -> None:
-    """Let rows that are inserted from here on have the next primary keys, and the planner know the tables."""
-    for table in COLUMNS:
-        command = sql.SQL("SELECT setval(pg_get_serial_sequence({}, 'id'), (SELECT max(id) FROM {}))")
-        connection.execute(command.format(sql.Literal(table), sql.Identifier(table)))
-    connection.execute("VACUUM ANALYZE")
-    connection.execute("CHECKPOINT")

@@ -13,7 +13,8 @@ from hashlib import sha256
 from typing import NamedTuple
 
 import psycopg
-from psycopg import sql
+
+from tools.faults import bulk
 
 AT_ONCE = 20_000
 CHANGED_EVERY, REVOKED_EVERY, FROZEN_EVERY = 20, 1000, 2000
@@ -86,21 +87,8 @@ def _rows(number: int, at: datetime) -> tuple[Row, list[Row]]:
 def _into_postgres(url: str, batches: Iterator[dict[str, list[Row]]]) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for batch in batches:
-            for table, rows in batch.items():
-                names = sql.SQL(", ").join(map(sql.Identifier, COLUMNS[table].split()))
-                command = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
-                with connection.cursor() as cursor, cursor.copy(command) as copy:
-                    copy.write("".join(map(_line, rows)))
-        for table in COLUMNS:
-            following = sql.SQL("SELECT setval(pg_get_serial_sequence({}, 'id'), (SELECT max(id) FROM {}))")
-            connection.execute(following.format(sql.Literal(table), sql.Identifier(table)))
-        # As autovacuum leaves it.
-        connection.execute("VACUUM ANALYZE")
-        connection.execute("CHECKPOINT")
-
-
-def _line(row: Row) -> str:
-    return "\t".join("\\N" if value is None else str(value) for value in row) + "\n"
+            bulk.copy(connection, COLUMNS, {table: [bulk.line(*row) for row in rows] for table, rows in batch.items()})
+        bulk.end(connection, COLUMNS)
 
 
 def _into_sqlite(url: str, batches: Iterator[dict[str, list[Row]]]) -> None:
