@@ -23,13 +23,13 @@ import yaml
 
 from tests.support import servers
 from tests.support.client import Client
+from tests.support.deploy import DEPLOY, replaced
 from tests.support.servers import ROOT, RunningServer
 from tests.support.services import NotInstalledError, executable, process, skip_or_fail
 from tests.support.services.coturn import answers
 from turn.allocation import AllocationError, allocate
 from turn.credentials import Credential, expiry_after, mint
 
-DEPLOY = ROOT / "deploy"
 COMPOSE = DEPLOY / "compose.yaml"
 EXAMPLE = (DEPLOY / "compose.env").read_text()
 ASKED = ("SECRET_KEY", "POSTGRES_PASSWORD", "TURN_SECRET")
@@ -135,7 +135,7 @@ def test_compose_says_what_is_missing(tmp_path: Path) -> None:
 
 @pytest.fixture
 def turn_url(tmp_path: Path) -> Iterator[str]:
-    """What compose.yaml starts as coturn, on loopback."""
+    """The URL of the coturn that compose.yaml starts, on loopback."""
     try:
         executable("turnserver", "coturn")
     except NotInstalledError as missing:
@@ -146,9 +146,10 @@ def turn_url(tmp_path: Path) -> Iterator[str]:
 
     def start_on(port: int) -> tuple[int, process.Running]:
         text = (DEPLOY / "turnserver.conf").read_text()
-        for line in ("listening-port=3478", "min-port=49152", "max-port=65535"):
+        for line in ("min-port=49152", "max-port=65535"):
             assert line in text
-        text = text.replace("listening-port=3478", f"listening-port={port}\nlistening-ip=127.0.0.1\nrelay-ip=127.0.0.1")
+        here = f"listening-port={port}\nlistening-ip=127.0.0.1\nrelay-ip=127.0.0.1"
+        text = replaced(text, {"listening-port=3478": here})
         text += f"userdb={tmp_path}/turndb\npidfile={tmp_path}/pid\n"
         (tmp_path / "ours.conf").write_text(text)
         command = [word.replace("$$", "$") for word in service["entrypoint"]]

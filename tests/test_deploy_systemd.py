@@ -13,10 +13,10 @@ import pytest
 
 from tests.support import servers
 from tests.support.client import Client
+from tests.support.deploy import DEPLOY, replaced
 from tests.support.servers import ROOT, RunningServer
 from tests.support.services import NotInstalledError, executable, skip_or_fail
 
-DEPLOY = ROOT / "deploy"
 UNIT = (DEPLOY / "securecall.service").read_text()
 ENVIRONMENT_FILE = "/etc/securecall.env"
 # Of ten, where ten is a service that may do everything.
@@ -32,21 +32,13 @@ def installed(folder: Path) -> Path:
         "/opt/securecall": str(ROOT),
         ENVIRONMENT_FILE: str(folder / "securecall.env"),
     }
-    text = UNIT
-    for old, new in places.items():
-        assert old in text
-        text = text.replace(old, new)
-    (folder / "securecall.service").write_text(text)
-
-    variables = (DEPLOY / "securecall.env").read_text()
-    for old, new in {
+    (folder / "securecall.service").write_text(replaced(UNIT, places))
+    variables = {
         "\nSECRET_KEY=\n": "\nSECRET_KEY=0123456789abcdefghijklmnopqrstuvwxyz-0123456789-ABCDEFGHIJ\n",
         "\nPORT=8000\n": "\nPORT=0\n",
         "sqlite:////var/lib/securecall/db.sqlite3": f"sqlite:///{folder / 'db.sqlite3'}",
-    }.items():
-        assert old in variables
-        variables = variables.replace(old, new)
-    (folder / "securecall.env").write_text(variables)
+    }
+    (folder / "securecall.env").write_text(replaced((DEPLOY / "securecall.env").read_text(), variables))
     return folder / "securecall.service"
 
 
@@ -80,7 +72,7 @@ def test_unit_gives_little_to_whoever_gets_in(tmp_path: Path) -> None:
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[RunningServer]:
-    """What the unit starts, with the variables that systemd sets and those of its file."""
+    """The server that the unit starts, with the variables that systemd sets and those of its file."""
     unit = installed(tmp_path)
     lines = Path(setting(unit, "EnvironmentFile")).read_text().splitlines()
     of_the_file = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))

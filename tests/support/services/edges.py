@@ -18,12 +18,11 @@ from typing import Literal, NamedTuple
 
 import trustme
 
-from tests.support.servers import ROOT
+from tests.support.deploy import DEPLOY, replaced
 from tests.support.services import process
 from tests.support.services.process import free_port
 
 Header = Literal["x-forwarded-for", "x-real-ip"]
-DEPLOY = ROOT / "deploy"
 NAMES = ("127.0.0.1", "localhost", "*.example.org", "*.example.net")
 
 
@@ -176,12 +175,8 @@ def make_certificate(folder: Path) -> None:
 
 def adapted(recipe: Recipe, header: Header) -> str:
     """Return the text of a recipe's file with its replacements; each has to be found."""
-    changed = [*recipe.replacements.items(), *([recipe.real_ip] if header == "x-real-ip" else [])]
-    text = (DEPLOY / recipe.file).read_text()
-    for old, new in changed:
-        assert old in text, f"{old} is not in {recipe.file}"
-        text = text.replace(old, new)
-    return text
+    real_ip = dict([recipe.real_ip]) if header == "x-real-ip" else {}
+    return replaced((DEPLOY / recipe.file).read_text(), recipe.replacements | real_ip)
 
 
 def filled(text: str, places: dict[str, str]) -> str:
