@@ -26,7 +26,7 @@ print(json.dumps([ask(method) for method in ("get", "head", "post")]))
 
 
 class Answer(NamedTuple):
-    """What a request for the first page got."""
+    """An answer to a request for the first page."""
 
     status: int
     headers: dict[str, str]
@@ -35,7 +35,7 @@ class Answer(NamedTuple):
 
 @pytest.fixture(scope="module")
 def answers() -> list[Answer]:
-    """What GET, HEAD and POST get without the demo page, without collected files and without a database."""
+    """The answers to GET, HEAD and POST without the demo page, without collected files and without a database."""
     environment = {
         **{name: value for name, value in os.environ.items() if name not in {"DEBUG", "DEMO"}},
         "SECRET_KEY": "a key of the test's own",

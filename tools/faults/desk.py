@@ -32,7 +32,7 @@ class Page(NamedTuple):
 
 
 class Export(NamedTuple):
-    """What came of an export: lines, in how many seconds, and by how much the server grew meanwhile."""
+    """An export: its lines, in how many seconds they came, and by how much the server grew meanwhile."""
 
     lines: int
     seconds: float

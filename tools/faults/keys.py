@@ -39,7 +39,7 @@ class Version(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What a version took: seconds for each page, how many of these showed what they are to show, and an export."""
+    """Figures of a version: seconds for each page, how many of these showed what they are to show, and an export."""
 
     seconds: dict[str, float]
     right: int
@@ -47,7 +47,7 @@ class Measured(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """What the release took on a database, the upgrade from it, and this version after that."""
+    """Figures of one database: those of the release, the seconds of the upgrade, and those of this version after it."""
 
     database: str
     before: Measured

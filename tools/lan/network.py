@@ -1,4 +1,4 @@
-"""Where a server of one network is reached, and the settings that follow."""
+"""The address and the ports of a server for one network, and the settings that follow."""
 
 import re
 import socket
