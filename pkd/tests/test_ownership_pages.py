@@ -120,6 +120,13 @@ def test_operator_names_the_new_owner_of_a_released_client_id(admin_pages: Clien
     assert 'name="new_owner"' not in Selection(admin_pages, "bob").select()
 
 
+@pytest.mark.parametrize("to", ["key", NEW_PHONE.public[:-1], f"{NEW_PHONE.public}\n"])
+def test_client_id_is_released_to_no_text_that_is_no_identity(to: str) -> None:
+    with pytest.raises(ValueError, match="Give an identity"):
+        release.decide(PublicKey.objects.get(client_id="alice"), "olga", "lost everything", to=to)
+    assert not Release.objects.exists()
+
+
 def test_operator_erases_a_client_id_with_a_reason(admin_pages: Client) -> None:
     assert Selection(admin_pages, "alice", action="erase_selected").confirm("asked for") == "Erased the key of alice."
     assert standing("alice").status == "erased"
