@@ -21,6 +21,7 @@ from tests.support.client import Client
 from tests.support.servers import ROOT, START_SECONDS, RunningServer, Unredirected, eventually, run
 from tests.support.services import NotInstalledError, executable, skip_or_fail
 from tests.support.services.process import connects, free_port
+from tools.lan.network import Place, PlaceError
 from webclient.tests.conftest import CHROMIUM_OPTIONS, called, check, new_page
 from webclient.tests.people import Person
 
@@ -200,6 +201,12 @@ def test_key_stays_and_is_for_its_user_alone(tmp_path: Path) -> None:
     assert first == again
     assert len(first.strip()) > 60
     assert (tmp_path / ".venv" / "development-secret-key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "https", "٨٤٤٣", "8443\n"])
+def test_wrong_port_is_told(port: str) -> None:
+    with pytest.raises(PlaceError, match=r"^LAN_PORT must be a port, from 1 to 65535, not "):
+        Place.of({"LAN_ADDRESS": "127.0.0.1", "LAN_PORT": port})
 
 
 def test_wrong_address_is_told(tmp_path: Path) -> None:

@@ -77,6 +77,6 @@ def address_in_the_network() -> str:
 
 def _port(variables: Mapping[str, str], name: str, default: int) -> int:
     value = variables.get(name) or str(default)
-    if not re.fullmatch(r"\d{1,5}", value) or not 0 < int(value) <= LAST_PORT:
+    if not re.fullmatch("[0-9]{1,5}", value) or not 0 < int(value) <= LAST_PORT:
         raise PlaceError(f"{name} must be a port, from 1 to {LAST_PORT}, not {value!r}.")
     return int(value)
