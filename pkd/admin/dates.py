@@ -8,6 +8,7 @@ from calendar import monthrange
 from datetime import date
 from typing import Any
 
+from django.contrib.admin.views.main import PAGE_VAR
 from django.http import QueryDict
 from django.utils import formats, timezone
 
@@ -15,7 +16,6 @@ from pkd.models import PublicKey
 
 FIELD = "last_change"
 PARTS = ("year", "month", "day")
-PAGE = "p"
 
 
 def links(asked: QueryDict) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def _shown(asked: QueryDict, back: Choice | None, choices: list[Choice]) -> dict
     def link(choice: Choice) -> dict[str, str]:
         title, chosen = choice
         query = asked.copy()
-        for name in [name for name in query if name.startswith(f"{FIELD}__") or name == PAGE]:
+        for name in [name for name in query if name.startswith(f"{FIELD}__") or name == PAGE_VAR]:
             del query[name]
         query.update({f"{FIELD}__{part}": str(number) for part, number in zip(PARTS, chosen, strict=False)})
         return {"link": f"?{query.urlencode()}", "title": title}
