@@ -22,6 +22,7 @@ from tests.support.servers import ROOT, RunningServer, environment, migrate, ser
 from tests.support.services import AS_IT_COMES, postgres_server
 from tests.support.services.edges import edge
 from tools.faults.audit import MOST_SECONDS, audited
+from tools.faults.checking import chromium_page, firefox_page, seconds_to_check
 from tools.faults.directory import Seeds, fill, id_of
 from tools.faults.findings import Finding, all_of, at_most, noted
 from tools.faults.owning import Patient
@@ -30,6 +31,8 @@ from tools.faults.system import RAISED
 
 MOST_LOOK_UP_MS = 10
 MOST_STATEMENT_MS = 1000
+# How to open a page in each, and the most milliseconds of a check.
+BROWSERS = {"Chromium": (chromium_page, 5), "Firefox": (firefox_page, 20)}
 PER_SECOND = 50
 CALLERS = 100
 CHECKED = 100
@@ -57,6 +60,7 @@ async def record(size: int, look_ups: int, seconds: float) -> list[Finding]:
                 findings += await _statements(running, seconds)
                 again, _ = await _believed(running, known)
                 findings.append(all_of("Answers that the Python client believes", believed + again, 2 * CHECKED))
+                findings += await _checks(running, known)
                 findings += await _audit(running, seeds, folder, size)
     return findings
 
@@ -129,6 +133,24 @@ async def _believed(running: RunningServer, known: Log) -> tuple[int, Log]:
             checked = check([answer], client_id, known, None, time.time())
             believed, known = believed + (checked.outcome is outcome), checked.log
     return believed, known
+
+
+async def _checks(running: RunningServer, known: Log) -> list[Finding]:
+    """Let browsers check answers about owned and absent client IDs, of which they know nothing but an earlier tree."""
+    async with Patient(running.ws_url, "") as client:
+        answers = []
+        for number in range(CHECKED):
+            client_id = f"absent-{number}" if number % 2 else id_of(KNOWN_EVERY * (number % 10))
+            await client.send("PKD_LOOKUP", clientId=client_id, after=-1, size=known.size)
+            answers.append(await client.expects("PKD_RESULT", clientId=client_id))
+    findings = []
+    # One that shows the library's files as they are; those of a deploy would have to be collected.
+    with server(env={"DEBUG": "1"}) as files:
+        for browser, (opens, most) in BROWSERS.items():
+            async with opens() as page:
+                took = await seconds_to_check(page, files.http_url, known, answers)
+            findings += _times(f"A check of an answer in {browser}", took, most, 0.95)
+    return findings
 
 
 async def _statements(running: RunningServer, seconds: float) -> list[Finding]:
