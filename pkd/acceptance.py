@@ -17,13 +17,14 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from pkd import claimed, directory, release, statement_rules, statements
+from pkd import claimed, directory, release, sql, statement_rules, statements
 from pkd.identities import holders_of, is_in_effect, last_text_of, token_of
 from pkd.models import Identity, KeyChange, PublicKey, Release, Statement
 from pkd.statement_rules import Kind, Proposal
 from pkd.statements import BadStatementError, Signatures
 
 A_DAY = timedelta(days=1)
+KEY = "SELECT * FROM pkd_publickey WHERE client_id = %s"
 # Saves the row of a statement, in the transaction that accepts it.
 Save = Callable[[Statement], None]
 
@@ -107,15 +108,16 @@ def accept(
 
 
 def _lock(client_id: str) -> _Before:
-    now = timezone.now()
     # One row a client ID, also without a key: one lock decides.
-    key, is_new = PublicKey.objects.select_for_update().get_or_create(
-        client_id=client_id, defaults={"first_seen": now, "last_change": now}
-    )
-    if is_new:
-        return _Before(key, is_new=True)
+    key = next(iter(PublicKey.objects.raw(sql.locking(KEY), [client_id])), None)
+    if key is None:
+        now = timezone.now()
+        key, is_new = PublicKey.objects.select_for_update().get_or_create(
+            client_id=client_id, defaults={"first_seen": now, "last_change": now}
+        )
+        if is_new:
+            return _Before(key, is_new=True)
     # Behind the lock: what is read beside a row that is waited for may be older than it.
-    key = PublicKey.objects.select_related("identity", "release").get(pk=key.pk)
     identity, release = holders_of(key)
     if identity is None:
         return _Before(key, release=release)

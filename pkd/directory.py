@@ -7,14 +7,20 @@ import time
 import msgspec
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
-from pkd import keys
+from pkd import keys, sql
 from pkd.database import PATIENCE_SECONDS, DirectoryUnavailableError, ask
 from pkd.models import Identity, KeyChange, PublicKey, Release
 
 __all__ = ["DirectoryUnavailableError", "ask"]
+
+
+# The last word on one key of a client: that it is revoked, or no longer.
+FATE = """
+SELECT kind FROM pkd_keychange WHERE key_id = %s
+AND ((kind = 'revoked' AND old_fingerprint = %s) OR (kind = 'lifted' AND new_fingerprint = %s)) ORDER BY id DESC LIMIT 1
+"""
 
 
 class KeyRevokedError(Exception):
@@ -77,11 +83,7 @@ def current_key(client_id: str) -> str | None:
 
 def is_revoked(key: PublicKey, fingerprint: str) -> bool:
     """Return whether this client's key with `fingerprint`, its current one or an earlier one, is revoked now."""
-    fate = key.history.filter(
-        Q(kind=KeyChange.Kind.REVOKED, old_fingerprint=fingerprint)
-        | Q(kind=KeyChange.Kind.LIFTED, new_fingerprint=fingerprint)
-    )
-    return fate.values_list("kind", flat=True).first() == KeyChange.Kind.REVOKED
+    return sql.row(FATE, key.pk, fingerprint, fingerprint) == (KeyChange.Kind.REVOKED,)
 
 
 def replace(public_key: str, change: KeyChange) -> None:

@@ -1,7 +1,6 @@
 """Look up who a client ID belongs to, and the statements that say so (TRUST.md, "Statements")."""
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
@@ -16,6 +15,14 @@ from pkd.statements import NOTHING, Signatures, Status, parse
 # A client asks on, from the last of these, where an answer has so many.
 MOST_STATEMENTS = 32
 ALL = -1
+STANDING = """
+SELECT public_key, revoked_at IS NOT NULL, takes_effect_at, pkd_identity.id, seq, last_kind, erased_at IS NOT NULL
+FROM pkd_publickey LEFT JOIN pkd_identity ON pkd_identity.key_id = pkd_publickey.id
+LEFT JOIN pkd_release ON pkd_release.key_id = pkd_publickey.id
+WHERE client_id = %s
+"""
+IDENTITY = "SELECT * FROM pkd_identity WHERE key_id = %s"
+RELEASE = "SELECT * FROM pkd_release WHERE key_id = %s"
 TEXT = "SELECT text FROM pkd_statement WHERE identity_id = %s AND seq = %s"
 STATEMENTS = """
 SELECT seq, kind, text, by_identity, by_previous, by_recovery FROM pkd_statement
@@ -60,7 +67,7 @@ class Owned(NamedTuple):
     @property
     def is_released(self) -> bool:
         """Return whether anybody may register it now."""
-        return self.takes_effect_at is not None and self.takes_effect_at <= timezone.now()
+        return _is_past(self.takes_effect_at)
 
 
 def token_of(identity: str, since_seq: int) -> str:
@@ -74,30 +81,35 @@ def token_of(identity: str, since_seq: int) -> str:
 def standing(client_id: str, after: int = ALL) -> Standing:
     """Describe a client ID, with its statements from the one with the `seq` `after` on, or all."""
     with transaction.atomic(savepoint=False):
-        key = PublicKey.objects.select_related("identity", "release").filter(client_id=client_id).first()
-        if key is None:
+        row = sql.row(STANDING, client_id)
+        if row is None:
             return Standing(None, "unsigned", [], settings.DIRECTORY_NAME)
-        identity, release = holders_of(key)
-        status = _status_of(identity, release, is_revoked=key.is_revoked)
-        is_withheld = key.is_revoked or is_in_effect(release) or status == "erased"
+        public_key, is_revoked, takes_effect_at, identity_id, seq, last_kind, is_erased = row
+        released_at = sql.moment(takes_effect_at)
+        is_released = _is_past(released_at)
+        status = _status(
+            is_owned=identity_id is not None, is_erased=is_erased, is_released=is_released, is_revoked=is_revoked
+        )
+        if status == "erased":
+            listed = [Listed(last_kind)]
+        else:
+            listed = [] if identity_id is None else _statements_of(identity_id, after, seq)
         return Standing(
             # A reserved client ID has an empty one.
-            None if is_withheld else key.public_key or None,
+            None if is_revoked or is_released or is_erased else public_key or None,
             status,
-            [] if identity is None else _statements_of(identity, after),
+            listed,
             settings.DIRECTORY_NAME,
-            None if release is None else round(release.takes_effect_at.timestamp() * 1000),
+            None if released_at is None else round(released_at.timestamp() * 1000),
         )
 
 
 def holders_of(key: PublicKey) -> tuple[Identity | None, Release | None]:
-    """Return who owns a key's client ID, and its release; rows that were read together with the key."""
-    identity, release = None, None
-    with suppress(Identity.DoesNotExist):
-        identity = key.identity
-    with suppress(Release.DoesNotExist):
-        release = key.release
-    return identity, release
+    """Return who owns a key's client ID, and its release."""
+    identity = next(iter(Identity.objects.raw(IDENTITY, [key.pk])), None)
+    if identity is not None:
+        identity.key = key
+    return identity, next(iter(Release.objects.raw(RELEASE, [key.pk])), None)
 
 
 def last_text_of(identity: Identity) -> str:
@@ -126,8 +138,14 @@ def ownerships(revoked: Mapping[int, bool]) -> dict[int, Ownership]:
     texts = dict(last.values_list("identity__key", "text"))
     found = {}
     for number, identity in identities.items():
-        status = _status_of(identity, releases.get(number), is_revoked=revoked.get(number, False))
-        if identity.erased_at is not None:
+        is_erased = identity.erased_at is not None
+        status = _status(
+            is_owned=True,
+            is_erased=is_erased,
+            is_released=is_in_effect(releases.get(number)),
+            is_revoked=revoked.get(number, False),
+        )
+        if is_erased:
             found[number] = Ownership(status)
             continue
         has_code = parse(texts[number]).recovery != NOTHING
@@ -138,7 +156,7 @@ def ownerships(revoked: Mapping[int, bool]) -> dict[int, Ownership]:
 
 def is_in_effect(release: Release | None) -> bool:
     """Return whether a client ID is released now."""
-    return release is not None and release.takes_effect_at <= timezone.now()
+    return release is not None and _is_past(release.takes_effect_at)
 
 
 def owned(client_id: str) -> Owned | None:
@@ -170,6 +188,10 @@ def page_after(last: int, most: int) -> tuple[int, list[tuple[str, str]]]:
     return rows[-1][0] if rows else last, page
 
 
+def _is_past(moment: datetime | None) -> bool:
+    return moment is not None and moment <= timezone.now()
+
+
 def _owned(identities: models.QuerySet[Identity]) -> Iterator[Owned]:
     fields = ("key__client_id", "identity", "since_seq", "changed_at", "key__release__takes_effect_at", "erased_at")
     for row in identities.values_list(*fields).iterator():
@@ -177,21 +199,19 @@ def _owned(identities: models.QuerySet[Identity]) -> Iterator[Owned]:
         yield Owned(client_id, identity, since_seq, changed_at, takes_effect_at, erased_at is not None)
 
 
-def _status_of(identity: Identity | None, release: Release | None, *, is_revoked: bool) -> Status:
-    if identity is None:
+def _status(*, is_owned: bool, is_erased: bool, is_released: bool, is_revoked: bool) -> Status:
+    if not is_owned:
         return "unsigned"
-    if identity.erased_at is not None:
+    if is_erased:
         return "erased"
-    if is_in_effect(release):
+    if is_released:
         return "released"
     return "revoked" if is_revoked else "signed"
 
 
-def _statements_of(identity: Identity, after: int) -> list[Listed]:
-    if identity.erased_at is not None:
-        return [Listed(identity.last_kind)]
+def _statements_of(identity_id: int, after: int, last: int) -> list[Listed]:
     # The seq of the row that was read: what is appended meanwhile is left to the next answer.
-    rows = sql.rows(STATEMENTS, identity.pk, max(after, 0), identity.seq, MOST_STATEMENTS)
+    rows = sql.rows(STATEMENTS, identity_id, max(after, 0), last, MOST_STATEMENTS)
     return [
         Listed(kind, text, None if seq == after else Signatures(by_identity, by_previous or None, by_recovery or None))
         for seq, kind, text, by_identity, by_previous, by_recovery in rows

@@ -4,6 +4,7 @@ Django compiles a query anew whenever it is asked, which takes ten times as long
 """
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
@@ -32,6 +33,17 @@ def write(command: str, *values: Value) -> None:
     """Insert or change rows."""
     with connection.cursor() as cursor:
         cursor.execute(command, values)
+
+
+def locking(query: str) -> str:
+    """Return a query that locks its rows until the commit, and gives them as whoever had them locked left them."""
+    # SQLite's transactions begin with a lock of everything.
+    return f"{query} FOR UPDATE" if connection.vendor == "postgresql" else query
+
+
+def moment(found: datetime | None) -> datetime | None:
+    """Return a time of a row with its zone, which SQLite leaves out: it is UTC."""
+    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
 
 
 def places(values: Collection[Value]) -> str:
