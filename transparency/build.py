@@ -5,12 +5,11 @@ from collections.abc import Mapping, Sequence
 from django.db import transaction
 
 from pkd.models import Statement
-from transparency import vrf
 from transparency.entry import Entry as LoggedEntry
 from transparency.entry import Update
 from transparency.keys import LogKeys
 from transparency.log import Growing, lock
-from transparency.models import Entry, Place
+from transparency.models import Entry
 from transparency.stored import Head, Nodes, Pieces
 
 PAGE = 500
@@ -60,7 +59,8 @@ def build(keys: LogKeys) -> tuple[int, int]:
 
 
 def _append(keys: LogKeys, at_end: Head, page: list[Statement]) -> Head:
-    indexes = _indexes(keys, at_end.log_id, page)
+    identities = {statement.identity_id: statement.identity for statement in page}
+    indexes = {pk: keys.vrf.index(identity.key.client_id.encode()) for pk, identity in identities.items()}
     rows = Entry.objects.filter(log_id=at_end.log_id, index__in=indexes.values()).order_by("seq")
     latest: dict[bytes, Update] = {}
     for data in rows.values_list("data", flat=True):
@@ -77,16 +77,3 @@ def _append(keys: LogKeys, at_end: Head, page: list[Statement]) -> Head:
     Entry.objects.bulk_create(made)
     pieces.flush()
     return log.head
-
-
-def _indexes(keys: LogKeys, log_id: int, page: list[Statement]) -> dict[int, bytes]:
-    """Return the index of each identity, and keep the proofs of those whose first statement is in the page."""
-    identities = {statement.identity_id: statement.identity for statement in page}
-    rows = Place.objects.filter(log_id=log_id, first_statement__identity__in=identities)
-    proofs = {pk: bytes(proof) for pk, proof in rows.values_list("first_statement__identity_id", "proof")}
-    new = {pk: keys.vrf.prove(row.key.client_id.encode()) for pk, row in identities.items() if pk not in proofs}
-    firsts = [statement for statement in page if statement.seq == 0 and statement.identity_id in new]
-    Place.objects.bulk_create(
-        Place(log_id=log_id, first_statement=first, proof=new[first.identity_id]) for first in firsts
-    )
-    return {pk: vrf.index_of(proof) for pk, proof in (proofs | new).items()}

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 
 from pkd.models import Identity, Statement
 from pkd.statement_rules import Kind
-from transparency import merkle, prefix_tree, vrf
+from transparency import merkle, prefix_tree
 from transparency.entry import NOTHING, BadEntryError, Update
 from transparency.entry import Entry as LoggedEntry
 from transparency.guard import Tree
 from transparency.keys import LogKeys
 from transparency.merkle import Node
-from transparency.models import Entry, Log, Place
+from transparency.models import Entry, Log
 
 
 class Replay:
@@ -76,7 +76,6 @@ def check(keys: LogKeys, kept: Tree | None) -> Iterator[str]:
         for row in log.entries.order_by("number").iterator():
             yield from (f"Entry {row.number}: {sentence}." for sentence in replay.add(row))
         yield from _check_pieces(log, replay)
-        yield from _check_places(keys, log)
     yield from _check_statements(keys, replay)
     if kept is not None and kept.size > replay.size:
         yield f"There are {replay.size} entries, of which {kept.size} were signed: the database is an older copy."
@@ -91,21 +90,11 @@ def _check_pieces(log: Log, replay: Replay) -> Iterator[str]:
             yield f"The piece {name!r} of the prefix tree is not what the entries make of it."
 
 
-def _check_places(keys: LogKeys, log: Log) -> Iterator[str]:
-    rows = Place.objects.filter(log=log).select_related("first_statement__identity__key")
-    for row in rows.iterator():
-        client_id = row.first_statement.identity.key.client_id
-        try:
-            vrf.verify(keys.vrf.public, client_id.encode(), bytes(row.proof))
-        except vrf.BadProofError:
-            yield f"The proof that is kept for row {row.pk} of the places is not of its client ID."
-
-
 def _check_statements(keys: LogKeys, replay: Replay) -> Iterator[str]:
     """Compare each statement with its entry; what has an entry and no statement belongs to an erased ID."""
     left = dict(replay.statements)
     for identity in Identity.objects.select_related("key").order_by("pk").iterator():
-        index = vrf.index_of(keys.vrf.prove(identity.key.client_id.encode()))
+        index = keys.vrf.index(identity.key.client_id.encode())
         seqs = range(replay.latest[index].seq + 1) if index in replay.latest else range(0)
         if identity.erased_at is not None:
             for seq in seqs:

@@ -10,7 +10,7 @@ works through a pooler in transaction mode. Whatever does not fit raises `Stoppe
 import hashlib
 
 from pkd.models import Identity, Statement
-from transparency import merkle, prefix_tree, vrf
+from transparency import merkle, prefix_tree
 from transparency.entry import NOTHING, Update
 from transparency.entry import Entry as LoggedEntry
 from transparency.guard import Tree
@@ -27,10 +27,8 @@ from transparency.stored import (
     add,
     check_contains,
     end_of,
-    keep_proof,
     last_update,
     lock_row,
-    proof_of,
 )
 
 
@@ -49,7 +47,7 @@ class Appender:
         check_contains(self._kept, tree, nodes)
         # Behind the lock: the order of the primary keys is that of the entries.
         statement.save()
-        index = index_of(self._keys, at_end.log_id, statement)
+        index = self._keys.vrf.index(statement.identity.key.client_id.encode())
         # Before the first statement there is none, as the prefix tree says.
         before = last_update(at_end.log_id, index) if statement.seq else None
         add(Growing(at_end, nodes, Pieces(at_end.log_id)).append(statement, index, before))
@@ -112,14 +110,3 @@ class Growing:
         self._nodes.note(size, hashes)
         self.head = Head(log_id, size + 1, entry)
         return Entry(log_id=log_id, number=size, index=index, seq=update.seq, data=data, hashes=hashes)
-
-
-def index_of(keys: LogKeys, log_id: int, statement: Statement) -> bytes:
-    """Return the index of a statement's client ID; its proof is kept beside the ID's first statement."""
-    client_id = statement.identity.key.client_id
-    proof = proof_of(log_id, client_id) if statement.seq else None
-    if proof is not None:
-        return vrf.index_of(proof)
-    proof = keys.vrf.prove(client_id.encode())
-    keep_proof(log_id, statement.identity_id, proof)
-    return vrf.index_of(proof)

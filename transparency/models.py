@@ -3,7 +3,6 @@
 from django.db import models
 from django.utils import timezone
 
-from pkd.models import Statement
 from pkd.models.append_only import AppendOnly, AppendOnlyQuerySet
 
 
@@ -76,21 +75,3 @@ class Piece(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-class Place(models.Model):
-    """The index of a client ID that belongs to a key, with the proof of it, which would take half a millisecond.
-
-    It stands beside the ID's first statement, and goes when that is erased.
-    """
-
-    log = models.ForeignKey(Log, on_delete=models.PROTECT, related_name="places")
-    first_statement = models.ForeignKey(Statement, on_delete=models.CASCADE, related_name="places")
-    proof = models.BinaryField(max_length=80)
-
-    class Meta:
-        default_permissions = ()
-        constraints = [models.UniqueConstraint(fields=["log", "first_statement"], name="transparency_place_of_id")]
-
-    def __str__(self) -> str:
-        return str(self.first_statement)

@@ -12,7 +12,7 @@ from pkd.models import Statement
 from transparency import merkle, notes, prefix_tree, vrf
 from transparency.guard import Tree
 from transparency.keys import LogKeys
-from transparency.models import Entry, Place
+from transparency.models import Entry
 from transparency.stored import (
     UNBUILT,
     Head,
@@ -22,7 +22,6 @@ from transparency.stored import (
     check_contains,
     head,
     last_update,
-    proof_of,
     updates_from,
 )
 
@@ -75,7 +74,7 @@ def answer(keys: LogKeys, kept: Tree | None, question: Question) -> Answer:
         standing = identities.standing(question.client_id, question.after)
         at_end = head(keys.vkey)
         nodes = Nodes(at_end.log_id)
-        vrf_proof = _vrf_proof(keys, at_end.log_id, question.client_id)
+        vrf_proof = keys.vrf.prove(question.client_id.encode())
         index = vrf.index_of(vrf_proof)
         updates = _updates(at_end.log_id, index, standing, question.after)
         size = at_end.size
@@ -108,17 +107,17 @@ def consistency(keys: LogKeys, before: int, size: int) -> list[bytes]:
         return merkle.consistency(before, size, Nodes(head(keys.vkey).log_id))
 
 
-def examine(vkey: str, kept: Tree | None) -> int:
+def examine(keys: LogKeys, kept: Tree | None) -> int:
     """Return the size of a log that may go on, with all statements in it as far as the last one says.
 
     Raises `StoppedError`.
     """
     with _snapshot():
-        at_end = head(vkey)
+        at_end = head(keys.vkey)
         nodes = Nodes(at_end.log_id)
         check_contains(kept, Tree(at_end.size, merkle.root(at_end.size, nodes)), nodes)
-        last = Statement.objects.order_by("-pk").first()
-        if last is not None and not _is_logged(at_end.log_id, last):
+        last = Statement.objects.select_related("identity__key").order_by("-pk").first()
+        if last is not None and not _is_logged(keys, at_end.log_id, last):
             raise StoppedError(UNBUILT)
         return at_end.size
 
@@ -139,17 +138,9 @@ def _signed(keys: LogKeys, kept: Tree | None, at_end: Head, nodes: Nodes, at: in
     return Signed(notes.checkpoint(keys.signer, *tree, at), tree)
 
 
-def _is_logged(log_id: int, statement: Statement) -> bool:
-    places = Place.objects.filter(log_id=log_id, first_statement__identity_id=statement.identity_id)
-    proof = places.values_list("proof", flat=True).first()
-    if proof is None:
-        return False
-    return Entry.objects.filter(log_id=log_id, index=vrf.index_of(bytes(proof)), seq=statement.seq).exists()
-
-
-def _vrf_proof(keys: LogKeys, log_id: int, client_id: str) -> bytes:
-    proof = proof_of(log_id, client_id)
-    return keys.vrf.prove(client_id.encode()) if proof is None else proof
+def _is_logged(keys: LogKeys, log_id: int, statement: Statement) -> bool:
+    index = keys.vrf.index(statement.identity.key.client_id.encode())
+    return Entry.objects.filter(log_id=log_id, index=index, seq=statement.seq).exists()
 
 
 def _updates(log_id: int, index: bytes, standing: Standing, after: int) -> list[bytes]:

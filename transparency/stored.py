@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple, Protocol
 
-from django.db import connection
-
 from pkd import sql
 from pkd.models import Identity
 from transparency import merkle
@@ -37,17 +35,6 @@ ON CONFLICT (log_id, name) DO UPDATE SET content = EXCLUDED.content
 # A database takes so many values at once, three each.
 WRITTEN_AT_ONCE = 300
 LOCK = "SELECT id FROM transparency_log WHERE vkey = %s"
-KEEP = """
-INSERT INTO transparency_place (log_id, first_statement_id, proof)
-SELECT %s, id, %s FROM pkd_statement WHERE identity_id = %s AND seq = 0
-"""
-PROOF = """
-SELECT proof FROM transparency_place
-JOIN pkd_statement ON pkd_statement.id = first_statement_id
-JOIN pkd_identity ON pkd_identity.id = identity_id
-JOIN pkd_publickey ON pkd_publickey.id = key_id
-WHERE log_id = %s AND client_id = %s AND pkd_statement.seq = 0
-"""
 
 
 class StoppedError(Exception):
@@ -151,20 +138,8 @@ def add(entry: Entry) -> None:
 
 def lock_row(vkey: str) -> int | None:
     """Lock the row of a log until the commit, and return its primary key; None where it was not begun."""
-    # SQLite's transactions begin with a lock of everything.
-    row = sql.row(f"{LOCK} FOR UPDATE" if connection.vendor == "postgresql" else LOCK, vkey)
+    row = sql.row(sql.locking(LOCK), vkey)
     return None if row is None else row[0]
-
-
-def keep_proof(log_id: int, identity_id: int, proof: bytes) -> None:
-    """Keep the proof of a client ID's index beside its first statement."""
-    sql.write(KEEP, log_id, proof, identity_id)
-
-
-def proof_of(log_id: int, client_id: str) -> bytes | None:
-    """Return the proof of a client ID's index; None where none is kept."""
-    row = sql.row(PROOF, log_id, client_id)
-    return None if row is None else bytes(row[0])
 
 
 def check_contains(kept: Tree | None, tree: Tree, read: merkle.Read) -> None:

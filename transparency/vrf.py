@@ -51,8 +51,7 @@ class PrivateKey:
 
     def prove(self, alpha: bytes) -> bytes:
         """Return the proof for `alpha`, 80 bytes (5.1)."""
-        point = _encode_to_curve(self.public, alpha)
-        gamma = sodium.crypto_scalarmult_ed25519_noclamp(self._scalar, point)
+        point, gamma = self._points(alpha)
         # 5.4.2.2
         nonce = sodium.crypto_core_ed25519_scalar_reduce(hashlib.sha512(self._nonce_key + point).digest())
         challenge = _challenge(
@@ -62,6 +61,15 @@ class PrivateKey:
         )
         product = sodium.crypto_core_ed25519_scalar_mul(challenge + bytes(32 - CHALLENGE_BYTES), self._scalar)
         return gamma + challenge + sodium.crypto_core_ed25519_scalar_add(nonce, product)
+
+    def index(self, alpha: bytes) -> bytes:
+        """Return the index that the proof for `alpha` proves, for half of the work."""
+        _, gamma = self._points(alpha)
+        return _output(gamma)[:INDEX_BYTES]
+
+    def _points(self, alpha: bytes) -> tuple[bytes, bytes]:
+        point = _encode_to_curve(self.public, alpha)
+        return point, sodium.crypto_scalarmult_ed25519_noclamp(self._scalar, point)
 
 
 def index_of(proof: bytes) -> bytes:

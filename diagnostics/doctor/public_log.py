@@ -36,7 +36,7 @@ def examine(read_guard: ReadGuard) -> Iterator[Finding]:
         return
     try:
         kept = asyncio.run(read_guard(found.vkey))
-        size = proofs.examine(found.vkey, kept)
+        size = proofs.examine(found, kept)
     except (OSError, ValueError, RefusedError) as error:
         yield failed(SUBJECT, f"The guard does not answer ({error}): nothing is signed, and statements are refused")
     except StoppedError as error:

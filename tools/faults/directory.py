@@ -1,13 +1,13 @@
 """A directory of a real size in Postgres, with its log: the rows that so many statements would have left.
 
-Statements, signatures and the indexes' proofs are the server's own, the roots in the entries the auditor's. They are
-made in bulk, as so many transactions would take a day. Of those whom nobody looks up the proof, the index and the
-signature are made up, which a log cannot tell: each would cost as much as all the rest of its rows.
+Statements, signatures and indexes are the server's own, the roots in the entries the auditor's. They are made in bulk,
+as so many transactions would take a day. Of those whom nobody looks up the index and the signature are made up, which a
+log cannot tell: each would cost as much as all the rest of its rows.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256, sha512
+from hashlib import sha256
 from typing import NamedTuple
 
 import psycopg
@@ -16,7 +16,7 @@ from auditor.prefix_tree import Leaf, PrefixTree
 from pkd.statement_rules import Kind
 from pkd.tests.owners import Identity, first
 from tools.faults import bulk
-from transparency import merkle, prefix_tree, vrf
+from transparency import merkle, prefix_tree
 from transparency.entry import NOTHING, Entry, Update
 from transparency.keys import LogKeys
 from transparency.merkle import Node
@@ -31,7 +31,6 @@ COLUMNS = {
     "transparency_log": "id vkey begun_at",
     "transparency_entry": "id log_id number index seq data hashes",
     "transparency_piece": "id log_id name content",
-    "transparency_place": "id log_id first_statement_id proof",
 }
 LOG_ID = 1
 
@@ -110,21 +109,17 @@ def _members(seeds: Seeds, began: datetime, numbers: range, known_every: int) ->
     """Return the rows of some client IDs, and the index and the digest of the statement of each."""
     public, private = OWNER.public, seeds.keys.vrf
     template, fingerprint = first(OWNER, directory=seeds.directory), sha256(public.encode()).hexdigest()
-    rows: Rows = {
-        name: [] for name in ("pkd_publickey", "pkd_keychange", "pkd_identity", "pkd_statement", "transparency_place")
-    }
+    rows: Rows = {name: [] for name in ("pkd_publickey", "pkd_keychange", "pkd_identity", "pkd_statement")}
     statements = []
     for number in numbers:
         client_id, at, row = id_of(number), began + timedelta(milliseconds=number), number + 1
         text, is_known = template._replace(client_id=client_id).text, number % known_every == 0
-        proof = private.prove(client_id.encode()) if is_known else sha512(text.encode()).digest() + bytes(16)
         signature = OWNER.sign(text) if is_known else "A" * 86
         rows["pkd_publickey"].append(bulk.line(row, client_id, public, fingerprint, at, at, 0))
         rows["pkd_keychange"].append(bulk.line(row, row, at, "published", "client", "", fingerprint, ""))
         rows["pkd_identity"].append(bulk.line(row, row, public, 0, 0, Kind.BY_OWNER.value, at, at))
         rows["pkd_statement"].append(bulk.line(row, row, 0, Kind.BY_OWNER.value, at, text, signature, "", ""))
-        rows["transparency_place"].append(bulk.line(row, LOG_ID, row, proof))
-        index = vrf.index_of(proof) if is_known else sha256(proof).digest()
+        index = private.index(client_id.encode()) if is_known else sha256(client_id.encode()).digest()
         statements.append((index, sha256(text.encode()).digest()))
     return rows, statements
 

@@ -85,7 +85,7 @@ async def _directory(folder: Path, seeds: Seeds, size: int) -> AsyncIterator[dic
 
 def _stored(url: str) -> str:
     """Return the sizes of the log's tables, with their indexes, and of the whole."""
-    tables = ("entry", "piece", "place")
+    tables = ("entry", "piece")
     with psycopg.connect(url) as connection:
         sizes = [
             (table, connection.execute("SELECT pg_total_relation_size(%s)", [f"transparency_{table}"]).fetchone())

@@ -70,29 +70,4 @@ class Migration(migrations.Migration):
                 "constraints": [models.UniqueConstraint(fields=("log", "name"), name="transparency_piece_name")],
             },
         ),
-        migrations.CreateModel(
-            name="Place",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("proof", models.BinaryField(max_length=80)),
-                (
-                    "first_statement",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="places", to="pkd.statement"
-                    ),
-                ),
-                (
-                    "log",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="places", to="transparency.log"
-                    ),
-                ),
-            ],
-            options={
-                "default_permissions": (),
-                "constraints": [
-                    models.UniqueConstraint(fields=("log", "first_statement"), name="transparency_place_of_id")
-                ],
-            },
-        ),
     ]

@@ -26,7 +26,7 @@ CHECKPOINT_AT = 1_790_000_010
 ALICE_2 = TRUST["identities"]["alice2"]
 PUBLIC_KEYS = [TRUST["identities"]["alice1"], "opaque key of bob", ALICE_2]
 MIGRATION = import_module("transparency.migrations.0002_entries_stay")
-TABLES = ("piece", "place", "entry", "log")
+TABLES = ("piece", "entry", "log")
 
 
 def empty_log() -> None:

@@ -19,7 +19,7 @@ from transparency.build import build
 from transparency.check import check
 from transparency.guard import Tree
 from transparency.keys import LogKeys, current
-from transparency.models import Entry, Piece, Place
+from transparency.models import Entry, Piece
 from transparency.tests.logged import BEGAN, MIGRATION, TRUST, accepts, empty_log, keys
 
 __all__ = ["keys"]
@@ -59,12 +59,12 @@ def test_log_that_is_built_is_the_one_that_grew(keys: LogKeys) -> None:
     accepts(keys, 0, at=BEGAN + timedelta(seconds=5))
     for number in (1, 2):
         accepts(keys, number)
-    grown, tree, places = logged(), pieces(), Place.objects.count()
+    grown, tree = logged(), pieces()
     # As if there had been no log when they were accepted.
     empty_log()
     assert list(check(keys, None)) == [f"Row {pk} of the statements has no entry." for pk in row_numbers()]
     assert run("buildlog") == ["Appended 3; the log has 3 entries.", TRUST["vkey"]]
-    assert (logged(), pieces(), Place.objects.count()) == (grown, tree, places)
+    assert (logged(), pieces()) == (grown, tree)
     assert run("buildlog")[0] == "Appended 0; the log has 3 entries."
     assert list(check(keys, None)) == []
 
@@ -113,9 +113,8 @@ CHANGES = {
     "UPDATE transparency_entry SET hashes = data WHERE number = 1": "Entry 1: the hashes beside it are others.",
     "UPDATE transparency_entry SET data = hashes WHERE number = 1": "Entry 1: An entry has 142 bytes.",
     "DELETE FROM transparency_entry WHERE number = 2": "There are 2 entries, of which 3 were signed: ",
-    "UPDATE transparency_piece SET content = proof FROM transparency_place WHERE name = ''": "The piece '' of the",
+    "UPDATE transparency_piece SET content = data FROM transparency_entry WHERE name = ''": "The piece '' of the",
     "DELETE FROM transparency_piece": "The piece '' of the prefix tree is not what the entries make of it.",
-    "UPDATE transparency_place SET proof = content FROM transparency_piece": "The proof that is kept for row ",
     "UPDATE pkd_statement SET text = 'another'": "has another entry.",
     "UPDATE pkd_statement SET seq = 9 WHERE seq = 1": "has no entry.",
     "UPDATE pkd_publickey SET client_id = 'mallory' WHERE client_id = 'bob'": "belongs to no statement.",

@@ -15,7 +15,7 @@ from transparency import merkle, prefix_tree
 from transparency.entry import Entry as LoggedEntry
 from transparency.guard import Tree
 from transparency.keys import LogKeys, current
-from transparency.models import Entry, Log, Piece, Place
+from transparency.models import Entry, Log, Piece
 from transparency.stored import Nodes, Pieces, StoppedError
 from transparency.tests.logged import BEGAN, TRUST, accepts, keys, set_keys
 
@@ -38,11 +38,6 @@ def test_entries_are_those_of_the_vectors(keys: LogKeys) -> None:
     assert [merkle.root(size, Nodes(log.pk)) for size in (1, 2, 3)] == ROOTS
     last = LoggedEntry.decode(bytes.fromhex(TRUST["entries"][2]))
     assert prefix_tree.root(Pieces(log.pk)) == last.prefix_root
-    # One proof an ID, beside its first statement.
-    assert [bytes(proof).hex() for proof in Place.objects.order_by("pk").values_list("proof", flat=True)] == [
-        TRUST["vrfProofs"]["alice"],
-        TRUST["vrfProofs"]["bob"],
-    ]
 
 
 def test_statement_takes_few_queries(keys: LogKeys) -> None:
@@ -158,14 +153,3 @@ def test_database_refuses_to_change_or_delete_entries_and_logs(keys: LogKeys) ->
         with pytest.raises(HistoryIsAppendOnlyError):
             step()
     assert (str(entry), str(entry.log)) == ("0", keys.vkey)
-
-
-def test_place_goes_with_the_statements_of_an_erased_id(keys: LogKeys) -> None:
-    for number in range(3):
-        accepts(keys, number)
-    alice = Identity.objects.get(key__client_id="alice")
-    Identity.objects.filter(pk=alice.pk).update(erased_at=BEGAN)
-    alice.statements.all().erase()
-    (left,) = Place.objects.all()
-    assert (str(left), Piece.objects.filter(name="").count()) == ("bob 0", 1)
-    assert len(logged()) == 3
