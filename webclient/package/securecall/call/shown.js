@@ -40,8 +40,7 @@ export class Shown {
 
   /** Tell the peer what is sent now, if that is news. */
   tell() {
-    const tracks = this.#call.rtc?.getSenders().map(({ track }) => track) ?? [];
-    const [audio, video] = ["audio", "video"].map((kind) => stateOf(tracks.filter((track) => track?.kind === kind)));
+    const [audio, video] = ["audio", "video"].map((kind) => stateOf(this.#sent(kind)));
     const message = { type: "media", audio, video };
     const text = JSON.stringify(message);
     if (text !== this.#told && this.#call.control.send(message)) this.#told = text;
@@ -59,10 +58,18 @@ export class Shown {
    * @param {boolean} isMuted
    */
   setMuted(kind, isMuted) {
-    const { rtc, stream } = this.#call;
-    const sent = rtc?.getSenders().map(({ track }) => track) ?? [];
-    for (const track of [...sent, ...(stream?.getTracks() ?? [])]) if (track?.kind === kind) track.enabled = !isMuted;
+    // Before there is a peer connection, what will be sent.
+    const given = this.#call.stream?.getTracks().filter((track) => track.kind === kind) ?? [];
+    for (const track of [...this.#sent(kind), ...given]) track.enabled = !isMuted;
     this.tell();
+  }
+
+  /**
+   * @param {string} kind
+   * @returns {MediaStreamTrack[]} what is sent of it, also what is muted or has ended
+   */
+  #sent(kind) {
+    return this.#call.rtc?.getSenders().flatMap(({ track }) => (track?.kind === kind ? [track] : [])) ?? [];
   }
 
   /** @param {Partial<PeerState>} more */
@@ -83,10 +90,10 @@ function known(kind, state) {
   return STATES[kind].includes(state) ? state : null;
 }
 
-/** @param {(MediaStreamTrack | null)[]} tracks of one kind */
+/** @param {MediaStreamTrack[]} tracks of one kind */
 function stateOf(tracks) {
-  const live = tracks.filter((track) => track?.readyState === "live");
-  const sent = live.find((track) => track?.enabled);
+  const live = tracks.filter(({ readyState }) => readyState === "live");
+  const sent = live.find(({ enabled }) => enabled);
   if (!sent) return live.length ? "off" : "none";
   return isScreen(sent) ? "screen" : "on";
 }
