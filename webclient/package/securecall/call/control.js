@@ -17,10 +17,8 @@ export class Control {
   #onHere = null;
   /** @type {RTCDataChannel | null} */
   #channel = null;
-  /** Kinds of our media that ended by themselves, of which the peer knows. */
+  /** Kinds of our media that ended by themselves; the peer is told as soon as there is a way. */
   #stopped = new Set();
-  /** Those of which it is told as soon as there is a way. */
-  #untold = new Set();
   #call;
 
   /** @param {Call} call */
@@ -32,9 +30,7 @@ export class Control {
   open(rtc) {
     this.#channel = rtc.createDataChannel("securecall-control", CHANNEL);
     this.#channel.onopen = () => {
-      const untold = [...this.#untold];
-      this.#untold.clear();
-      for (const kind of untold) this.stopped(kind);
+      for (const kind of this.#stopped) this.stopped(kind);
       this.#call.shown.opened();
     };
     this.#channel.onmessage = ({ data }) => this.#received(String(data));
@@ -67,12 +63,12 @@ export class Control {
 
   /** @param {string} kind of our media that ended by itself */
   stopped(kind) {
-    (this.send({ type: "stopped", kind }) ? this.#stopped : this.#untold).add(kind);
+    this.#stopped.add(kind);
+    this.send({ type: "stopped", kind });
   }
 
   /** @param {string} kind of our media that is sent again, if it stopped */
   sends(kind) {
-    this.#untold.delete(kind);
     if (this.#stopped.delete(kind)) this.send({ type: "sends", kind });
   }
 
