@@ -115,11 +115,11 @@ export class SecureCall extends EventTarget {
    * Send the peer a message, which a "data" event tells there. It goes the way of the media, encrypted with the keys that
    * `verification` is about. Messages arrive in their order; those sent before the way stands, or while it is mended, wait.
    *
-   * @param data Text or bytes, 64 KiB at most.
+   * @param data Text or bytes, not empty, and 64 KiB at most.
    * @param callId Only in this call.
    * @returns When the browser has it, which takes a while where more waits than the network carries.
    * @throws {SecureCallError} `no-call` without a call or when it ends meanwhile, `no-data` where the peer's app takes no
-   *   messages, `invalid-data` for a longer one.
+   *   messages, `invalid-data` for a longer one, an empty one, and what is neither text nor bytes.
    */
   send(data: string | ArrayBuffer | ArrayBufferView, callId?: string): Promise<void>;
 
@@ -363,7 +363,7 @@ export type ErrorCode =
   | "no-call"
   /** The peer's app takes no messages: it has another library, or an older one. */
   | "no-data"
-  /** A message that is longer than 64 KiB, or neither text nor bytes. */
+  /** A message that is empty, longer than 64 KiB, or neither text nor bytes. */
   | "invalid-data"
   | "closed"
   | "superseded"

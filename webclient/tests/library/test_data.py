@@ -49,6 +49,17 @@ async def test_messages_arrive_in_their_order_and_as_they_were_sent(
     await messages_arrive(fox, alice)
 
 
+TOO_LONG = [f"'x'.repeat({MOST_BYTES + 1})", f"'€'.repeat({MOST_BYTES // 3 + 1})", f"new ArrayBuffer({MOST_BYTES + 1})"]
+NOTHING = ["", "undefined", "null", "''", "new ArrayBuffer(0)", "new Uint8Array()", "{}", "7"]
+
+
+async def test_what_is_no_message_is_refused_by_its_code(open_any_client: OpenAnyClient) -> None:
+    alice, bob = await open_any_client("alice"), await open_any_client("bob")
+    await alice.calls(bob)
+    for given in (*TOO_LONG, *NOTHING):
+        assert await failure(alice, f"client.send({given})") == "SecureCallError: invalid-data", given
+
+
 @pytest.mark.long
 async def test_more_than_a_browser_buffers_is_sent(open_any_client: OpenAnyClient) -> None:
     alice, bob = await open_any_client("alice"), await open_any_client("bob")
@@ -70,8 +81,6 @@ async def test_messages_wait_for_the_call_and_end_with_it(open_client: OpenClien
     await bob.accepts()
     await bob.expects("data", peerId=alice.id, data="early")
     await alice.does("early")
-    for given in (f"'x'.repeat({MOST_BYTES + 1})", f"'€'.repeat({MOST_BYTES // 3 + 1})", "{}"):
-        assert await failure(alice, f"client.send({given})") == "SecureCallError: invalid-data"
     await alice.does("client.hangUp()")
     await bob.expects("call", state="ended")
     await alice.calls(bob)

@@ -50,9 +50,10 @@ export class Data {
    * @returns {Promise<void>} when the browser has it
    */
   send(data) {
-    const bytes = typeof data === "string" ? new Blob([data]).size : data.byteLength;
-    if (!(bytes <= MOST_BYTES)) {
-      throw new SecureCallError("invalid-data", `A message is text or bytes, of ${MOST_BYTES} bytes at most.`);
+    // An application may give anything, and what is neither has no length.
+    const bytes = typeof data === "string" ? new Blob([data]).size : data?.byteLength;
+    if (!(bytes > 0 && bytes <= MOST_BYTES)) {
+      throw new SecureCallError("invalid-data", `A message is text or bytes, of 1 to ${MOST_BYTES} bytes.`);
     }
     const sent = this.#last.then(() => this.#send(data));
     this.#last = sent.catch(() => undefined);
