@@ -114,12 +114,13 @@ export class SecureCall extends EventTarget {
   /**
    * Send the peer a message, which a "data" event tells there. It goes the way of the media, encrypted with the keys that
    * `verification` is about. Messages arrive in their order; those sent before the way stands, or while it is mended, wait.
+   * The peer's library takes them, and nothing says whether its application listens; one that listens may answer.
    *
    * @param data Text or bytes, not empty, and 64 KiB at most.
    * @param callId Only in this call.
    * @returns When the browser has it, which takes a while where more waits than the network carries.
-   * @throws {SecureCallError} `no-call` without a call or when it ends meanwhile, `no-data` where the peer's app takes no
-   *   messages, `invalid-data` for a longer one, an empty one, and what is neither text nor bytes.
+   * @throws {SecureCallError} `no-call` without a call or when it ends meanwhile, `no-data` where the peer's app has no library
+   *   that takes messages, `invalid-data` for a longer one, an empty one, and what is neither text nor bytes.
    */
   send(data: string | ArrayBuffer | ArrayBufferView, callId?: string): Promise<void>;
 
@@ -559,7 +560,7 @@ export interface PeerState {
    */
   audio: "on" | "off" | "none" | null;
   video: "on" | "screen" | "off" | "none" | null;
-  /** Whether `send()` reaches the peer. */
+  /** Whether `send()` reaches the peer's library. What its application does with messages it does not tell. */
   takesData: boolean;
   /** Who is muted, has no microphone or shows a screen; empty where there is nothing to say. */
   sentence: string;
