@@ -1,5 +1,6 @@
 /** Microphones, cameras, speakers and screens of a client. What it offers is described in devices.d.ts. */
 
+import { orGiveBack } from "./securecall/devices/giving-back.js";
 import { listDevices, openChosen, openInsteadOf } from "./securecall/devices/opening.js";
 import { Screen, ongoing } from "./securecall/devices/screen.js";
 
@@ -115,13 +116,10 @@ export class Devices extends EventTarget {
     const track = await openInsteadOf(old, id);
     // Whoever is muted, perhaps by now, is not heard.
     track.enabled = false;
-    try {
-      if (this.stream !== stream || ongoing(this.#client) !== callId) throw new DOMException("It came too late.", "AbortError");
+    await orGiveBack(track, async () => {
+      if (this.stream !== stream || ongoing(this.#client) !== callId) throw tooLate();
       if (callId !== null) await this.#client.replaceTrack(kind, track, callId);
-    } catch (error) {
-      track.stop();
-      throw error;
-    }
+    });
     track.enabled = old.enabled;
     this.#drop(kind, track);
   }
@@ -130,13 +128,10 @@ export class Devices extends EventTarget {
   async #switchOn(callId) {
     const { stream } = this;
     const [track] = (await this.open({ audio: false, video: true })).getTracks();
-    try {
-      if (this.stream !== stream) throw new DOMException("It came too late.", "AbortError");
+    await orGiveBack(track, async () => {
+      if (this.stream !== stream) throw tooLate();
       await this.#client.replaceTrack("video", track, callId);
-    } catch (error) {
-      track.stop();
-      throw error;
-    }
+    });
     this.#drop("video", track);
   }
 
@@ -161,4 +156,8 @@ export class Devices extends EventTarget {
   #tell(type) {
     this.dispatchEvent(new Event(type));
   }
+}
+
+function tooLate() {
+  return new DOMException("It came too late.", "AbortError");
 }

@@ -3,6 +3,7 @@
  */
 
 import { NO_CALL_TO_SEND_IN, SecureCallError } from "../errors.js";
+import { orGiveBack } from "./giving-back.js";
 
 /** A screen that is shown in a call. */
 export class Screen {
@@ -36,12 +37,7 @@ export class Screen {
     const [track] = stream.getVideoTracks();
     // Sharp rather than smooth; the peer is told by it that it is a screen.
     track.contentHint = "detail";
-    try {
-      await this.#client.replaceTrack("video", track, callId);
-    } catch (error) {
-      track.stop();
-      throw error;
-    }
+    await orGiveBack(track, () => this.#client.replaceTrack("video", track, callId));
     this.#stopTracks();
     this.stream = stream;
     this.#callId = callId;
