@@ -85,7 +85,12 @@ export class Devices extends EventTarget {
   /** Listen to nothing any more. Tracks stay the application's. */
   close(): void;
 
-  /** The list changed: something was plugged in or out. */
+  /**
+   * - `devices`: the list changed; something was plugged in or out.
+   * - `chosen`: another device was chosen, or the browser's own choice; `chosen` has it.
+   * - `stream`: `stream` is another one, with another track of a kind, or without it.
+   * - `screen`: a screen is shown, another one, or none any more; `screen` has it.
+   */
   addEventListener(
     type: "devices" | "chosen" | "stream" | "screen",
     listener: (event: Event) => void,
