@@ -79,7 +79,11 @@ export class Devices extends EventTarget {
    */
   shareScreen(): Promise<void>;
 
-  /** Show the camera again, if it was on, or nothing. */
+  /**
+   * Show the camera again, if it was on, or nothing; until it is open, the peer sees nothing.
+   *
+   * @throws as `open` does: then the camera is off.
+   */
   stopSharing(): Promise<void>;
 
   /** Listen to nothing any more. Tracks stay the application's. */

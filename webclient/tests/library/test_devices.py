@@ -174,3 +174,31 @@ async def test_screen_that_is_stopped_in_the_browser_leaves_nothing(open_client:
     await bob.until("client.peerState.video === 'none'")
     assert await bob.does("events.filter(({ type }) => type === 'peermedia')") == []
     assert await alice.does(LIVE) == ["audio"]
+
+
+async def test_screen_whose_camera_is_gone_leaves_no_picture(open_any_client: OpenAnyClient) -> None:
+    alice, bob = await uses_devices(await open_any_client("alice")), await open_any_client("bob")
+    await calls(alice, bob)
+    await shows_screen(alice, bob)
+    await bob.until("client.remoteStream.getVideoTracks().length === 1")
+    await alice.does("""() => {
+      navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("unplugged", "NotFoundError"); };
+    }""")
+    assert await alice.does("devices.stopSharing().catch(({ name }) => name)") == "NotFoundError"
+    await bob.expects("remotestream", hasAudio=True, hasVideo=False)
+    state = await bob.expects("peerstate", audio="on", video="none")
+    assert state["sentence"] == f"{alice.id} has the camera off."
+    assert await alice.does("sent('video') ?? null") is None
+    assert await alice.does(LIVE) == ["audio"]
+
+
+async def test_screen_leaves_no_picture_while_the_camera_is_asked_for(open_any_client: OpenAnyClient) -> None:
+    alice, bob = await uses_devices(await open_any_client("alice")), await open_any_client("bob")
+    await calls(alice, bob)
+    await shows_screen(alice, bob)
+    await alice.does("() => { isHeld = true; window.stopped = devices.stopSharing(); }")
+    await bob.expects("remotestream", hasAudio=True, hasVideo=False)
+    await alice.until("window.release")
+    await alice.does("() => { isHeld = false; release(); return stopped; }")
+    await bob.expects("remotestream", hasAudio=True, hasVideo=True)
+    await bob.until("client.peerState.video === 'on'")

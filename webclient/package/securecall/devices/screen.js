@@ -53,8 +53,9 @@ export class Screen {
     const callId = this.#callId;
     const isCameraDue = this.#isCameraDue;
     this.#end();
+    // Also where the camera follows: it may take a question, or be gone, and the last picture would stand until then.
+    await this.#client.replaceTrack("video", null, callId);
     if (isCameraDue) await this.#camera.switchOn(callId);
-    else await this.#client.replaceTrack("video", null, callId);
   }
 
   #end() {
