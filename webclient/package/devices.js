@@ -114,12 +114,12 @@ export class Devices extends EventTarget {
     const old = stream?.getTracks().find((track) => track.kind === kind && track.readyState === "live");
     if (!old) return;
     const track = await openInsteadOf(old, id);
-    // Whoever is muted, perhaps by now, is not heard.
-    track.enabled = false;
+    track.enabled = old.enabled;
     await orGiveBack(track, async () => {
       if (this.stream !== stream || ongoing(this.#client) !== callId) throw tooLate();
       if (callId !== null) await this.#client.replaceTrack(kind, track, callId);
     });
+    // Who was muted meanwhile, by whatever means.
     track.enabled = old.enabled;
     this.#drop(kind, track);
   }

@@ -1,5 +1,6 @@
 """Microphones, cameras, speakers and screens of a client, before a call and in one."""
 
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -90,6 +91,44 @@ async def test_devices_are_changed_in_a_call(open_any_client: OpenAnyClient) -> 
     await alice.does(CHOOSE_LAST, "camera")
     assert await alice.does(LIVE) == ["audio"]
     await bob.expects("peerstate", audio="off", video="none")
+
+
+# While it is held, the browser is about to send another track.
+HOLD_REPLACING = """
+() => {
+  const { replaceTrack } = RTCRtpSender.prototype;
+  RTCRtpSender.prototype.replaceTrack = async function (track) {
+    await new Promise((resolve) => { window.release = resolve; });
+    return replaceTrack.call(this, track);
+  };
+}
+"""
+
+
+async def seen_states(client: Client[Document]) -> list[tuple[str, str]]:
+    """Return what the peer said of its microphone and camera, one state after the other."""
+    states = await client.does("events.filter(({ type, audio }) => type === 'peerstate' && audio)")
+    return [state for state, _ in groupby((it["audio"], it["video"]) for it in states)]
+
+
+async def test_nobody_is_called_muted_whose_device_is_changed(open_any_client: OpenAnyClient) -> None:
+    alice, bob = await uses_devices(await open_any_client("alice")), await open_any_client("bob")
+    await calls(alice, bob)
+    for kind in ("microphone", "camera"):
+        await alice.does(CHOOSE_LAST, kind)
+    await alice.does("client.setMuted('video', true)")
+    await bob.expects("peerstate", audio="on", video="off")
+    assert await seen_states(bob) == [("on", "on"), ("on", "off")]
+    # Muted while the other one is put in its place.
+    await alice.does(HOLD_REPLACING)
+    await alice.does("() => { window.chosen = devices.choose('microphone', null); }")
+    await alice.until("window.release")
+    await alice.does("client.setMuted('audio', true)")
+    await alice.does("() => { release(); return chosen; }")
+    await alice.does("client.setMuted('video', false)")
+    await bob.expects("peerstate", audio="off", video="on")
+    assert await seen_states(bob) == [("on", "on"), ("on", "off"), ("off", "off"), ("off", "on")]
+    assert await alice.does("sent('audio').enabled") is False
 
 
 async def test_device_that_is_gone_is_not_chosen(open_any_client: OpenAnyClient) -> None:

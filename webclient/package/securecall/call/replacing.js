@@ -21,7 +21,7 @@ export async function replaceTrack(call, kind, track) {
     if (track) rtc.addTransceiver(track, { direction: "sendrecv", streams: stream ? [stream] : [] });
     return;
   }
-  await transceiver.sender.replaceTrack(track);
+  await replace(call, transceiver.sender, track);
   if (call.isOver) throw new SecureCallError("no-call", call.status.sentence, { callId });
   if (track) call.control.sends(kind);
   if (track && stream) transceiver.sender.setStreams(stream);
@@ -29,4 +29,18 @@ export async function replaceTrack(call, kind, track) {
   const direction = track ? "sendrecv" : "recvonly";
   if (transceiver.direction !== direction) transceiver.direction = direction;
   call.shown.tell();
+}
+
+/**
+ * @param {import("./call.js").Call} call
+ * @param {RTCRtpSender} sender
+ * @param {MediaStreamTrack | null} track which is muted with its kind from now on
+ */
+async function replace({ shown: { coming } }, sender, track) {
+  if (track) coming.add(track);
+  try {
+    await sender.replaceTrack(track);
+  } finally {
+    if (track) coming.delete(track);
+  }
 }

@@ -14,6 +14,8 @@ const STATES = { audio: ["on", "off", "none"], video: ["on", "screen", "off", "n
 export class Shown {
   /** @type {PeerState} */
   peer;
+  /** @type {Set<MediaStreamTrack>} what the browser is about to send in place of something else */
+  coming = new Set();
   /** What the peer was told last. */
   #told = "";
   /** Whether the peer's camera was on: a call without one has none that is off. */
@@ -59,8 +61,8 @@ export class Shown {
    */
   setMuted(kind, isMuted) {
     // Before there is a peer connection, what will be sent.
-    const given = this.#call.stream?.getTracks().filter((track) => track.kind === kind) ?? [];
-    for (const track of [...this.#sent(kind), ...given]) track.enabled = !isMuted;
+    const given = this.#call.stream?.getTracks() ?? [];
+    for (const track of [...this.#sent(kind), ...this.coming, ...given]) if (track.kind === kind) track.enabled = !isMuted;
     this.tell();
   }
 
