@@ -1,10 +1,14 @@
 """An application acts on the call that it names, though another may have come in meanwhile."""
 
+import secrets
+
 import pytest
 
+from tests.support.people import Person, new_call_id
+from tests.support.servers import RunningServer
 from webclient.tests.library.clients import ClientPage
-from webclient.tests.library.conftest import OpenClient
-from webclient.tests.library.signer import Signer
+from webclient.tests.library.conftest import OpenAnyClient, OpenClient
+from webclient.tests.library.signer import OFFER, Signer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -79,3 +83,32 @@ async def test_key_that_was_not_compared_is_not_verified(open_client: OpenClient
     await alice.does(f"client.acceptPeerKey('{signer.id}', '{signer.public_key}')")
     assert not (await alice.does(verify % compared["publicKey"]))["isVerified"]
     assert (await alice.does(verify % signer.public_key))["isVerified"]
+
+
+# What a page that is loaded anew sends in a call that was answered.
+ANEW = {"candidate": "", "sdpMid": "0", "description": {"type": "offer", "sdp": OFFER, "anew": 1}}
+
+
+async def test_call_that_nobody_has_answered_is_not_taken_up_again(
+    open_any_client: OpenAnyClient, library_server: RunningServer
+) -> None:
+    """Whoever is called would hear the caller before, and a caller be connected while it rings."""
+    alice = await open_any_client("alice")
+    async with Person(library_server.ws_url, f"mallory-{secrets.token_hex(3)}") as mallory:
+        await mallory.registers()
+        await alice.does(f"media({{audio: true}}).then((stream) => client.call('{mallory.id}', stream))")
+        call_id = (await mallory.expects("INCOMING_CALL"))["callId"]
+        await alice.does("() => { window.first = client.peerConnection; }")
+        await mallory.send("ICE_CANDIDATE", callId=call_id, candidate=ANEW)
+        await alice.asks_often()
+        assert await alice.does("[client.peerConnection === first, first.connectionState]") == [True, "new"]
+        await mallory.send("CALL_REJECT", callId=call_id)
+        await alice.expects("call", state="ended", reason="rejected")
+
+        call_id = new_call_id()
+        await mallory.send("CALL_INITIATE", targetId=alice.id, sdpOffer=OFFER, callId=call_id)
+        await alice.expects("call", state="incoming", callId=call_id)
+        await mallory.send("ICE_CANDIDATE", callId=call_id, candidate=ANEW)
+        await alice.asks_often()
+        assert await alice.does("client.peerConnection") is None
+        assert await alice.does("client.currentCall.state") == "incoming"

@@ -65,7 +65,8 @@ export class Resumption {
    */
   async received({ type, sdp: given, anew }) {
     const call = this.#call;
-    if (!this.#isMeant(type, anew)) return;
+    // Before somebody has answered, it would let who calls connect, and who is called hear.
+    if (["calling", "incoming"].includes(call.status.state) || !this.#isMeant(type, anew)) return;
     const sdp = readDescription(given);
     this.#isSigned ||= call.verification?.status === "verified";
     await verify(call, sdp);
