@@ -4,10 +4,11 @@ import pytest
 
 from tests.support.servers import RunningServer
 from webclient.tests.library.clients import Client, Document
-from webclient.tests.library.conftest import OpenClient, OpenFirefoxClient
+from webclient.tests.library.conftest import OpenAnyClient, OpenClient, OpenFirefoxClient
 from webclient.tests.library.liar import Liar
 from webclient.tests.library.network import Line
 from webclient.tests.library.signer import OFFER
+from webclient.tests.library.test_data import DRAWING
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -59,6 +60,21 @@ async def test_call_is_taken_up_again_in_firefox(
         await load_anew(line, alice, bob)
         for person in (alice, bob):
             await person.until(HEARS)
+
+
+async def test_screen_brings_no_camera_to_the_page_that_is_loaded_anew(
+    open_any_client: OpenAnyClient, library_server: RunningServer
+) -> None:
+    """Who showed a screen with the camera off would be seen."""
+    async with Line.to(library_server.port) as line:
+        alice, bob = await open_any_client("alice", line.port), await open_any_client("bob", line.port)
+        await alice.talks_to(bob)
+        await alice.does(DRAWING, "detail")
+        await bob.until("client.peerState.video === 'screen'")
+        await load_anew(line, alice)
+        kinds = "client.peerConnection.getSenders().flatMap(({ track }) => (track ? [track.kind] : []))"
+        assert await alice.does(kinds) == ["audio"]
+        await bob.expects("peerstate", audio="on", video="none")
 
 
 async def test_offer_of_a_page_loaded_anew_that_is_not_signed_is_forged(open_client: OpenClient, liar: Liar) -> None:

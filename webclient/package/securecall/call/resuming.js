@@ -14,7 +14,7 @@ import { Control } from "./control.js";
 import { Link } from "./link.js";
 import { describedBy } from "./opening.js";
 import { localSdp, sign, verify } from "./signing.js";
-import { offerTracks, syncRemoteTracks, watchTracks } from "./tracks.js";
+import { isScreen, offerTracks, syncRemoteTracks, watchTracks } from "./tracks.js";
 import { Trickle } from "./trickle.js";
 
 /** A call whose page, or whose peer's page, was loaded anew. */
@@ -158,7 +158,8 @@ export class Resumption {
  */
 export function keptOf({ status, verification, peer, rtc, resumption: { generation } }) {
   if (status.connectedAt === null || !peer?.resumes || !rtc) return null;
+  // What was shown of a screen went with the page: a camera that is off beside it stays off.
   /** @param {string} kind */
-  const isSent = (kind) => rtc.getSenders().some(({ track }) => track?.kind === kind);
+  const isSent = (kind) => rtc.getSenders().some(({ track }) => track?.kind === kind && !isScreen(track));
   return { status, verification: verification?.status, generation, sends: { audio: isSent("audio"), video: isSent("video") } };
 }
