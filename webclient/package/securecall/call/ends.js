@@ -21,12 +21,20 @@ const SERVER_REASONS = {
 
 /**
  * @param {CallStatus["state"]} state
- * @param {unknown} reason as it came
+ * @param {unknown} reason as the server brought it: its own, or the peer's
  * @returns {[EndReason, "peer" | "server", {peerReason?: string}]}
  */
-export function peerEnded(state, reason) {
+export function serverEnded(state, reason) {
   const words = typeof reason === "string" ? reason : "";
-  if (Object.hasOwn(SERVER_REASONS, words)) return [...SERVER_REASONS[words], {}];
+  return Object.hasOwn(SERVER_REASONS, words) ? [...SERVER_REASONS[words], {}] : peerEnded(state, reason);
+}
+
+/**
+ * @param {CallStatus["state"]} state
+ * @param {unknown} reason as the peer gave it
+ * @returns {[EndReason, "peer", {peerReason?: string}]}
+ */
+export function peerEnded(state, reason) {
   const peerReason = typeof reason === "string" ? { peerReason: reason } : {};
   const said = SAID_REASONS.find((it) => it === reason);
   if (said) return [said, "peer", {}];

@@ -4,7 +4,7 @@
  * @typedef {import("./call.js").Call} Call
  */
 
-import { peerEnded } from "./ends.js";
+import { serverEnded } from "./ends.js";
 
 /**
  * @param {Call} call
@@ -16,9 +16,9 @@ export function received(call, type, payload) {
     if (type === "CALL_ENDED") call.placing.forget();
   } else if (type === "CALL_ACCEPTED") call.opening.accepted(payload);
   else if (type === "ICE_CANDIDATE") call.step(() => candidate(call, payload.candidate));
-  else if (type === "CALL_ENDED") call.finish(...peerEnded(call.status.state, payload.reason));
+  else if (type === "CALL_ENDED") call.finish(...serverEnded(call.status.state, payload.reason));
   else if (type === "CALL_REJECTED" && payload.reason === "busy") call.finish("busy", "peer");
-  else if (type === "CALL_REJECTED") call.finish(...peerEnded("calling", payload.reason));
+  else if (type === "CALL_REJECTED") call.finish(...serverEnded("calling", payload.reason));
 }
 
 /**
