@@ -86,7 +86,8 @@ export function toggleMicrophone({ callId }) {
 /** The camera is given back while it is off, so that its light goes out. */
 export async function toggleCamera({ callId }) {
   const { client } = demo;
-  const isOver = () => ongoing(client)?.callId !== callId;
+  // A screen that is shown meanwhile has the camera's place.
+  const isOver = () => ongoing(client)?.callId !== callId || demo.devices.screen !== null;
   const [current] = demo.media?.getVideoTracks() ?? [];
   demo.switching = callId;
   update();

@@ -118,6 +118,36 @@ async def test_screen_is_shown_in_place_of_the_camera(memory_site: Site, meet: M
     await alice.clicks("Hang up")
 
 
+# While the browser asks, until `release()`.
+HOLD_CAMERA = """
+() => {
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = async (constraints) => {
+    const stream = await open(constraints);
+    [window.camera] = stream.getVideoTracks();
+    await new Promise((resolve) => { window.release = resolve; });
+    return stream;
+  };
+}
+"""
+
+
+async def test_camera_that_comes_late_does_not_take_the_place_of_a_screen(memory_site: Site, meet: Meet) -> None:
+    alice, bob = await meet("alice", memory_site.here), await meet("bob", memory_site.here)
+    await alice.talks_to(bob, "Audio call")
+    await alice.page.evaluate(DRAW_SCREEN)
+    await alice.page.evaluate(HOLD_CAMERA)
+    await alice.clicks("Camera")
+    await alice.page.wait_for_function("() => window.release")
+    await alice.clicks("Share screen")
+    await expect(bob.page.locator("#peer-state")).to_have_text(f"{alice.id} shows a screen.")
+    await alice.page.evaluate("release()")
+    await alice.page.wait_for_function("() => camera.readyState === 'ended'")
+    assert await alice.page.evaluate(f"{SENT % 'video'} === screenTrack")
+    await alice.page.evaluate("delete navigator.mediaDevices.getUserMedia")
+    await alice.clicks("Hang up")
+
+
 async def test_messages_are_shown_as_text_and_forgotten_with_the_call(
     memory_site: Site, meet: Meet, gallery: Gallery
 ) -> None:
