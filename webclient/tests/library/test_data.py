@@ -6,7 +6,7 @@ import secrets
 import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
-from tests.support.people import Person
+from tests.support.people import Person, new_call_id
 from tests.support.servers import RunningServer
 from webclient.tests.library.clients import Client, Document
 from webclient.tests.library.conftest import OpenAnyClient, OpenClient, OpenFirefoxClient
@@ -108,6 +108,32 @@ async def test_unknown_peer_is_offered_no_data(open_any_client: OpenAnyClient, l
             assert await failure(alice, "client.send('hello')") == "SecureCallError: no-data"
             assert await alice.does("client.peerConnection.sctp") is None
             assert await alice.does("[client.peerState.audio, client.peerState.takesData]") == [None, False]
+        finally:
+            await rtc.close()
+        await alice.does("client.hangUp()")
+
+
+async def test_data_of_another_app_is_not_taken_for_messages(
+    open_any_client: OpenAnyClient, library_server: RunningServer
+) -> None:
+    """What is negotiated in advance opens beside it, on one side alone."""
+    alice = await open_any_client("alice")
+    async with Person(library_server.ws_url, f"bot-{secrets.token_hex(3)}") as bot:
+        await bot.registers()
+        rtc = RTCPeerConnection()
+        rtc.addTransceiver("audio")
+        rtc.createDataChannel("its own")
+        try:
+            await rtc.setLocalDescription(await rtc.createOffer())
+            await bot.send("CALL_INITIATE", targetId=alice.id, sdpOffer=rtc.localDescription.sdp, callId=new_call_id())
+            await alice.expects("call", state="incoming")
+            await alice.accepts()
+            answer = (await bot.expects("CALL_ACCEPTED"))["sdpAnswer"]
+            await rtc.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+            await alice.until("client.peerConnection.sctp?.state === 'connected'")
+            await alice.asks_often()
+            assert await alice.does("client.peerState.takesData") is False
+            assert await failure(alice, "client.send('hello')") == "SecureCallError: no-data"
         finally:
             await rtc.close()
         await alice.does("client.hangUp()")

@@ -37,7 +37,8 @@ export class Data {
     channel.bufferedAmountLowThreshold = MOST_BUFFERED_BYTES;
     channel.onbufferedamountlow = () => this.look();
     channel.onopen = () => {
-      shown.takesData();
+      // It opens beside any other data of a peer that does not know it.
+      if (this.#call.peer?.takesData) shown.takesData();
       this.look();
     };
     channel.onmessage = ({ data }) => surroundings.tell("data", { callId, peerId, data });
