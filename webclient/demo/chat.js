@@ -40,7 +40,7 @@ export async function sendMessage() {
     await client.send(text, callId);
     if (client.currentCall?.callId === callId) add("You", text);
   } catch (error) {
-    field.value = text;
+    if (client.currentCall?.callId === callId) field.value = text;
     if (error.code !== "no-call") notify(error.message, "bad");
   }
 }
@@ -48,8 +48,11 @@ export async function sendMessage() {
 /** Show the messages of the call, where the peer's app takes them. */
 export function renderMessages({ client }, call) {
   const list = element("message-list");
-  // What was said in one call is for nobody in the next.
-  if (list.dataset.call !== call.callId) list.replaceChildren();
+  // What was said in one call, or typed and not sent, is for nobody in the next.
+  if (list.dataset.call !== call.callId) {
+    list.replaceChildren();
+    element("message").value = "";
+  }
   list.dataset.call = call.callId;
   show("messages", Boolean(client.peerState?.takesData));
 }

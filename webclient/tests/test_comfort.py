@@ -161,11 +161,13 @@ async def test_messages_are_shown_as_text_and_forgotten_with_the_call(
     await bob.page.keyboard.press("Enter")
     await expect(said).to_have_text([f"{alice.id} <b>hello</b>", "You good day"])
     await gallery.shows(alice, "call-with-messages")
+    await alice.page.get_by_label("Your message").fill("for nobody else")
     await alice.clicks("Hang up")
     await bob.is_told(f"{alice.id} hung up.")
     await alice.talks_to(bob, "Audio call")
     await expect(bob.page.get_by_label("Your message")).to_be_visible()
     await expect(said).to_have_count(0)
+    await expect(alice.page.get_by_label("Your message")).to_have_value("")
     await alice.clicks("Hang up")
 
 
