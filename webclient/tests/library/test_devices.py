@@ -144,6 +144,14 @@ async def test_device_that_is_gone_is_not_chosen(open_any_client: OpenAnyClient)
     assert await alice.does(LIVE) == ["audio", "video"]
 
 
+async def test_device_that_is_there_is_opened_beside_one_that_is_gone(open_any_client: OpenAnyClient) -> None:
+    alice = await uses_devices(await open_any_client("alice", connected=False))
+    last = await alice.does("idsOf('microphone').then((ids) => ids.at(-1))")
+    await uses_devices(alice, camera="gone", microphone=last)
+    assert await alice.does("track('audio').getSettings().deviceId") == last
+    assert await alice.does("track('video').readyState") == "live"
+
+
 async def test_device_that_comes_too_late_is_given_back(open_any_client: OpenAnyClient) -> None:
     alice, bob = await uses_devices(await open_any_client("alice")), await open_any_client("bob")
     for act in ("devices.choose('microphone', null)", "devices.shareScreen()"):

@@ -32,7 +32,10 @@ export async function openChosen({ audio, video }, { microphone, camera }) {
   } catch (error) {
     const isChosen = (audio && microphone) || (video && camera);
     if (!isChosen || !(error instanceof Error) || !GONE.includes(error.name)) throw error;
-    return navigator.mediaDevices.getUserMedia({ audio, video });
+    const found = (await navigator.mediaDevices.enumerateDevices()).map(({ deviceId }) => deviceId);
+    // One of the two may be there.
+    const [audioId, videoId] = [microphone, camera].map((id) => (id && found.includes(id) ? id : null));
+    return navigator.mediaDevices.getUserMedia({ audio: audio && only(audioId), video: video && only(videoId) });
   }
 }
 
