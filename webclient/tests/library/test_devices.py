@@ -7,6 +7,8 @@ import pytest
 
 from webclient.tests.library.clients import Client, Document
 from webclient.tests.library.conftest import OpenAnyClient, OpenClient
+from webclient.tests.library.liar import Liar
+from webclient.tests.library.test_securecall import CALL
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -249,3 +251,20 @@ async def test_screen_leaves_no_picture_while_the_camera_is_asked_for(open_any_c
     await alice.does("() => { isHeld = false; release(); return stopped; }")
     await bob.expects("remotestream", hasAudio=True, hasVideo=True)
     await bob.until("client.peerState.video === 'on'")
+
+
+async def test_screen_ends_with_a_call_that_gives_way(open_client: OpenClient, liar: Liar) -> None:
+    """Both called each other: the peer's call takes the place of this one without a word."""
+    alice, bob = await uses_devices(await open_client("alice", liar.port)), await open_client("bob")
+    # The call with the smaller ID wins.
+    for person, byte in ((alice, 255), (bob, 0)):
+        await person.does(f"() => {{ crypto.getRandomValues = (bytes) => bytes.fill({byte}); }}")
+    liar.keeps("CALL_INITIATE")
+    await alice.does(f"client.call('{bob.id}', devices.stream)")
+    await liar.hears("CALL_INITIATE")
+    await alice.does("devices.shareScreen()")
+    await bob.does(CALL % alice.id)
+    await bob.expects("call", state="connected")
+    await alice.expects("call", state="connected")
+    assert await alice.does("devices.screen") is None
+    assert await alice.does(LIVE) == ["audio"]

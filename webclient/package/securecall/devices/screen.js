@@ -25,7 +25,8 @@ export class Screen {
     this.#camera = camera;
     this.#changed = changed;
     client.addEventListener("call", ({ detail: { state, callId } }) => {
-      if (state === "ended" && callId === this.#callId) this.#end();
+      // One that gave way to the peer's, which crossed it, ends without an event.
+      if (this.stream && (state === "ended" || callId !== this.#callId)) this.#end();
     });
   }
 
