@@ -113,11 +113,12 @@ export async function toggleCamera({ callId }) {
 /** Show a screen in place of the camera, or no more. */
 export async function toggleScreen() {
   const { devices } = demo;
+  const isShown = devices.screen !== null;
   try {
-    await (devices.screen ? devices.stopSharing() : devices.shareScreen());
+    await (isShown ? devices.stopSharing() : devices.shareScreen());
   } catch (error) {
     // Who closes the browser's question has said no, and a call that is over has said so.
-    if (error.code !== "no-call" && error.name !== "NotAllowedError") notify(`No screen. ${explain(error)}`, "warning");
+    if (error.code !== "no-call" && error.name !== "NotAllowedError") notify(`No ${isShown ? "camera" : "screen"}. ${explain(error)}`, "warning");
   }
 }
 

@@ -118,6 +118,23 @@ async def test_screen_is_shown_in_place_of_the_camera(memory_site: Site, meet: M
     await alice.clicks("Hang up")
 
 
+async def test_camera_that_is_gone_after_a_screen_is_told(memory_site: Site, meet: Meet) -> None:
+    alice, bob = await meet("alice", memory_site.here), await meet("bob", memory_site.here)
+    await alice.talks_to(bob)
+    await alice.page.evaluate(DRAW_SCREEN)
+    await alice.clicks("Share screen")
+    await expect(bob.page.locator("#peer-state")).to_have_text(f"{alice.id} shows a screen.")
+    await alice.page.evaluate("""() => {
+      navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("unplugged", "NotFoundError"); };
+    }""")
+    await alice.clicks("Share screen")
+    await alice.is_told("No camera. This device has none.")
+    await expect(bob.page.locator("#peer-state")).to_have_text(f"{alice.id} has the camera off.")
+    await expect(bob.page.locator("#stage")).to_have_attribute("data-remote", "none")
+    await alice.page.evaluate("delete navigator.mediaDevices.getUserMedia")
+    await alice.clicks("Hang up")
+
+
 # While the browser asks, until `release()`.
 HOLD_CAMERA = """
 () => {
