@@ -179,9 +179,9 @@ class Front:
             self.answer(connection, opening)
         elif self.is_draining:
             self._options.on_refused()
-            self.answer(connection, opening.rejected(503, "The server restarts; try again in a moment."))
+            self.answer(connection, refusal(503, "The server restarts; try again in a moment."))
         elif is_spare:
-            self.answer(connection, opening.rejected(503, "The server has no more room; try again later."))
+            self.answer(connection, refusal(503, "The server has no more room; try again later."))
         else:
             self._start(connection, opening, rest)
         return True

@@ -1,19 +1,17 @@
 """The opening handshake: what a client's first request asks for, and the answers to it (RFC 6455, section 4.2)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import unquote
 
-from websockets.datastructures import Headers
+from websockets.datastructures import Headers as LibraryHeaders
 from websockets.http11 import Request, Response
 from websockets.server import ServerProtocol
 
 from serving.contract import Scope
+from serving.handshake import VERSION, Handshake, Headers, usual_handshake
 from serving.rare_frames import logger, release
 
 END_OF_HEAD = b"\r\n\r\n"
-VERSION = "13"
 # What the library reads of a handshake; it is given no other, so that those are the application's to judge.
 HANDSHAKE = ("Connection", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
 
@@ -24,23 +22,10 @@ Address = tuple[str, int]
 
 @dataclass(slots=True)
 class Opening:
-    """A handshake that awaits the application's answer."""
+    """A valid handshake, by the client's key, that awaits the application's answer."""
 
-    protocol: ServerProtocol
-    response: Response
+    key: bytes
     scope: Scope
-
-    def accepted(self, subprotocol: str | None, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-        """Return the answer 101, with what the application adds."""
-        if subprotocol is not None:
-            self.response.headers["Sec-WebSocket-Protocol"] = subprotocol
-        for name, value in headers:
-            self.response.headers[name.decode("latin-1")] = value.decode("latin-1")
-        return _serialized(self.protocol, self.response)
-
-    def rejected(self, status: int, sentence: str) -> bytes:
-        """Return an answer that refuses the handshake with a sentence."""
-        return _serialized(self.protocol, self.protocol.reject(status, f"{sentence}\n"))
 
 
 def is_for_us(head: bytes, paths: frozenset[bytes]) -> bool:
@@ -52,6 +37,20 @@ def read_opening(
     head: bytes, client: Address | None, server: Address | None, paths: frozenset[bytes]
 ) -> Opening | bytes | None:
     """Read a request; returns the handshake, or what to answer to one that is not valid. None: it is plain HTTP."""
+    handshake = usual_handshake(head) or _rare_handshake(head, paths)
+    if isinstance(handshake, Handshake):
+        return Opening(handshake.key, _scope(handshake.target, handshake.headers, client, server))
+    return handshake
+
+
+def refusal(status: int, sentence: str) -> bytes:
+    """Return an HTTP answer that says why there is no other."""
+    protocol = ServerProtocol(logger=logger)
+    return _serialized(protocol, protocol.reject(status, f"{sentence}\n"))
+
+
+def _rare_handshake(head: bytes, paths: frozenset[bytes]) -> Handshake | bytes | None:
+    """Have the library read a request; returns what `read_opening` does."""
     protocol = ServerProtocol(logger=logger)
     protocol.receive_data(head)
     requests = [event for event in protocol.events_received() if isinstance(event, Request)]
@@ -67,13 +66,11 @@ def read_opening(
         if request.headers.get_all("Sec-WebSocket-Version") != [VERSION]:
             response.headers["Sec-WebSocket-Version"] = VERSION
         return _serialized(protocol, response)
-    return Opening(protocol, response, _scope(request, client, server))
-
-
-def refusal(status: int, sentence: str) -> bytes:
-    """Return an HTTP answer that says why there is no other."""
-    protocol = ServerProtocol(logger=logger)
-    return _serialized(protocol, protocol.reject(status, f"{sentence}\n"))
+    release(protocol)
+    # A name with an underscore could pass for another in the environment of a CGI program.
+    named = [(name, value) for name, value in request.headers.raw_items() if "_" not in name]
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in named]
+    return Handshake(request.path, headers, request.headers["Sec-WebSocket-Key"].encode())
 
 
 def _serialized(protocol: ServerProtocol, response: Response) -> bytes:
@@ -93,7 +90,7 @@ def _asks(head: bytes) -> bool:
     return any(line.startswith(b"upgrade:") and b"websocket" in line for line in lines)
 
 
-def _wants_websocket(headers: Headers) -> bool:
+def _wants_websocket(headers: LibraryHeaders) -> bool:
     tokens = ",".join(headers.get_all("Upgrade")).lower().split(",")
     return "websocket" in (token.strip() for token in tokens)
 
@@ -103,7 +100,7 @@ def _handshake_of(request: Request) -> Request:
 
     The library takes no `Upgrade` but `websocket`; a client may offer several protocols (RFC 9110, section 7.8).
     """
-    headers = Headers()
+    headers = LibraryHeaders()
     for name in HANDSHAKE:
         for value in request.headers.get_all(name):
             headers[name] = value
@@ -113,9 +110,8 @@ def _handshake_of(request: Request) -> Request:
     return Request(request.path, headers, request.method, request.protocol)
 
 
-def _scope(request: Request, client: Address | None, server: Address | None) -> Scope:
-    path, _, query = request.path.partition("?")
-    named: list[tuple[str, str]] = list(request.headers.raw_items())
+def _scope(target: str, headers: Headers, client: Address | None, server: Address | None) -> Scope:
+    path, _, query = target.partition("?")
     return {
         "type": "websocket",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -125,17 +121,14 @@ def _scope(request: Request, client: Address | None, server: Address | None) -> 
         "raw_path": path.encode("ascii"),
         "root_path": "",
         "query_string": query.encode("ascii"),
-        # A name with an underscore could pass for another in the environment of a CGI program.
-        "headers": [
-            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in named if "_" not in name
-        ],
+        "headers": headers,
         "client": client,
         "server": server,
-        "subprotocols": _listed(request.headers, "Sec-WebSocket-Protocol"),
+        "subprotocols": _subprotocols(headers),
         "extensions": {},
     }
 
 
-def _listed(headers: Headers, name: str) -> list[str]:
-    values: list[Any] = [value.strip() for value in ",".join(headers.get_all(name)).split(",")]
-    return [value for value in values if value]
+def _subprotocols(headers: Headers) -> list[str]:
+    offered = [value.decode("latin-1") for name, value in headers if name == b"sec-websocket-protocol"]
+    return [token for token in map(str.strip, ",".join(offered).split(",")) if token]

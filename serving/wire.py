@@ -28,8 +28,9 @@ from websockets.frames import Frame, Opcode
 from serving.contract import LOST, SERVICE_RESTART, Event, Listener, Rest, Trouble
 from serving.cork import cork
 from serving.frames import is_usual_so_far, text_frame, whole_pong_frame, whole_text_frame
+from serving.handshake import switching
 from serving.hub import Hub
-from serving.opening import Opening
+from serving.opening import Opening, refusal
 from serving.rare_frames import RareFrames, Read
 
 READ_BYTES = 65_536
@@ -193,7 +194,7 @@ class Wire:
         if self.state is not CONNECTING or self._is_eof:
             raise ConnectionResetError("the client has gone")
         assert isinstance(self._phase, Opening)  # noqa: S101 -- the state says so
-        self._put(self._phase.accepted(subprotocol, headers))
+        self._put(switching(self._phase.key, subprotocol, headers))
         self._phase = None
         self.state = OPEN
         self._end_timer()
@@ -203,8 +204,7 @@ class Wire:
     def reject(self, status: int, sentence: str, code: int = LOST) -> None:
         """Answer the opening handshake with an HTTP error."""
         if self.state is CONNECTING:
-            assert isinstance(self._phase, Opening)  # noqa: S101 -- likewise
-            self._put(self._phase.rejected(status, sentence))
+            self._put(refusal(status, sentence))
             self._finish(code)
 
     def _give_up_opening(self) -> None:
