@@ -27,17 +27,17 @@ from signaling.telemetry.counters import BY_CLIENT, counters
 from turn.ice import entries, ice_servers_for_call
 
 
-async def register(connection: Connection, message: client_messages.Register) -> None:
+def register(connection: Connection, message: client_messages.Register) -> Rest | None:
     """Register the connection under a client ID (PROTOCOL.md, "REGISTER")."""
     client_id = message.client_id
     if connection.client_id is None:
-        await registration.register(connection, message)
-    elif connection.client_id == client_id:
-        connection.reply(registered(client_id, connection.legs, lists_none=message.calls is True))
-    else:
+        return registration.register(connection, message)
+    if connection.client_id != client_id:
         raise InvalidMessageError(
             "This connection is registered under another clientId; open a new connection for this one."
         )
+    connection.reply(registered(client_id, connection.legs, lists_none=message.calls is True))
+    return None
 
 
 def heartbeat(connection: Connection, _message: client_messages.Heartbeat) -> None:

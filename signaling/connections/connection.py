@@ -34,6 +34,7 @@ from signaling.protocol.limits import Allowance
 from signaling.protocol.server_messages import CallEnded, ServerMessage, error_for
 from signaling.registry.contract import Registry, SupersededError
 from signaling.registry.outcomes import Joined, Owner
+from signaling.registry.owned import UNSIGNED
 from signaling.registry.rules import new_connection_id
 from signaling.telemetry.counters import counters
 
@@ -130,14 +131,25 @@ class Connection:
                 raise
             self._close(SUPERSEDED)
         else:
-            self.client_id, self.identity, self.legs = client_id, identity, joined.legs
-            self._enter(ConnectionEvent.JOINED)
-            counters.registrations += 1
-            self.reply(registered(client_id, self.legs, lists_none=lists_none))
-            self._deliver_inbox(joined.held)
+            self._answer_register(client_id, identity, joined, lists_none=lists_none)
         finally:
             self._joining.set_result(None)
             self._joining = None
+
+    def register_at_once(self, client_id: str, *, is_known: bool, lists_none: bool) -> bool:
+        """Register as `register` does, where nobody has to be asked; returns False where `register` has to."""
+        if not self._handover.join_at_once(client_id, is_known=is_known):
+            return False
+        self._enter(ConnectionEvent.REGISTER)
+        self._answer_register(client_id, UNSIGNED, Joined({}, []), lists_none=lists_none)
+        return True
+
+    def _answer_register(self, client_id: str, identity: str, joined: Joined, *, lists_none: bool) -> None:
+        self.client_id, self.identity, self.legs = client_id, identity, joined.legs
+        self._enter(ConnectionEvent.JOINED)
+        counters.registrations += 1
+        self.reply(registered(client_id, self.legs, lists_none=lists_none))
+        self._deliver_inbox(joined.held)
 
     def park(self) -> None:
         """Hold what comes in the inbox until `rejoin` or `unpark`: the registry may have older messages."""

@@ -7,6 +7,7 @@ from django.conf import settings
 
 from pkd import directory, keys, release, statements
 from pkd.identities import Owned
+from serving.contract import Rest
 from signaling.connections.connection import Connection
 from signaling.connections.owners import Owners
 from signaling.protocol.client_messages import Register
@@ -27,16 +28,26 @@ ERASED = "This client ID was erased and is closed; use another one."
 UNSIGNED_REFUSED = "This server registers client IDs that belong to a key, and this one belongs to none."
 
 
-async def register(connection: Connection, message: Register) -> None:
+def register(connection: Connection, message: Register) -> Rest | None:
     """Register an unregistered connection, once its client has proved what its ID asks for.
 
     Raises `NotRegisteredError`, with a challenge where a signature is missing or wrong; only after that is a connection
     superseded, and are messages handed over. Raises `UnavailableError` while nobody can say whose the ID is.
     """
-    if refuse_banned(connection, message.client_id):
-        return
-    owners = connection.relay.owners
+    client_id, owners = message.client_id, connection.relay.owners
+    if refuse_banned(connection, client_id):
+        return None
     challenge, connection.challenge = connection.challenge, ""
+    is_nobodys = client_id not in owners.registry.owned and not settings.REQUIRE_IDENTITY
+    if is_nobodys and connection.register_at_once(
+        client_id, is_known=owners.is_known, lists_none=message.calls is True
+    ):
+        return None
+    return _register_later(connection, message, challenge)
+
+
+async def _register_later(connection: Connection, message: Register, challenge: str) -> None:
+    owners = connection.relay.owners
     is_suspected, is_known = False, owners.is_known
     for _ in range(MOST_TRIES):
         identity = await _identity_of(connection, message, challenge, is_suspected=is_suspected)

@@ -42,6 +42,9 @@ class LoopLayer(Protocol):
     async def group_add(self, group: str, channel: str) -> None:
         """Add a channel of this process to a group; on return, everything sent to the group reaches it."""
 
+    def add_to_group(self, group: str, channel: str) -> None:
+        """Add a channel to a group in this process, at once; no other process hears of it."""
+
     async def group_discard(self, group: str, channel: str) -> None:
         """Remove a channel from a group; until this returns, events on their way are still delivered."""
 
@@ -102,6 +105,10 @@ class LocalLoopLayer:
 
     async def group_add(self, group: str, channel: str) -> None:
         """See `LoopLayer.group_add`."""
+        self.add_to_group(group, channel)
+
+    def add_to_group(self, group: str, channel: str) -> None:
+        """See `LoopLayer.add_to_group`."""
         members = self.groups.get(group, ())
         if channel not in members:
             self.groups[group] = (*members, channel)

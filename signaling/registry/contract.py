@@ -44,8 +44,14 @@ class SupersededError(Exception):
     """A newer connection has the client ID, or is next."""
 
 
-class CallSteps(Protocol):
-    """The steps on calls of a registry that asks nobody else: each is done when it returns."""
+class Steps(Protocol):
+    """The usual steps of a registry that asks nobody else: each is done when it returns."""
+
+    def join_at_once(self, client_id: str, owner: Owner, *, is_known: bool) -> bool:
+        """Claim and join a client ID that is nobody's, has no calls, and belongs to no identity.
+
+        Returns False, without a change, for any other, or where `claim` would raise.
+        """
 
     def open_call_at_once(self, call_id: str, caller: str, callee: str, *, is_chosen: bool) -> str | None:
         """See `Registry.open_call`."""
@@ -62,10 +68,10 @@ class Registry(Protocol):
         """Return the client IDs that belong to a key, as this process knows them."""
 
     @property
-    def at_once(self) -> CallSteps | None:
-        """Return the steps on calls that need not be awaited; None for a registry that asks another process.
+    def at_once(self) -> Steps | None:
+        """Return the steps that need not be awaited; None for a registry that asks another process.
 
-        They spare most messages that change a call a task and a turn of the event loop.
+        They spare most messages that register a client or change a call a task and a turn of the event loop.
         """
 
     async def admit(self, address: str) -> bool:

@@ -16,7 +16,7 @@ from signaling.protocol.errors import (
     UnavailableError,
 )
 from signaling.protocol.limits import Limits, Timeouts
-from signaling.registry.contract import CallSteps, OwnedError, OwnersLostError, SupersededError
+from signaling.registry.contract import OwnedError, OwnersLostError, Steps, SupersededError
 from signaling.registry.held import fitting, is_as_it_is, not_overtaken, to_hand_over
 from signaling.registry.memory_records import Addresses, Call, Client, Deadlines
 from signaling.registry.outcomes import Claim, Ended, Joined, OpenCall, OpenCalls, Ousted, Owner, Released, Status
@@ -40,7 +40,7 @@ class MemoryRegistry:
         self.owned = OwnedIds()
 
     @property
-    def at_once(self) -> CallSteps | None:
+    def at_once(self) -> Steps | None:
         """See `Registry.at_once`."""
         return self
 
@@ -77,6 +77,15 @@ class MemoryRegistry:
         client.successor = None
         self._holds.discard(client_id)
         return Claim(None, displaced)
+
+    def join_at_once(self, client_id: str, owner: Owner, *, is_known: bool) -> bool:
+        """See `Steps.join_at_once`."""
+        is_loaded = is_known or self.owned.is_loaded
+        if client_id in self._clients or not is_loaded or self.owned.refuses(client_id, UNSIGNED):
+            return False
+        client = self._clients[client_id] = Client()
+        client.owner = owner
+        return True
 
     async def join(self, client_id: str, owner: Owner) -> Joined | None:
         """See `Registry.join`."""

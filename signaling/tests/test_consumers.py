@@ -211,6 +211,23 @@ async def test_connections_of_an_address_are_counted_out_again(here: Node, join:
 # --- Bugs and cleaning up ------------------------------------------------------------------------------------
 
 
+async def test_register_leaves_nothing_to_wait_for_in_one_process_unless_somebody_has_the_id(
+    memory_here: Node, join: Join
+) -> None:
+    frame = json.dumps({"type": "REGISTER", "payload": {"clientId": "alice"}})
+    alice = await join()
+    (first,) = memory_here.members
+    consumer: Any = first
+    assert consumer.received(frame, None) is None
+    await alice.expects("REGISTERED", clientId="alice")
+    again = await join()
+    (consumer,) = set(memory_here.members) - {first}
+    await consumer.received(frame, None)
+    await again.expects("REGISTERED", clientId="alice")
+    await alice.expects_close(4409)
+    assert await registered(memory_here) == 1
+
+
 async def test_changes_of_a_call_leave_nothing_to_wait_for_in_one_process(memory_here: Node, join: Join) -> None:
     alice, bob = await (await join()).register("alice"), await (await join()).register("bob")
     consumers: Any = {member.connection.client_id: member for member in memory_here.members}

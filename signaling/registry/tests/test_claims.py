@@ -16,10 +16,13 @@ from signaling.protocol.errors import (
     CallNotFoundError,
 )
 from signaling.registry.contract import Registry, SupersededError
+from signaling.registry.memory import MemoryRegistry
 from signaling.registry.outcomes import Claim, Ended, Joined, Released
 from signaling.registry.tests.both import (
     CALL,
+    LIMITS,
     TAKEN,
+    TIMEOUTS,
     Stage,
     call,
     held_by,
@@ -27,7 +30,7 @@ from signaling.registry.tests.both import (
     online,
     owner_of,
 )
-from signaling.tests.stage import message
+from signaling.tests.stage import Clock, message
 
 
 async def test_claim_of_a_free_id_succeeds(registry: Registry) -> None:
@@ -167,6 +170,36 @@ async def test_evict_of_somebody_else_does_nothing(registry: Registry) -> None:
     await registry.evict("alice", "another-connection")
     await registry.evict("nobody", owner.connection_id)
     assert await registry.join("alice", owner) == Joined({}, [])
+
+
+@pytest.fixture
+def memory(clock: Clock) -> MemoryRegistry:
+    return MemoryRegistry(LIMITS, TIMEOUTS, clock)
+
+
+async def test_join_at_once_is_a_claim_and_a_join(memory: MemoryRegistry) -> None:
+    alice = owner_of("alice")
+    assert memory.join_at_once("alice", alice, is_known=True)
+    assert await memory.claim("alice", owner_of("alice", 2)) == Claim(alice.connection_id, None)
+    assert await memory.join("alice", alice) == Joined({}, [])
+    assert (await memory.status()).registered_clients == 1
+
+
+async def test_join_at_once_is_not_for_an_id_that_somebody_has_or_had(memory: MemoryRegistry) -> None:
+    alice, _ = await call(memory)
+    again = owner_of("alice", 2)
+    assert not memory.join_at_once("alice", again, is_known=True)
+    await memory.release("alice", alice, [message("stray")], hold=Hold.FULL)
+    assert not memory.join_at_once("alice", again, is_known=True)
+    assert await held_by(memory, "alice") == ["stray"]
+
+
+def test_join_at_once_is_not_for_an_id_that_belongs_to_a_key_or_may(memory: MemoryRegistry) -> None:
+    memory.owned.note("alice", "the owner's key")
+    assert not memory.join_at_once("alice", owner_of("alice"), is_known=True)
+    assert not memory.join_at_once("bob", owner_of("bob"), is_known=False)
+    memory.owned.load([])
+    assert memory.join_at_once("bob", owner_of("bob"), is_known=False)
 
 
 async def test_claims_at_once_have_one_winner(registry: Registry) -> None:
