@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-# The tests that open pages in a browser.
-IN_BROWSERS = ("webclient/", "tests/test_console_pages.py", "tests/test_admin_in_browser.py")
+# The tests that open pages in a browser: those of the library, which take as long as all others, and of pages.
+OF_THE_LIBRARY = ("webclient/tests/library/",)
+OF_PAGES = ("webclient/", "tests/test_console_pages.py", "tests/test_admin_in_browser.py")
 # Those whose people meet at the servers of tests/conftest.py, of which each process starts its own.
 AT_SHARED_SERVERS = tuple(
     f"tests/test_{name}.py"
@@ -17,7 +18,8 @@ AT_SHARED_SERVERS = tuple(
         *("loadtest", "registration", "resets", "samples", "smoke", "strangers", "turn_messages"),
     )
 )
-GROUPS = {"browsers": IN_BROWSERS, "people": AT_SHARED_SERVERS}
+# A test is of the first group that names it.
+GROUPS = {"library": OF_THE_LIBRARY, "pages": OF_PAGES, "people": AT_SHARED_SERVERS}
 
 DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_reset_sequences"})
 # By which a file says that it has tests of the database.
@@ -39,8 +41,8 @@ def says_database(path: Path) -> bool:
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types for it
     """Keeps the tests of a file together, as they share what they start, and so those of a group.
 
-    Two browsers at once starve each other, and everything else. xdist's own groups need the `_nodeid` that pytest 9.2
-    has no more.
+    Each group starts browsers and servers of its own. xdist's own groups need the `_nodeid` that pytest 9.2 has no
+    more.
     """
 
     def _split_scope(self, nodeid: str) -> str:
