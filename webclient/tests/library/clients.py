@@ -101,11 +101,12 @@ class Client(Generic[D_co]):
         return dict(event)
 
     async def until(self, condition: str) -> None:
-        """Wait for a JavaScript expression, or the promise that it is, to be true."""
+        """Wait for a JavaScript expression, or its promise, to be true; fail at once with what it throws."""
         # Playwright's own waiting evaluates a string in the page, which its policy forbids.
-        await self.does(f"""new Promise((resolve) => {{
-          const look = async () => {{ if (await ({condition})) resolve(); else setTimeout(look, 20); }};
-          look();
+        await self.does(f"""new Promise((resolve, reject) => {{
+          const look = async () => {{ if (await ({condition})) resolve(); else setTimeout(looks, 20); }};
+          const looks = () => look().catch(reject);
+          looks();
         }})""")
 
     async def unexpected_errors(self) -> list[dict[str, Any]]:

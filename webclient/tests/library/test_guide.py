@@ -62,7 +62,7 @@ async def test_messages_and_who_is_muted(open_client: OpenClient) -> None:
     await bob.expects("peerstate", audio="off")
     await bob.does("client.send('good day').then(() => client.setMuted('audio', true))")
     said = "[...document.querySelectorAll('li')].map((item) => item.textContent)"
-    await alice.until(f"{said}.at(-1).endsWith('is muted.')")
+    await alice.until(f"{said}.at(-1)?.endsWith('is muted.')")
     assert await alice.does(said) == [f"{bob.id}: good day", f"{bob.id} is muted."]
 
 
