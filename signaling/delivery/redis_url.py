@@ -14,6 +14,9 @@ from typing import NamedTuple, Self
 SCHEMES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel")
 REDIS_PORT, SENTINEL_PORT = 6379, 26379
 
+# RFC 3986, appendix B. Several hosts are no authority: urlsplit of Debian's Python 3.11.2 refuses an IPv6 address among
+# them that is not the first.
+_URL = re.compile(r"(?P<scheme>[A-Za-z+]+)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?")
 _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::(?P<port>[0-9]{1,5}))?")
 # The path, of one server and of Sentinels.
 _DATABASE = re.compile(r"/?(?P<database>[0-9]{0,9})")
@@ -73,18 +76,18 @@ class RedisUrl:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a URL; raises `ValueError` with a sentence that goes on after the setting's name."""
-        try:
-            parts = urllib.parse.urlsplit(text)
-        except ValueError:
-            raise ValueError(_demand()) from None
-        has_sentinels = parts.scheme.endswith("+sentinel")
-        login, _, hosts = parts.netloc.rpartition("@")
-        servers = _servers(hosts, SENTINEL_PORT if has_sentinels else REDIS_PORT)
-        path = (_NAME_AND_DATABASE if has_sentinels else _DATABASE).fullmatch(parts.path)
-        if parts.scheme not in SCHEMES or not servers or path is None or (len(servers) > 1 and not has_sentinels):
+        url = _URL.fullmatch(text)
+        if url is None:
             raise ValueError(_demand())
-        is_tls = parts.scheme.startswith("rediss")
-        options = _options(parts.query, is_tls=is_tls, has_sentinels=has_sentinels)
+        scheme = url["scheme"].lower()
+        has_sentinels = scheme.endswith("+sentinel")
+        login, _, hosts = url["authority"].rpartition("@")
+        servers = _servers(hosts, SENTINEL_PORT if has_sentinels else REDIS_PORT)
+        path = (_NAME_AND_DATABASE if has_sentinels else _DATABASE).fullmatch(url["path"])
+        if scheme not in SCHEMES or not servers or path is None or (len(servers) > 1 and not has_sentinels):
+            raise ValueError(_demand())
+        is_tls = scheme.startswith("rediss")
+        options = _options(url["query"] or "", is_tls=is_tls, has_sentinels=has_sentinels)
         username, _, password = (urllib.parse.unquote(word) for word in login.partition(":"))
         return cls(
             servers=servers,
