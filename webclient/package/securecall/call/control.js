@@ -51,6 +51,7 @@ export class Control {
     for (const sender of rtc.getSenders()) sender.replaceTrack(null).catch(() => undefined);
     for (const track of this.#call.remoteStream.getTracks()) track.enabled = false;
     this.send({ type: "bye", ...(bye && { reason: bye }) });
+    this.#channel.onmessage = null;
     this.#channel.onclose = () => rtc.close();
     setTimeout(() => rtc.close(), BYE_MS);
   }

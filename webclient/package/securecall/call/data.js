@@ -41,7 +41,10 @@ export class Data {
       if (this.#call.peer?.takesData) shown.takesData();
       this.look();
     };
-    channel.onmessage = ({ data }) => surroundings.tell("data", { callId, peerId, data });
+    channel.onmessage = ({ data }) => {
+      // The channels of a call that is over are open for a moment.
+      if (!this.#call.isOver) surroundings.tell("data", { callId, peerId, data });
+    };
   }
 
   /**
