@@ -117,8 +117,9 @@ export async function toggleScreen() {
   try {
     await (isShown ? devices.stopSharing() : devices.shareScreen());
   } catch (error) {
-    // Who closes the browser's question has said no, and a call that is over has said so.
-    if (error.code !== "no-call" && error.name !== "NotAllowedError") notify(`No ${isShown ? "camera" : "screen"}. ${explain(error)}`, "warning");
+    // Who closes the browser's question has said no, a call that is over has said so, and a camera may be on by now.
+    const isNoNews = error.code === "no-call" || error.name === (isShown ? "AbortError" : "NotAllowedError");
+    if (!isNoNews) notify(`No ${isShown ? "camera" : "screen"}. ${explain(error)}`, "warning");
   }
 }
 

@@ -165,6 +165,25 @@ async def test_camera_that_comes_late_does_not_take_the_place_of_a_screen(memory
     await alice.clicks("Hang up")
 
 
+async def test_camera_that_is_switched_on_after_a_screen_is_not_called_missing(memory_site: Site, meet: Meet) -> None:
+    alice, bob = await meet("alice", memory_site.here), await meet("bob", memory_site.here)
+    await alice.talks_to(bob)
+    await alice.page.evaluate(DRAW_SCREEN)
+    await alice.clicks("Share screen")
+    await expect(alice.button("Share screen")).to_have_attribute("aria-pressed", "true")
+    await alice.page.evaluate(HOLD_CAMERA)
+    await alice.clicks("Share screen")
+    await alice.page.wait_for_function("() => window.release")
+    await alice.page.evaluate("delete navigator.mediaDevices.getUserMedia")
+    await alice.clicks("Camera")
+    await expect(alice.button("Camera")).to_have_attribute("aria-pressed", "true")
+    await alice.page.evaluate("release()")
+    await alice.page.wait_for_function("() => camera.readyState === 'ended'")
+    assert await alice.page.evaluate(f"{SENT % 'video'}.readyState") == "live"
+    await expect(alice.page.locator("#notice-text")).to_be_empty()
+    await alice.clicks("Hang up")
+
+
 async def test_messages_are_shown_as_text_and_forgotten_with_the_call(
     memory_site: Site, meet: Meet, gallery: Gallery
 ) -> None:
