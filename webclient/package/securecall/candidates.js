@@ -13,8 +13,9 @@
 // However often JSON text was made of JSON text, or an object was put into another.
 const DEEPEST = 4;
 // What each field is called: by the W3C; by libwebrtc's SDKs, as gson, Swift's and Dart's encoders write it; by the
-// AppRTC demo and aiortc; by libdatachannel; by C#, whose names begin in upper case. Read without case and underscores.
-const LINE_NAMES = ["candidate", "sdp", "icecandidate", "ice", "content"];
+// AppRTC demo and aiortc; by libdatachannel; by C#, whose names begin in upper case; and what messages have it in, as PeerJS'
+// does. Read without case and underscores.
+const LINE_NAMES = ["candidate", "sdp", "icecandidate", "ice", "content", "payload", "data"];
 const MID_NAMES = ["sdpmid", "mid", "id"];
 const PLACE_NAMES = ["sdpmlineindex", "label", "mlineindex"];
 const UFRAG_NAMES = ["usernamefragment", "ufrag"];

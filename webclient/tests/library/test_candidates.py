@@ -37,6 +37,12 @@ SHAPES: list[tuple[str, Any, dict[str, Any]]] = [
     ("nested, the mid outside", {"candidate": {"candidate": LINE}, "sdpMid": "1"}, NAMED),
     ("nested, with a type", {"type": "candidate", "ice": {"candidate": LINE, "sdpMLineIndex": 1}}, SECOND),
     (
+        "in PeerJS' envelope",
+        {"type": "CANDIDATE", "payload": {"candidate": W3C, "type": "media"}},
+        {**NAMED, "usernameFragment": "second"},
+    ),
+    ("in another one", {"event": "candidate", "data": {"candidate": LINE, "sdpMid": "1"}}, NAMED),
+    (
         "gson, of Android's and iOS's IceCandidate",
         {"sdp": LINE, "sdpMid": "1", "sdpMLineIndex": 1, "serverUrl": ""},
         NAMED,
