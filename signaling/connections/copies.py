@@ -15,8 +15,9 @@ from msgspec import Struct
 
 from signaling.connections.legs import rings_elsewhere
 from signaling.connections.room import Room
-from signaling.delivery.events import COPIES, Event, bytes_of
+from signaling.delivery.events import COPIES, Event
 from signaling.protocol.calls import Leg
+from signaling.protocol.fields import bytes_of
 from signaling.protocol.server_messages import IncomingCall
 from signaling.telemetry.counters import counters
 

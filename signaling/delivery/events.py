@@ -7,6 +7,7 @@ An event that goes through Redis also has a `format`. One whose sender has to he
 from typing import Any
 
 from signaling.protocol.calls import State
+from signaling.protocol.fields import bytes_of
 from signaling.protocol.server_messages import CallMessage
 from signaling.telemetry.counters import counters
 
@@ -65,11 +66,6 @@ def size_of(event: Event) -> int:
     """Return the number of bytes of an event's frame, which count while it is held."""
     size = bytes_of(event["frame"])
     return size + sum(map(bytes_of, event["candidates"])) if "candidates" in event else size
-
-
-def bytes_of(frame: str) -> int:
-    """Return the number of bytes of a frame."""
-    return len(frame) if frame.isascii() else len(frame.encode())
 
 
 def is_end(event: Event) -> bool:

@@ -51,3 +51,8 @@ Echo = Annotated[str, Meta(max_length=MAX_ECHO_CHARACTERS)]
 def or_unset(value: T | UnsetType | None) -> T | UnsetType:
     """Return the value of an optional field; UNSET for `null`, which many serializers write for an absent one."""
     return UNSET if value is None else value
+
+
+def bytes_of(frame: str) -> int:
+    """Return the number of bytes of a frame."""
+    return len(frame) if frame.isascii() else len(frame.encode())
