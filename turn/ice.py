@@ -64,9 +64,12 @@ def _with_stun(turn: TurnSettings, servers: list[IceServer]) -> list[IceServer]:
 
 def ice_servers_for_call(client_id: str) -> list[IceServer]:
     """Return the entries that the client's last call had, or fresh ones when a quarter of their life is over."""
-    if _pool() is not None:
-        return ice_servers(client_id)
-    return _kept.get(settings.TURN, client_id, time.time())
+    turn, now = settings.TURN, time.time()
+    # For each message of a call's begin: only what is minted is here.
+    found = _kept.find(turn, client_id, now)
+    if found is not None:
+        return found
+    return ice_servers(client_id) if _pool() is not None else _kept.get(turn, client_id, now)
 
 
 def ice_servers_until(client_id: str, expires_at: int) -> list[IceServer]:
@@ -103,16 +106,21 @@ class KeptServers:
 
     def get(self, turn: TurnSettings, client_id: str, now: float) -> list[IceServer]:
         """Return a client's entries, made with these settings, which have `LEAST_LEFT` of their life left at `now`."""
+        found = self.find(turn, client_id, now)
+        if found is not None:
+            return found
         if turn is not self._turn:
             self._turn = turn
             self._kept.clear()
-        kept = self._kept.get(client_id)
-        if kept is not None and now <= kept.until:
-            return kept.servers
         expires_at = expiry_after(now, turn.ttl_seconds)
         servers = _make(turn, client_id, expires_at)
         self._keep(client_id, Kept(servers, expires_at - turn.ttl_seconds * LEAST_LEFT))
         return servers
+
+    def find(self, turn: TurnSettings, client_id: str, now: float) -> list[IceServer] | None:
+        """Return such entries if they are made already."""
+        kept = self._kept.get(client_id)
+        return kept.servers if kept is not None and now <= kept.until and turn is self._turn else None
 
     def _keep(self, client_id: str, kept: Kept) -> None:
         # A client that is there already becomes the last.

@@ -13,6 +13,9 @@ from signaling.protocol.server_messages import CallAccepted, CallEnded, CallMess
 from signaling.registry.contract import CallLostError
 from signaling.telemetry.counters import counters
 
+# Asked for with each message: before Python 3.12 to look up a member of an enum is a call.
+RINGING = State.RINGING
+
 
 async def advance(connection: Connection, call_id: str, client_id: str, action: Action) -> Leg:
     """Apply the client's action to a call in a registry that has to be asked; see `Registry.advance`."""
@@ -30,7 +33,7 @@ def relay(connection: Connection, leg: Leg, message: CallMessage) -> None:
     """Relay a message that changes no call, or have it held; refuse it to its sender where neither is possible."""
     event = relayed(message)
     outcome = connection.relay.post(leg.peer, event, connection.owner.channel)
-    if leg.state is State.RINGING and leg.role is Role.CALLER:
+    if leg.state is RINGING and leg.role is Role.CALLER:
         connection.relay.copies.keep_candidate(connection, message.call_id, event["frame"])
     if outcome is not None:
         outcome.add_done_callback(partial(_report, connection, message, event["frame"], connection.received_at))
