@@ -21,10 +21,11 @@ from typing import Protocol
 
 from serving.contract import WebSocket
 from signaling.connections.legs import ringing_here
-from signaling.connections.mailbox import Unproved
 from signaling.connections.room import Room
+from signaling.connections.unproved import CANDIDATE_FIELDS, About, Unproved
 from signaling.delivery.events import Event
 from signaling.protocol.calls import HELD_BYTES, HELD_MESSAGES, Leg
+from signaling.registry.held import call_of
 from signaling.telemetry.counters import counters
 
 # How long a client that answers no ping may go on talking before it is taken for one that never does.
@@ -74,17 +75,22 @@ class Proofs:
         queue = self._queues.get(connection)
         if connection.pongs is NO_PONGS:
             if queue is not None or "changes" in event:
-                self._pass_over(connection, queue or Unproved(), [event])
+                self._pass_over(connection, queue or Unproved(), [(call_of(event), event)])
             return False
         if queue is None:
             queue = self._queues[connection] = Unproved()
         # For each message that is relayed: one call, and no more; each value is read once.
-        room, events, frame = self._room, queue.events, event["frame"]
-        size = len(frame) if frame.isascii() else len(frame.encode())
-        events.append(event)
-        queue.size = in_queue = queue.size + size
-        room.size = in_room = room.size + size
-        if in_queue > HELD_BYTES or in_room > room.most or len(events) > HELD_MESSAGES:
+        room, run, frame = self._room, queue.last, event["frame"]
+        if event.get("call") == run.call_id and len(event) == CANDIDATE_FIELDS:
+            size = len(frame) if frame.isascii() else len(frame.encode())
+            run.messages.append(frame)
+            run.size += size
+            queue.count += 1
+            queue.size += size
+        else:
+            size = queue.add(event)
+        room.size += size
+        if queue.size > HELD_BYTES or room.size > room.most or queue.count > HELD_MESSAGES:
             self._drop_from(queue)
         return True
 
@@ -103,9 +109,10 @@ class Proofs:
             return False
         if call_id in connection.legs:
             return queue.has_rung(call_id)
-        before = queue.size
-        queue.keep_ringing((), ringing_here(connection.legs))
-        self._room.size += queue.size - before
+        if queue.ringing:
+            before = queue.size
+            queue.keep_ringing((), ringing_here(connection.legs))
+            self._room.size += queue.size - before
         return False
 
     def prove(self, connection: Provable, payload: bytes) -> None:
@@ -151,18 +158,18 @@ class Proofs:
             if connection.pongs is Pongs.UNHEARD and connection.received_at >= queue.asked_at + NO_PONG_SECONDS:
                 connection.pongs = Pongs.NONE
                 before = queue.size
-                proved = queue.remove(len(queue.events))
+                proved = queue.empty()
                 self._room.size += queue.size - before
                 self._pass_over(connection, queue, proved)
             return
-        if queue.ringing or not queue.events:
+        if queue.ringing or not queue.count:
             self._pass_over(connection, queue, ())
-        if queue.events:
+        if queue.count:
             payload = b"%d" % next(self._numbers)
             if connection.outbound.ping(payload):
                 queue.ask(payload, now)
 
-    def _pass_over(self, connection: Provable, queue: Unproved, proved: Iterable[Event]) -> None:
+    def _pass_over(self, connection: Provable, queue: Unproved, proved: Iterable[About]) -> None:
         """Keep of what is proved what is about a call that rings still, and the queue if there is something in it."""
         before = queue.size
         queue.keep_ringing(proved, ringing_here(connection.legs))
@@ -175,9 +182,7 @@ class Proofs:
 
     def _drop_from(self, queue: Unproved) -> None:
         room = self._room
-        while (
-            len(queue.events) + len(queue.ringing) > HELD_MESSAGES or queue.size > HELD_BYTES or room.size > room.most
-        ):
+        while queue.count + len(queue.ringing) > HELD_MESSAGES or queue.size > HELD_BYTES or room.size > room.most:
             before = queue.size
             if not queue.drop_candidate():
                 return

@@ -47,6 +47,11 @@ def relayed(message: CallMessage) -> Event:
     return {"type": MESSAGE, "frame": message.encode(), "call": message.call_id}
 
 
+def candidate(call_id: str, frame: str) -> Event:
+    """Make the event that carries a frame about a call and changes nothing, as `relayed` does of a message."""
+    return {"type": MESSAGE, "frame": frame, "call": call_id}
+
+
 def ousting(connection_id: str) -> Event:
     """Make the event that tells a connection that its client ID belongs to another key now: it takes nothing along."""
     return {"type": SUPERSEDE, "connection": connection_id, "is_ousted": True}
@@ -66,11 +71,6 @@ def size_of(event: Event) -> int:
     """Return the number of bytes of an event's frame, which count while it is held."""
     size = bytes_of(event["frame"])
     return size + sum(map(bytes_of, event["candidates"])) if "candidates" in event else size
-
-
-def is_end(event: Event) -> bool:
-    """Return whether an event tells its receiver that a call has ended."""
-    return "changes" in event and event["changes"][1] == GONE
 
 
 def is_needed(event: Event) -> bool:

@@ -97,6 +97,18 @@ async def test_pong_proves_what_was_written_before_its_ping(room: Room, proofs: 
     proofs.prove(bob, bob.pings[0])
 
 
+async def test_candidates_of_one_call_are_counted_and_given_back_as_they_came(
+    room: Room, proofs: Proofs, bob: Side
+) -> None:
+    events = [message(text) | {"call": call} for text, call in [("1", "a"), ("22", "a"), ("ü", "a"), ("4", "b")]]
+    events[2:2] = [message("5") | {"call": "a", "sender": "channel"}]
+    for event in events:
+        assert proofs.keep(bob, dict(event))
+    assert (proofs.written(bob), room.size) == (events, 7)
+    proofs.forget(bob, "a")
+    assert (proofs.take(bob), room.size) == (events[-1:], 0)
+
+
 async def test_each_connection_has_a_queue_of_its_own(proofs: Proofs, bob: Side) -> None:
     carol = Side()
     proofs.keep(bob, message("bob"))
