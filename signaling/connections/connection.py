@@ -47,8 +47,8 @@ class Connection:
 
     __slots__ = (
         *("_close", "_handover", "_inbox", "_joining", "_leaving", "_legs_before", "_state", "_told_gone"),
-        *("address", "allowance", "challenge", "client_id", "host", "identity", "legs", "outbound", "owner", "pongs"),
-        *("received_at", "relay"),
+        *("address", "allowance", "challenge", "client_id", "host", "identity", "is_leaving", "legs", "outbound"),
+        *("owner", "pongs", "received_at", "relay"),
     )
 
     def __init__(
@@ -63,6 +63,8 @@ class Connection:
         self.legs: dict[str, Leg] = {}
         self.received_at = 0.0  # When the client's last frame came: monotonic, in seconds.
         self._state = ConnectionState.UNREGISTERED
+        # Whether it is closed, or will be once it has given its client ID back.
+        self.is_leaving = False
         self.relay = relay
         self.outbound = outbound
         self.pongs = Pongs.UNHEARD if outbound.can_ping else Pongs.NONE
@@ -80,11 +82,6 @@ class Connection:
     def registry(self) -> Registry:
         """The registry that knows this connection."""
         return self.relay.registry
-
-    @property
-    def is_leaving(self) -> bool:
-        """Return whether the connection is closed, or will be once it has given its client ID back."""
-        return self._state is not REGISTERED and self._state in LEAVING_STATES
 
     def reply(self, message: ServerMessage) -> None:
         """Send a message to this client."""
@@ -218,6 +215,7 @@ class Connection:
 
     def _enter(self, event: ConnectionEvent) -> None:
         self._state = TRANSITIONS[self._state][event]
+        self.is_leaving = self._state in LEAVING_STATES
 
     def _obey(self, kind: str, event: Event) -> None:
         if kind == SUPERSEDE:

@@ -41,10 +41,8 @@ class Caller(Protocol):
     """A connection."""
 
     legs: dict[str, Leg]
-
-    @property
-    def is_leaving(self) -> bool:
-        """Return whether it gives its client ID back."""
+    # Whether it gives its client ID back.
+    is_leaving: bool
 
 
 class _Kept:
