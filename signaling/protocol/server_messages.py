@@ -18,7 +18,6 @@ from signaling.protocol.fields import (
     IceServers,
     Reason,
     SessionDescription,
-    bytes_of,
     or_unset,
 )
 from signaling.protocol.listed import ListedStatement, Proof, RegisteredCall
@@ -36,7 +35,8 @@ class ServerMessage(Struct, rename="camel", omit_defaults=True, gc=False):
 
     def encode(self) -> str:
         """Encode the frame's text."""
-        return _frame_of(self)
+        # What `_frame_of` makes, in half the time where it is short.
+        return f'{{"type":"{self.type}","payload":{_encode(self).decode()}}}'
 
 
 class CallMessage(ServerMessage):
@@ -54,7 +54,7 @@ class DescribingMessage(CallMessage):
     def check_size(self) -> None:
         """Raise `InvalidMessageError` if the frame is too long even without `ice_servers`."""
         is_short = len(getattr(self, self.description)) <= SHORT_DESCRIPTION_BYTES
-        if not is_short and bytes_of(_frame_of(replace(self, ice_servers=UNSET))) > MAX_FRAME_BYTES:
+        if not is_short and len(_frame_of(replace(self, ice_servers=UNSET))) > MAX_FRAME_BYTES:
             raise InvalidMessageError(
                 "What your peer receives may be 65,536 bytes long as well; send a shorter session description."
             )
@@ -62,9 +62,9 @@ class DescribingMessage(CallMessage):
     def encode(self) -> str:
         """Encode the frame's text, without `ice_servers` if they make it too long."""
         frame = _frame_of(self)
-        if bytes_of(frame) > MAX_FRAME_BYTES:
+        if len(frame) > MAX_FRAME_BYTES:
             frame = _frame_of(replace(self, ice_servers=UNSET))
-        return frame
+        return frame.decode()
 
 
 class Registered(ServerMessage):
@@ -141,7 +141,7 @@ class PkdResult(ServerMessage):
     @property
     def size(self) -> int:
         """Return how many bytes the frame has."""
-        return bytes_of(_frame_of(self))
+        return len(_frame_of(self))
 
     def check_size(self) -> None:
         """Raise `InvalidMessageError` if the frame is too long: a key without an owner may fill one alone."""
@@ -179,12 +179,16 @@ SERVER_MESSAGES: dict[type[ServerMessage], str] = {
 }
 
 
-def _frame_of(message: ServerMessage) -> str:
-    # What a struct around the message would encode to, in half the time.
-    return f'{{"type":"{message.type}","payload":{_encode(message).decode()}}}'
+class _Frame(Struct, gc=False):
+    type: str
+    payload: ServerMessage
 
 
-HEARTBEAT_ACK = _frame_of(HeartbeatAck())
+def _frame_of(message: ServerMessage) -> bytes:
+    return _encode(_Frame(message.type, message))
+
+
+HEARTBEAT_ACK = _frame_of(HeartbeatAck()).decode()
 
 
 def error_for(error: ProtocolError, request: str | UnsetType = UNSET, call_id: str | UnsetType = UNSET) -> Error:
