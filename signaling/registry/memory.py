@@ -187,7 +187,7 @@ class MemoryRegistry:
         self._calls[call_id] = Call((caller, callee), self._clock(), is_chosen)
         client.legs[call_id] = Leg(callee, Role.CALLER, State.RINGING)
         target.legs[call_id] = Leg(caller, Role.CALLEE, State.RINGING)
-        self._ringing.set(call_id, self._clock() + self._timeouts.ring_seconds)
+        self._ringing.set(call_id, self._clock(), self._timeouts.ring_seconds)
         return replaced
 
     async def advance(self, call_id: str, client_id: str, action: Action) -> Leg:
@@ -273,7 +273,7 @@ class MemoryRegistry:
 
     def _start_hold(self, client_id: str, client: Client, hold: Hold) -> None:
         if client.legs or client.held or client.successor is not None:
-            self._holds.set(client_id, self._clock() + self._timeouts.seconds_of(hold))
+            self._holds.set(client_id, self._clock(), self._timeouts.seconds_of(hold))
         else:
             del self._clients[client_id]
 
