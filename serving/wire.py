@@ -126,8 +126,14 @@ class Wire:
         """Write a text frame at the end of the turn; returns False when the connection is closed."""
         if self.state is not OPEN or self._is_eof:
             return False
-        self._put(text_frame(text.encode()))
-        self._check_room()
+        data, unwritten = text_frame(text.encode()), self._unwritten
+        if isinstance(unwritten, bytearray):
+            # `_put` in one step, as most messages come in bursts.
+            unwritten += data
+        else:
+            self._put(data)
+        if len(self._unwritten) > self._hub.most_unwritten_bytes:
+            self._check_room()
         return True
 
     def write_bytes(self, data: bytes) -> None:
@@ -378,7 +384,8 @@ class Wire:
         elif isinstance(unwritten, bytearray):
             unwritten += data
         else:
-            self._unwritten = bytearray(unwritten) + data
+            self._unwritten = bytearray(unwritten)
+            self._unwritten += data
 
     def _is_clogged(self) -> bool:
         return len(self._unwritten) > self._hub.most_unwritten_bytes

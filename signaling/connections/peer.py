@@ -48,7 +48,8 @@ def relay_change(connection: Connection, leg: Leg, message: CallAccepted | CallR
     outcome = connection.relay.post(leg.peer, event, connection.owner.channel)
     if outcome is not None:
         return _see_through(connection, leg.peer, event, outcome)
-    counters.hop.observe(time.monotonic() - connection.received_at)
+    if counters.hop.budget:
+        counters.hop.observe(time.monotonic() - connection.received_at)
     return None
 
 

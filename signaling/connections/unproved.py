@@ -63,8 +63,8 @@ class Run:
 
 def _end(frame: str) -> Event:
     """Make the event that carries a frame which ends a call."""
-    _, call_id = named_in(frame)
-    return candidate(str(call_id), frame) | {"changes": [call_id, GONE, ""]}
+    call_id = str(named_in(frame)[1])
+    return candidate(call_id, frame) | {"changes": [call_id, GONE, ""]}
 
 
 def about_calls(runs: Iterable[Run]) -> Iterator[About]:
