@@ -106,6 +106,7 @@ async def test_candidates_of_one_call_are_counted_and_given_back_as_they_came(
         assert proofs.keep(bob, dict(event))
     assert (proofs.written(bob), room.size) == (events, 7)
     proofs.forget(bob, "a")
+    assert room.size == 1
     assert (proofs.take(bob), room.size) == (events[-1:], 0)
 
 
