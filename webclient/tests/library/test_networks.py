@@ -16,6 +16,7 @@ from webclient.tests.conftest import CHROMIUM_OPTIONS, PAGE_SERVER
 from webclient.tests.firefox import Firefox, start_firefox
 from webclient.tests.library.conftest import OpenAnyClient
 from webclient.tests.library.network import Gateway
+from webclient.tests.library.profiles import ChromiumProfiles, FirefoxProfiles
 from webclient.tests.library.test_paths import RELAY_ONLY
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.long, pytest.mark.timeout(240)]
@@ -67,6 +68,18 @@ async def firefox(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactor
     authority.cert_pem.write_to_path(str(file))
     async with start_firefox(file) as browser:
         yield browser
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def chromium_profiles(chromium: Browser, library_server: RunningServer) -> ChromiumProfiles:
+    """Lends pages of this Chromium."""
+    return ChromiumProfiles(chromium, library_server.port)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def firefox_profiles(firefox: Firefox, library_server: RunningServer) -> FirefoxProfiles:
+    """Lends windows of this Firefox."""
+    return FirefoxProfiles(firefox, library_server.port)
 
 
 ServerWith = Callable[[str], RunningServer]
