@@ -85,7 +85,7 @@ def standing(client_id: str, after: int = ALL) -> Standing:
         if row is None:
             return Standing(None, "unsigned", [], settings.DIRECTORY_NAME)
         public_key, is_revoked, takes_effect_at, identity_id, seq, last_kind, is_erased = row
-        released_at = sql.moment(takes_effect_at)
+        released_at = None if takes_effect_at is None else sql.moment(takes_effect_at)
         is_released = _is_past(released_at)
         status = _status(
             is_owned=identity_id is not None, is_erased=is_erased, is_released=is_released, is_revoked=is_revoked

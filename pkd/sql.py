@@ -41,9 +41,9 @@ def locking(query: str) -> str:
     return f"{query} FOR UPDATE" if connection.vendor == "postgresql" else query
 
 
-def moment(found: datetime | None) -> datetime | None:
-    """Return a time of a row with its zone, which SQLite leaves out: it is UTC."""
-    return found.replace(tzinfo=UTC) if found is not None and found.tzinfo is None else found
+def moment(found: datetime) -> datetime:
+    """Return a time of a row with its zone, which SQLite mostly leaves out: it is UTC."""
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def places(values: Collection[Value]) -> str:

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
-from pkd import identities
+from pkd import identities, sql
 from pkd.files.records import FIELDS, ChangeRecord, KeyRecord, to_json_lines
 from pkd.models import KeyChange, Ownership, PublicKey, of_keys
 
@@ -142,5 +142,5 @@ def _record(columns: list[Any], owner: Ownership | None, history: list[ChangeRec
 
 
 def _moment(written: str) -> datetime:
-    """Read a time as the database writes it; SQLite leaves out the zone, which is UTC."""
-    return datetime.fromisoformat(written if written.endswith("+00") else f"{written}+00")
+    """Read a time as the database writes it."""
+    return sql.moment(datetime.fromisoformat(written))

@@ -77,6 +77,14 @@ def test_json_holds_keys_and_history_oldest_first() -> None:
     ]
 
 
+def test_time_that_was_written_with_its_zone_is_that_time() -> None:
+    directory.store("alice", "first")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE pkd_publickey SET first_seen = '2026-01-31 15:04:05+00:00'")
+    ((seen, changed),) = [(line["firstSeen"], line["lastChange"]) for line in exported_json()]
+    assert (seen, changed.endswith("Z")) == ("2026-01-31T15:04:05Z", True)
+
+
 def test_csv_holds_the_same_as_json() -> None:
     directory.store("alice", 'quoted "key", with a comma')
     FREEZE.decide(key_of("alice"), "olga", "vip")
