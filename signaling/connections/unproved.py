@@ -3,9 +3,9 @@
 How it works
 ------------
 Messages are kept in runs: those that follow each other and are about one call. So all that is about a call that has
-ended is forgotten at once, without a look at what else is kept; and of a message that is nothing but its frame, the
-frame alone is kept. What keeps a message alive costs more than what is done to keep it, as its memory is not the next
-message's: the less there is of it, the better.
+ended is forgotten at once, with a look at each run and at no message; and of a message that is nothing but its frame,
+the frame alone is kept. What keeps a message alive costs more than what is done to keep it, as its memory is not the
+next message's: the less there is of it, the better.
 """
 
 from collections.abc import Container, Iterable, Iterator
@@ -178,11 +178,15 @@ class Unproved:
                 self.size -= size_of(event)
                 del self.ringing[place]
                 return True
-        for run in (*self._asked, *self._runs):
-            if size := run.drop_candidate():
-                self.size -= size
-                self.count -= 1
-                return True
+        for runs in (self._asked, self._runs):
+            for place, run in enumerate(runs):
+                if size := run.drop_candidate():
+                    self.size -= size
+                    self.count -= 1
+                    # What comes next may still be about the last one's call.
+                    if not run.messages and run is not self.last:
+                        del runs[place]
+                    return True
         return False
 
     def _without(self, runs: list[Run], call_id: str) -> list[Run]:

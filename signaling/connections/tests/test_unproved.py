@@ -1,6 +1,8 @@
 """What one connection keeps until its client proves to have read it."""
 
-from signaling.connections.unproved import Unproved
+import gc
+
+from signaling.connections.unproved import Run, Unproved
 from signaling.delivery.events import Event, changing, size_of
 from signaling.protocol.server_messages import CallEnded
 from signaling.tests.stage import change, message
@@ -66,6 +68,27 @@ def test_dropped_candidate_is_proved_no_more() -> None:
     assert proves(queue, b"ping")
     assert queue.drop_candidate()
     assert queue.events == [change("4")]
+
+
+def runs() -> int:
+    # What is lazy, of any other test, is left alone: `isinstance` would ask it.
+    return sum(type(one) is Run for one in gc.get_objects())
+
+
+def test_nothing_stays_of_calls_whose_candidates_were_dropped() -> None:
+    before, queue = runs(), Unproved()
+    for number in range(100):
+        queue.add(about(f"call {number % 2}", message(str(number))))
+        if number == 50:
+            queue.ask(b"ping", 1)
+        if number >= 10:
+            assert queue.drop_candidate()
+    assert (runs() - before, queue.count) == (10, 10)
+    assert queue.events == [about(f"call {number % 2}", message(str(number))) for number in range(90, 100)]
+    while queue.drop_candidate():
+        pass
+    queue.add(about("call 1", message("more")))
+    assert (queue.events, queue.count, queue.size) == ([about("call 1", message("more"))], 1, 4)
 
 
 def about(call_id: str, event: Event) -> Event:
