@@ -17,14 +17,14 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from pkd import claimed, directory, release, sql, statement_rules, statements
-from pkd.identities import holders_of, is_in_effect, last_text_of, token_of
-from pkd.models import Identity, KeyChange, PublicKey, Release, Statement
+from pkd import claimed, directory, release, statement_rules, statements
+from pkd.identities import is_in_effect, token_of
+from pkd.locked import Before, lock
+from pkd.models import Identity, KeyChange, PublicKey, Statement
 from pkd.statement_rules import Kind, Proposal
 from pkd.statements import BadStatementError, Signatures
 
 A_DAY = timedelta(days=1)
-KEY = "SELECT * FROM pkd_publickey WHERE client_id = %s"
 # Saves the row of a statement, in the transaction that accepts it.
 Save = Callable[[Statement], None]
 
@@ -58,24 +58,6 @@ class Accepted(NamedTuple):
     change: KeyChange.Kind | None = None
 
 
-class _Before(NamedTuple):
-    """The rows that a statement meets: the locked key, the owner, a release, and the last statement's text."""
-
-    key: PublicKey
-    identity: Identity | None = None
-    release: Release | None = None
-    last: str = ""
-    is_new: bool = False  # the key's row was made for this statement: nothing else is of it
-
-    @property
-    def token(self) -> str:
-        return "" if self.identity is None else token_of(self.identity.identity, self.identity.since_seq)
-
-    @property
-    def statement(self) -> statements.Statement | None:
-        return statements.parse(self.last) if self.last else None
-
-
 def check_shape(client_id: str, statement: statements.Statement) -> None:
     """Raise `BadStatementError` for a statement about another client ID, or of another directory."""
     if statement.client_id != client_id:
@@ -95,7 +77,7 @@ def accept(
     the `deadline` (monotonic, in seconds).
     """
     with transaction.atomic(durable=True):
-        before = _lock(offered.statement.client_id)
+        before = lock(offered.statement.client_id)
         if before.last == offered.statement.text:
             return Accepted(before.token, is_repeated=True)
         kind = _checked(offered, before)
@@ -107,26 +89,7 @@ def accept(
         return accepted
 
 
-def _lock(client_id: str) -> _Before:
-    # One row a client ID, also without a key: one lock decides.
-    key = next(iter(PublicKey.objects.raw(sql.locking(KEY), [client_id])), None)
-    if key is None:
-        now = timezone.now()
-        key, is_new = PublicKey.objects.select_for_update().get_or_create(
-            client_id=client_id, defaults={"first_seen": now, "last_change": now}
-        )
-        if is_new:
-            return _Before(key, is_new=True)
-    # Behind the lock: what is read beside a row that is waited for may be older than it.
-    identity, release = holders_of(key)
-    if identity is None:
-        return _Before(key, release=release)
-    if identity.erased_at is not None:
-        raise BadStatementError("This client ID was erased and is closed; use another one.")
-    return _Before(key, identity, release, last_text_of(identity))
-
-
-def _checked(offered: Offered, before: _Before) -> Kind:
+def _checked(offered: Offered, before: Before) -> Kind:
     """Return by whose right a statement may replace the one before."""
     statement = offered.statement
     proposal = Proposal(statement, offered.signatures, before.statement, is_in_effect(before.release))
@@ -146,7 +109,7 @@ def _checked(offered: Offered, before: _Before) -> Kind:
     return kind
 
 
-def _check_limits(offered: Offered, before: _Before, new_identity_wait: Callable[[], float]) -> None:
+def _check_limits(offered: Offered, before: Before, new_identity_wait: Callable[[], float]) -> None:
     if before.identity is None:
         if wait := new_identity_wait():
             raise TooManyError("There are too many new identities from your address; wait before the next one.", wait)
@@ -163,7 +126,7 @@ def _check_limits(offered: Offered, before: _Before, new_identity_wait: Callable
         raise TooManyError("There were too many statements of this client ID today; wait before the next one.", wait)
 
 
-def _store(offered: Offered, before: _Before, kind: Kind, save: Save) -> Accepted:
+def _store(offered: Offered, before: Before, kind: Kind, save: Save) -> Accepted:
     statement, now = offered.statement, timezone.now()
     identity = before.identity or Identity(key=before.key, owned_since=now)
     has_new_owner = identity.identity != statement.identity or is_in_effect(before.release)
@@ -181,7 +144,7 @@ def _store(offered: Offered, before: _Before, kind: Kind, save: Save) -> Accepte
     return Accepted(token_of(identity.identity, identity.since_seq), has_new_owner, change=change)
 
 
-def _settle_release(before: _Before, identity: Identity) -> None:
+def _settle_release(before: Before, identity: Identity) -> None:
     """Remove a release that this statement used, and cancel one that its owner may cancel."""
     if before.release is None:
         return

@@ -21,9 +21,6 @@ FROM pkd_publickey LEFT JOIN pkd_identity ON pkd_identity.key_id = pkd_publickey
 LEFT JOIN pkd_release ON pkd_release.key_id = pkd_publickey.id
 WHERE client_id = %s
 """
-IDENTITY = "SELECT * FROM pkd_identity WHERE key_id = %s"
-RELEASE = "SELECT * FROM pkd_release WHERE key_id = %s"
-TEXT = "SELECT text FROM pkd_statement WHERE identity_id = %s AND seq = %s"
 STATEMENTS = """
 SELECT seq, kind, text, by_identity, by_previous, by_recovery FROM pkd_statement
 WHERE identity_id = %s AND seq >= %s AND seq <= %s ORDER BY seq LIMIT %s
@@ -87,13 +84,12 @@ def standing(client_id: str, after: int = ALL) -> Standing:
         public_key, is_revoked, takes_effect_at, identity_id, seq, last_kind, is_erased = row
         released_at = None if takes_effect_at is None else sql.moment(takes_effect_at)
         is_released = _is_past(released_at)
-        status = _status(
-            is_owned=identity_id is not None, is_erased=is_erased, is_released=is_released, is_revoked=is_revoked
-        )
+        is_owned = identity_id is not None
+        status = _status(is_owned=is_owned, is_erased=is_erased, is_released=is_released, is_revoked=is_revoked)
         if status == "erased":
             listed = [Listed(last_kind)]
         else:
-            listed = [] if identity_id is None else _statements_of(identity_id, after, seq)
+            listed = _statements_of(identity_id, after, seq) if is_owned else []
         return Standing(
             # A reserved client ID has an empty one.
             None if is_revoked or is_released or is_erased else public_key or None,
@@ -102,20 +98,6 @@ def standing(client_id: str, after: int = ALL) -> Standing:
             settings.DIRECTORY_NAME,
             None if released_at is None else round(released_at.timestamp() * 1000),
         )
-
-
-def holders_of(key: PublicKey) -> tuple[Identity | None, Release | None]:
-    """Return who owns a key's client ID, and its release."""
-    identity = next(iter(Identity.objects.raw(IDENTITY, [key.pk])), None)
-    if identity is not None:
-        identity.key = key
-    return identity, next(iter(Release.objects.raw(RELEASE, [key.pk])), None)
-
-
-def last_text_of(identity: Identity) -> str:
-    """Return the text of the last statement of a client ID that is not erased."""
-    ((text,),) = sql.rows(TEXT, identity.pk, identity.seq)
-    return str(text)
 
 
 def describe(keys: Collection[PublicKey]) -> None:
