@@ -64,8 +64,7 @@ class Handover:
         4. Ask callers for the rings that are missing (`missing_rings`). What they answer is in the inbox.
 
         Raises `SupersededError` when a newer connection has the ID or waits for it, and what `Registry.claim` does for
-        an ID that does not belong to `identity`. Whatever fails, the ID is given back (`leave`), and its calls are
-        held.
+        an ID that does not belong to `identity`. Whatever fails, the ID is given back, and its calls are held.
         """
         self._client_id = client_id
         try:
@@ -87,10 +86,7 @@ class Handover:
         return joined
 
     def join_at_once(self, client_id: str, *, is_known: bool) -> bool:
-        """Join as `join` does, without an identity, where nobody has to be asked; returns False where `join` has to.
-
-        Its steps 1 to 3 are one: nothing is held for the client ID, and no call rings.
-        """
+        """Take steps 1 to 3 of `join` in one, without an identity; returns False where somebody has to be asked."""
         steps = self._relay.registry.at_once
         if steps is None or not steps.join_at_once(client_id, self._owner, is_known=is_known):
             return False

@@ -3,9 +3,8 @@
 How it works
 ------------
 Messages are kept in runs: those that follow each other and are about one call. So all that is about a call that has
-ended is forgotten at once, with a look at each run and at no message; and of a message that is nothing but its frame,
-the frame alone is kept. What keeps a message alive costs more than what is done to keep it, as its memory is not the
-next message's: the less there is of it, the better.
+ended is forgotten at once, with a look at each run and at no message. Of a message that is nothing but its frame, the
+frame alone is kept: memory that is kept is not the next message's.
 """
 
 from collections.abc import Container, Iterable, Iterator
@@ -27,8 +26,7 @@ CANDIDATE_FIELDS, END_FIELDS = 3, 4
 class Run:
     """Messages to one client that follow each other and are about one call, of `size` bytes; or ends of any calls.
 
-    There is the frame where it says all, else the event: an event for each message is what a busy server would have to
-    find new memory for.
+    Of each there is the frame where it says all, else the event.
     """
 
     __slots__ = ("call_id", "messages", "size")
@@ -183,17 +181,14 @@ class Unproved:
                 if size := run.drop_candidate():
                     self.size -= size
                     self.count -= 1
-                    # What comes next may still be about the last one's call.
-                    if not run.messages and run is not self.last:
+                    if not run.messages and run is not self.last:  # what comes next may be about its call
                         del runs[place]
                     return True
         return False
 
     def _without(self, runs: list[Run], call_id: str) -> list[Run]:
-        left = [run for run in runs if run.call_id != call_id]
-        if len(left) < len(runs):
-            self._count_out(run for run in runs if run.call_id == call_id)
-        return left
+        self._count_out(run for run in runs if run.call_id == call_id)
+        return [run for run in runs if run.call_id != call_id]
 
     def _count_out(self, runs: Iterable[Run]) -> None:
         for run in runs:

@@ -4,8 +4,7 @@ import math
 from typing import Annotated, ClassVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
-from msgspec.structs import replace
+from msgspec import UNSET, Meta, Struct, UnsetType, structs
 
 from pkd.keys import ClientId, PublicKey
 from pkd.statements import Status
@@ -34,8 +33,7 @@ class ServerMessage(Struct, rename="camel", omit_defaults=True, gc=False):
     type: ClassVar[str] = ""
 
     def encode(self) -> str:
-        """Encode the frame's text."""
-        # What `_frame_of` makes, in half the time where it is short.
+        """Encode the frame's text: what `_frame_of` makes, in half the time where it is short."""
         return f'{{"type":"{self.type}","payload":{_encode(self).decode()}}}'
 
 
@@ -48,13 +46,12 @@ class CallMessage(ServerMessage):
 class DescribingMessage(CallMessage):
     """A message with a peer's session description; has `ice_servers` where they fit (PROTOCOL.md, "Frames")."""
 
-    # The field that has the description.
-    description: ClassVar[str]
+    description: ClassVar[str]  # the field that has it
 
     def check_size(self) -> None:
         """Raise `InvalidMessageError` if the frame is too long even without `ice_servers`."""
         is_short = len(getattr(self, self.description)) <= SHORT_DESCRIPTION_BYTES
-        if not is_short and len(_frame_of(replace(self, ice_servers=UNSET))) > MAX_FRAME_BYTES:
+        if not is_short and len(_frame_of(structs.replace(self, ice_servers=UNSET))) > MAX_FRAME_BYTES:
             raise InvalidMessageError(
                 "What your peer receives may be 65,536 bytes long as well; send a shorter session description."
             )
@@ -63,7 +60,7 @@ class DescribingMessage(CallMessage):
         """Encode the frame's text, without `ice_servers` if they make it too long."""
         frame = _frame_of(self)
         if len(frame) > MAX_FRAME_BYTES:
-            frame = _frame_of(replace(self, ice_servers=UNSET))
+            frame = _frame_of(structs.replace(self, ice_servers=UNSET))
         return frame.decode()
 
 
@@ -193,12 +190,11 @@ HEARTBEAT_ACK = _frame_of(HeartbeatAck()).decode()
 
 def error_for(error: ProtocolError, request: str | UnsetType = UNSET, call_id: str | UnsetType = UNSET) -> Error:
     """Describe `error` to the client that caused it, with the type and the call that its request named."""
-    retry_after = error.retry_after_seconds
     return Error(
         code=error.code,
         message=error.sentence,
         request=request,
         call_id=call_id,
-        retry_after_ms=UNSET if retry_after is None else math.ceil(retry_after * 1000),
+        retry_after_ms=UNSET if error.retry_after_seconds is None else math.ceil(error.retry_after_seconds * 1000),
         challenge=or_unset(error.challenge),
     )

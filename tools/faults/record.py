@@ -39,13 +39,8 @@ CHECKED = 100
 CHECKED_IN_BROWSERS = 400
 # Of how many members one can be looked up.
 KNOWN_EVERY = 100
-UNLIMITED = dict.fromkeys(
-    (
-        *("LIMIT_NEW_IDENTITIES_PER_HOUR", "LIMIT_PKD_LOOKUPS_PER_MINUTE", "LIMIT_PKD_REGISTERS_PER_MINUTE"),
-        "LIMIT_STATEMENTS_PER_DAY",
-    ),
-    "0",
-)
+LIMITS = ("NEW_IDENTITIES_PER_HOUR", "PKD_LOOKUPS_PER_MINUTE", "PKD_REGISTERS_PER_MINUTE", "STATEMENTS_PER_DAY")
+UNLIMITED = {f"LIMIT_{name}": "0" for name in LIMITS}
 
 
 async def record(size: int, look_ups: int, seconds: float) -> list[Finding]:
