@@ -520,7 +520,7 @@ export type EndReason =
   | "peer-disconnected"
   /** No path could be found, or it broke and could not be mended. */
   | "media-failed"
-  /** This ID was registered elsewhere. */
+  /** This ID was registered elsewhere, or the peer's was (`endedBy`), perhaps by its page that was loaded anew. */
   | "superseded"
   /** The peer's description was not signed by the peer's key: somebody may be in between. */
   | "forged"

@@ -102,7 +102,7 @@ export class Calls {
       const canBeAnswered = role === "callee" && state === "ringing";
       if (this.#known.has(callId) || canBeAnswered || (state === "active" && this.#takeUp(callId))) continue;
       // Its media went with the page that it was in before.
-      this.#surroundings.connection.post("CALL_END", { callId }, callId);
+      this.#surroundings.connection.post("CALL_END", { callId, ...(state === "active" && { reason: "superseded" }) }, callId);
     }
   }
 

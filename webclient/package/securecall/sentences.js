@@ -12,7 +12,10 @@ export const END_SENTENCES = {
   "not-connected": (peer) => `${peer} is not online. Try again later.`,
   "peer-disconnected": (peer) => `${peer} left, or lost the connection.`,
   "media-failed": (peer) => `No way to ${peer} was found through the network. Try again, or try another network.`,
-  superseded: () => "The call ended here because your name was registered in another window or device.",
+  superseded: (peer, by) =>
+    by === "peer"
+      ? `The call ended because ${peer}'s app was opened anew, or in another window or device.`
+      : "The call ended here because your name was registered in another window or device.",
   forged: (peer, by) =>
     by === "peer"
       ? `${peer}'s app stopped the call: it was not signed by your key. Somebody may be in between, trying to listen.`

@@ -190,7 +190,9 @@ async def test_call_of_a_page_that_was_left_ends_when_its_user_is_back(
             call_id = await (before.talks_to(bob) if is_answered else before.rings(bob))
             await before.close(1001)
         await alice.connects()
-        assert await bob.expects("CALL_ENDED") == {"callId": call_id}
+        # Who only rang stopped calling.
+        reason = {"reason": "superseded"} if is_answered else {}
+        assert await bob.expects("CALL_ENDED") == {"callId": call_id, **reason}
 
 
 async def test_call_that_the_server_lists_is_not_placed_again(

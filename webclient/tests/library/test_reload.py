@@ -77,6 +77,20 @@ async def test_screen_brings_no_camera_to_the_page_that_is_loaded_anew(
         await bob.expects("peerstate", audio="on", video="none")
 
 
+async def test_peer_of_a_page_that_takes_no_call_up_is_told_why_it_ended(
+    open_any_client: OpenAnyClient, library_server: RunningServer
+) -> None:
+    """Nobody hung up."""
+    async with Line.to(library_server.port) as line:
+        alice, bob = await open_any_client("alice", line.port), await open_any_client("bob")
+        await alice.talks_to(bob)
+        line.cut()
+        await alice.expects("signaling", state="waiting")
+        line.mend()
+        await (await alice.starts(resume=None)).connects()
+        await bob.expects("call", state="ended", reason="superseded", endedBy="peer")
+
+
 async def test_offer_of_a_page_loaded_anew_that_is_not_signed_is_forged(open_client: OpenClient, liar: Liar) -> None:
     """A server that could replace the peer connection could listen."""
     alice, bob = await open_client("alice", liar.port), await open_client("bob")

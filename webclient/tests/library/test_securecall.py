@@ -225,7 +225,8 @@ async def test_superseded_client_ends_its_call_and_stays_away(
         await newer.registers()
         await alice.expects("signaling", state="superseded", closeCode=4409)
         await alice.expects("call", state="ended", reason="superseded")
-        await bob.expects("call", state="ended", reason="hung-up", endedBy="peer")
+        ended = await bob.expects("call", state="ended", reason="superseded", endedBy="peer")
+        assert ended["sentence"].startswith(f"The call ended because {alice.id}'s app was opened anew")
         await alice.does("client.retryNow()")
         assert await alice.does("client.signaling.state") == "superseded"
 

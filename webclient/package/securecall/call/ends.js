@@ -10,7 +10,7 @@
  *
  * @type {EndReason[]}
  */
-export const SAID_REASONS = ["media-failed", "forged"];
+export const SAID_REASONS = ["media-failed", "forged", "superseded"];
 
 /** @type {Record<string, [EndReason, "server"]>} */
 const SERVER_REASONS = {
