@@ -80,9 +80,10 @@ export class Devices extends EventTarget {
   shareScreen(): Promise<void>;
 
   /**
-   * Show the camera again, if it was on, or nothing; until it is open, the peer sees nothing.
+   * Show the camera again, if it was on, or nothing; until it is open, the peer sees nothing. Who was muted, also before the
+   * screen, stays muted.
    *
-   * @throws as `open` does: then the camera is off.
+   * @throws as `open` does, `AbortError` where `stream` is another one by then, or `no-call`: then the camera is off.
    */
   stopSharing(): Promise<void>;
 

@@ -124,10 +124,14 @@ export class Devices extends EventTarget {
     this.#drop(kind, track);
   }
 
-  /** @param {string} callId */
-  async #switchOn(callId) {
+  /**
+   * @param {string} callId
+   * @param {MediaStreamTrack} old the camera before
+   */
+  async #switchOn(callId, old) {
     const { stream } = this;
     const [track] = (await this.open({ audio: false, video: true })).getTracks();
+    track.enabled = old.enabled;
     await orGiveBack(track, async () => {
       if (this.stream !== stream) throw tooLate();
       await this.#client.replaceTrack("video", track, callId);
@@ -141,7 +145,7 @@ export class Devices extends EventTarget {
    *
    * @param {string} kind
    * @param {MediaStreamTrack} [track]
-   * @returns {boolean} whether anything was open
+   * @returns {MediaStreamTrack | undefined} what was open
    */
   #drop(kind, track) {
     const tracks = this.stream?.getTracks() ?? [];
@@ -149,7 +153,7 @@ export class Devices extends EventTarget {
     for (const it of dropped) it.stop();
     this.stream = new MediaStream(track ? [...others, track] : others);
     this.#tell("stream");
-    return dropped.length > 0;
+    return dropped[0];
   }
 
   /** @param {string} type */

@@ -253,6 +253,28 @@ async def test_screen_leaves_no_picture_while_the_camera_is_asked_for(open_any_c
     await bob.until("client.peerState.video === 'on'")
 
 
+@pytest.mark.parametrize("mutes", ["before", "beside"])
+async def test_camera_that_was_muted_is_muted_after_a_screen(open_any_client: OpenAnyClient, mutes: str) -> None:
+    """Who is not to be seen would be."""
+    alice, bob = await uses_devices(await open_any_client("alice")), await open_any_client("bob")
+    await calls(alice, bob)
+    # The camera that the call began with is another one.
+    await alice.does(CHOOSE_LAST, "camera")
+    if mutes == "before":
+        await alice.does("client.setMuted('video', true)")
+        await bob.expects("peerstate", video="off")
+    await shows_screen(alice, bob)
+    if mutes == "beside":
+        await alice.does("client.setMuted('video', true)")
+        await bob.expects("peerstate", video="off")
+    await alice.does("devices.stopSharing()")
+    assert await alice.does("sent('video') === track('video')")
+    assert await alice.does("track('video').enabled") is False
+    await alice.does("client.setMuted('video', false)")
+    await bob.until("client.peerState.video === 'on'")
+    assert ("on", "on") not in (await seen_states(bob))[1:-1]
+
+
 async def test_screen_ends_with_a_call_that_gives_way(open_client: OpenClient, liar: Liar) -> None:
     """Both called each other: the peer's call takes the place of this one without a word."""
     alice, bob = await uses_devices(await open_client("alice", liar.port)), await open_client("bob")

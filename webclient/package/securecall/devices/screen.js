@@ -10,14 +10,15 @@ export class Screen {
   /** @type {MediaStream | null} */
   stream = null;
   #callId = "";
-  #isCameraDue = false;
+  /** @type {MediaStreamTrack | null} the camera before, in whose place another one comes, as muted as it is */
+  #before = null;
   #client;
   #camera;
   #changed;
 
   /**
    * @param {import("../../securecall.js").SecureCall} client
-   * @param {{switchOff: () => boolean, switchOn: (callId: string) => Promise<void>}} camera
+   * @param {{switchOff: () => MediaStreamTrack | undefined, switchOn: (callId: string, old: MediaStreamTrack) => Promise<void>}} camera
    * @param {() => void} changed
    */
   constructor(client, camera, changed) {
@@ -42,7 +43,7 @@ export class Screen {
     this.#stopTracks();
     this.stream = stream;
     this.#callId = callId;
-    this.#isCameraDue ||= this.#camera.switchOff();
+    this.#before ??= this.#camera.switchOff() ?? null;
     // The browser has a button of its own for it.
     track.addEventListener("ended", () => this.stream === stream && this.stop().catch(() => undefined));
     this.#changed();
@@ -52,18 +53,20 @@ export class Screen {
   async stop() {
     if (!this.stream) return;
     const callId = this.#callId;
-    const isCameraDue = this.#isCameraDue;
+    const before = this.#before;
+    // Who was muted meanwhile.
+    if (before && !this.stream.getVideoTracks()[0].enabled) before.enabled = false;
     this.#end();
     // Also where the camera follows: it may take a question, or be gone, and the last picture would stand until then.
     await this.#client.replaceTrack("video", null, callId);
-    if (isCameraDue) await this.#camera.switchOn(callId);
+    if (before) await this.#camera.switchOn(callId, before);
   }
 
   #end() {
     this.#stopTracks();
     this.stream = null;
     this.#callId = "";
-    this.#isCameraDue = false;
+    this.#before = null;
     this.#changed();
   }
 
