@@ -75,7 +75,8 @@ export class Devices extends EventTarget {
    * Ask for a screen, a window or a tab, and show it in the call in place of the camera, which is off meanwhile. Takes a click.
    * It ends with the call, or when the person stops it in the browser.
    *
-   * @throws {SecureCallError} `no-call` without a call, or when that one is over by then; otherwise as `getDisplayMedia` does.
+   * @throws {SecureCallError} `no-call` without a call, or in one that rings here, before anybody is asked, and when it is over
+   *   by then; otherwise as `getDisplayMedia` does.
    */
   shareScreen(): Promise<void>;
 

@@ -2,7 +2,7 @@
 
 import { orGiveBack } from "./securecall/devices/giving-back.js";
 import { listDevices, openChosen, openInsteadOf } from "./securecall/devices/opening.js";
-import { Screen, ongoing } from "./securecall/devices/screen.js";
+import { Screen, ongoing, rings } from "./securecall/devices/screen.js";
 
 /**
  * @typedef {import("./devices.js").DeviceKind} DeviceKind
@@ -117,7 +117,8 @@ export class Devices extends EventTarget {
     track.enabled = old.enabled;
     await orGiveBack(track, async () => {
       if (this.stream !== stream || ongoing(this.#client) !== callId) throw tooLate();
-      if (callId !== null) await this.#client.replaceTrack(kind, track, callId);
+      // What rings is answered with `stream`.
+      if (callId !== null && !rings(this.#client)) await this.#client.replaceTrack(kind, track, callId);
     });
     // Who was muted meanwhile, by whatever means.
     track.enabled = old.enabled;

@@ -167,6 +167,20 @@ async def test_device_that_comes_too_late_is_given_back(open_any_client: OpenAny
         assert await alice.does(LIVE) == ["audio", "video"]
 
 
+async def test_devices_are_chosen_while_a_call_rings(open_any_client: OpenAnyClient) -> None:
+    alice, bob = await uses_devices(await open_any_client("alice")), await open_any_client("bob")
+    await bob.calls(alice)
+    for kind, media in (("microphone", "audio"), ("camera", "video")):
+        await alice.does(CHOOSE_LAST, kind)
+        assert await alice.does(is_last(f"track('{media}')", kind))
+    # Nothing is sent yet: nobody is asked for a screen.
+    assert await alice.does("devices.shareScreen().catch(({ code }) => code)") == "no-call"
+    assert await alice.does(LIVE) == ["audio", "video"]
+    assert await alice.does("opened.length") == 4
+    await alice.does("client.accept(devices.stream)")
+    await bob.expects("peerstate", audio="on", video="on")
+
+
 async def test_speaker_is_chosen_for_all_players(open_client: OpenClient) -> None:
     """Firefox lists none before it was asked for one, which takes a person."""
     alice = await uses_devices(await open_client("alice", connected=False))

@@ -34,7 +34,7 @@ export class Screen {
   /** Ask which screen, and show it in the call that goes on now. */
   async share() {
     const callId = ongoing(this.#client);
-    if (callId === null) throw new SecureCallError("no-call", NO_CALL_TO_SEND_IN);
+    if (callId === null || rings(this.#client)) throw new SecureCallError("no-call", NO_CALL_TO_SEND_IN);
     const stream = await navigator.mediaDevices.getDisplayMedia({ video: true });
     const [track] = stream.getVideoTracks();
     // Sharp rather than smooth; the peer is told by it that it is a screen.
@@ -81,4 +81,12 @@ export class Screen {
  */
 export function ongoing({ currentCall: call }) {
   return call && call.state !== "ended" ? call.callId : null;
+}
+
+/**
+ * @param {import("../../securecall.js").SecureCall} client
+ * @returns {boolean} whether a call rings here, in which nothing is sent before it is answered
+ */
+export function rings({ currentCall }) {
+  return currentCall?.state === "incoming";
 }
