@@ -57,7 +57,7 @@ export class Devices extends EventTarget {
    *
    * @param id Of `list()`; null: the browser's own choice.
    * @throws as `getUserMedia` and `setSinkId` do, or `AbortError` where the call, or `stream`, was over by then. What was
-   *   chosen before stays.
+   *   chosen before stays; a camera that made room for the other one is opened again, and is off where that fails, too.
    */
   choose(kind: DeviceKind, id: string | null): Promise<void>;
 

@@ -113,16 +113,17 @@ export class Devices extends EventTarget {
     const callId = ongoing(this.#client);
     const old = stream?.getTracks().find((track) => track.kind === kind && track.readyState === "live");
     if (!old) return;
-    const track = await openInsteadOf(old, id);
-    track.enabled = old.enabled;
+    const { track, error } = await openInsteadOf(old, id);
+    muteLike(old, track);
     await orGiveBack(track, async () => {
       if (this.stream !== stream || ongoing(this.#client) !== callId) throw tooLate();
       // What rings is answered with `stream`.
       if (callId !== null && !rings(this.#client)) await this.#client.replaceTrack(kind, track, callId);
     });
     // Who was muted meanwhile, by whatever means.
-    track.enabled = old.enabled;
+    muteLike(old, track);
     this.#drop(kind, track);
+    if (error) throw error;
   }
 
   /**
@@ -132,7 +133,7 @@ export class Devices extends EventTarget {
   async #switchOn(callId, old) {
     const { stream } = this;
     const [track] = (await this.open({ audio: false, video: true })).getTracks();
-    track.enabled = old.enabled;
+    muteLike(old, track);
     await orGiveBack(track, async () => {
       if (this.stream !== stream) throw tooLate();
       await this.#client.replaceTrack("video", track, callId);
@@ -145,7 +146,7 @@ export class Devices extends EventTarget {
    * that it was not given with its stream.
    *
    * @param {string} kind
-   * @param {MediaStreamTrack} [track]
+   * @param {MediaStreamTrack | null} [track]
    * @returns {MediaStreamTrack | undefined} what was open
    */
   #drop(kind, track) {
@@ -161,6 +162,14 @@ export class Devices extends EventTarget {
   #tell(type) {
     this.dispatchEvent(new Event(type));
   }
+}
+
+/**
+ * @param {MediaStreamTrack} old
+ * @param {MediaStreamTrack | null} track which takes its place
+ */
+function muteLike(old, track) {
+  if (track) track.enabled = old.enabled;
 }
 
 function tooLate() {

@@ -146,6 +146,41 @@ async def test_device_that_is_gone_is_not_chosen(open_any_client: OpenAnyClient)
     assert await alice.does(LIVE) == ["audio", "video"]
 
 
+# Phones open one camera at a time; this one's other camera does not open at all, `fails` times.
+ONE_CAMERA = """
+(fails) => {
+  const open = navigator.mediaDevices.getUserMedia;
+  navigator.mediaDevices.getUserMedia = async (constraints) => {
+    fails -= 1;
+    if (fails >= 0) throw new DOMException("in use", "NotReadableError");
+    return open(constraints);
+  };
+}
+"""
+
+
+@pytest.mark.parametrize(("fails", "live"), [(2, ["audio", "video"]), (3, ["audio"])])
+async def test_camera_that_made_room_for_one_that_fails_is_opened_again(
+    open_any_client: OpenAnyClient, fails: int, live: list[str]
+) -> None:
+    alice, bob = await uses_devices(await open_any_client("alice")), await open_any_client("bob")
+    await calls(alice, bob)
+    await alice.does("client.setMuted('video', true)")
+    await bob.expects("peerstate", video="off")
+    camera = await alice.does("track('video').getSettings().deviceId")
+    await alice.does(ONE_CAMERA, fails)
+    assert await alice.does(CHOOSE, ["camera", None]) == "NotReadableError"
+    assert await alice.does("devices.chosen.camera") is None
+    assert await alice.does(LIVE) == live
+    assert await alice.does("sent('video') === track('video')")
+    if "video" in live:
+        assert await alice.does("track('video').getSettings().deviceId") == camera
+        assert await alice.does("track('video').enabled") is False
+    else:
+        assert await alice.does("track('video') ?? null") is None
+        await bob.expects("peerstate", video="none")
+
+
 async def test_device_that_is_there_is_opened_beside_one_that_is_gone(open_any_client: OpenAnyClient) -> None:
     alice = await uses_devices(await open_any_client("alice", connected=False))
     last = await alice.does("idsOf('microphone').then((ids) => ids.at(-1))")

@@ -40,20 +40,27 @@ export async function openChosen({ audio, video }, { microphone, camera }) {
 }
 
 /**
- * Open another device of a kind than the one of `old`.
+ * Open another device of a kind than the one of `old`, which is stopped where there is no other way.
  *
  * @param {MediaStreamTrack} old
  * @param {string | null} id null: the browser's own choice
+ * @returns {Promise<{track: MediaStreamTrack | null, error?: unknown}>} `error`: why it is the one of `old` again, or none
  */
 export async function openInsteadOf(old, id) {
-  const open = async () => (await navigator.mediaDevices.getUserMedia({ [old.kind]: only(id) })).getTracks()[0];
+  const { deviceId } = old.getSettings();
+  /** @param {string | null} it */
+  const open = async (it) => (await navigator.mediaDevices.getUserMedia({ [old.kind]: only(it) })).getTracks()[0];
   try {
-    return await open();
+    return { track: await open(id) };
   } catch (error) {
     // Phones open one camera at a time.
     if (!(error instanceof Error) || error.name !== "NotReadableError") throw error;
     old.stop();
-    return open();
+  }
+  try {
+    return { track: await open(id) };
+  } catch (error) {
+    return { track: await open(deviceId ?? null).catch(() => null), error };
   }
 }
 
