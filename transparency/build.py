@@ -60,7 +60,7 @@ def build(keys: LogKeys) -> tuple[int, int]:
 
 def _append(keys: LogKeys, at_end: Head, page: list[Statement]) -> Head:
     identities = {statement.identity_id: statement.identity for statement in page}
-    indexes = {pk: keys.vrf.index(identity.key.client_id.encode()) for pk, identity in identities.items()}
+    indexes = {pk: keys.index_of(identity.key.client_id) for pk, identity in identities.items()}
     rows = Entry.objects.filter(log_id=at_end.log_id, index__in=indexes.values()).order_by("seq")
     latest: dict[bytes, Update] = {}
     for data in rows.values_list("data", flat=True):

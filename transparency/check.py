@@ -94,7 +94,7 @@ def _check_statements(keys: LogKeys, replay: Replay) -> Iterator[str]:
     """Compare each statement with its entry; what has an entry and no statement belongs to an erased ID."""
     left = dict(replay.statements)
     for identity in Identity.objects.select_related("key").order_by("pk").iterator():
-        index = keys.vrf.index(identity.key.client_id.encode())
+        index = keys.index_of(identity.key.client_id)
         seqs = range(replay.latest[index].seq + 1) if index in replay.latest else range(0)
         if identity.erased_at is not None:
             for seq in seqs:

@@ -17,6 +17,10 @@ class LogKeys:
         self.signer = Signer(f"{directory}/{base64url(self.vrf.public)}", seed)
         self.vkey = self.signer.verifier.vkey
 
+    def index_of(self, client_id: str) -> bytes:
+        """Return the index under which the log has a client ID."""
+        return self.vrf.index(client_id.encode())
+
 
 def current() -> LogKeys | None:
     """Return the keys of this server's log; None where it has none."""

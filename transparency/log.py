@@ -47,7 +47,7 @@ class Appender:
         check_contains(self._kept, tree, nodes)
         # Behind the lock: the order of the primary keys is that of the entries.
         statement.save()
-        index = self._keys.vrf.index(statement.identity.key.client_id.encode())
+        index = self._keys.index_of(statement.identity.key.client_id)
         # Before the first statement there is none, as the prefix tree says.
         before = last_update(at_end.log_id, index) if statement.seq else None
         add(Growing(at_end, nodes, Pieces(at_end.log_id)).append(statement, index, before))

@@ -139,7 +139,7 @@ def _signed(keys: LogKeys, kept: Tree | None, at_end: Head, nodes: Nodes, at: in
 
 
 def _is_logged(keys: LogKeys, log_id: int, statement: Statement) -> bool:
-    index = keys.vrf.index(statement.identity.key.client_id.encode())
+    index = keys.index_of(statement.identity.key.client_id)
     return Entry.objects.filter(log_id=log_id, index=index, seq=statement.seq).exists()
 
 

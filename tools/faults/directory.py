@@ -107,7 +107,7 @@ class _Growing:
 
 def _members(seeds: Seeds, began: datetime, numbers: range, known_every: int) -> tuple[Rows, list[tuple[bytes, bytes]]]:
     """Return the rows of some client IDs, and the index and the digest of the statement of each."""
-    public, private = OWNER.public, seeds.keys.vrf
+    public, keys = OWNER.public, seeds.keys
     template, fingerprint = first(OWNER, directory=seeds.directory), sha256(public.encode()).hexdigest()
     rows: Rows = {name: [] for name in ("pkd_publickey", "pkd_keychange", "pkd_identity", "pkd_statement")}
     statements = []
@@ -119,7 +119,7 @@ def _members(seeds: Seeds, began: datetime, numbers: range, known_every: int) ->
         rows["pkd_keychange"].append(bulk.line(row, row, at, "published", "client", "", fingerprint, ""))
         rows["pkd_identity"].append(bulk.line(row, row, public, 0, 0, Kind.BY_OWNER.value, at, at))
         rows["pkd_statement"].append(bulk.line(row, row, 0, Kind.BY_OWNER.value, at, text, signature, "", ""))
-        index = private.index(client_id.encode()) if is_known else sha256(client_id.encode()).digest()
+        index = keys.index_of(client_id) if is_known else sha256(client_id.encode()).digest()
         statements.append((index, sha256(text.encode()).digest()))
     return rows, statements
 
