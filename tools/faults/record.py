@@ -22,7 +22,7 @@ from tests.support.servers import ROOT, RunningServer, environment, migrate, ser
 from tests.support.services import AS_IT_COMES, postgres_server
 from tests.support.services.edges import edge
 from tools.faults.audit import MOST_SECONDS, audited
-from tools.faults.checking import chromium_page, firefox_page, seconds_to_check
+from tools.faults.checking import seconds_to_check
 from tools.faults.directory import Seeds, fill, id_of
 from tools.faults.findings import Finding, all_of, at_most, noted
 from tools.faults.owning import Patient
@@ -31,8 +31,7 @@ from tools.faults.system import RAISED
 
 MOST_LOOK_UP_MS = 10
 MOST_STATEMENT_MS = 1000
-# How to open a page in each, and the most milliseconds of a check.
-BROWSERS = {"Chromium": (chromium_page, 5), "Firefox": (firefox_page, 20)}
+MOST_CHECK_MS = {"Chromium": 5, "Firefox": 20}
 PER_SECOND = 50
 CALLERS = 100
 CHECKED = 100
@@ -103,8 +102,7 @@ async def _look_ups(running: RunningServer, size: int, count: int) -> list[Findi
             seconds = []
             for client_id in ids:
                 begin = time.perf_counter()
-                await client.send("PKD_LOOKUP", clientId=client_id, after=-1, size=dice.randrange(1, size))
-                await client.expects("PKD_RESULT", clientId=client_id)
+                await _answer(client, client_id, dice.randrange(1, size))
                 seconds.append(time.perf_counter() - begin)
             findings += _times(f"Looking up an {what} ID", seconds, MOST_LOOK_UP_MS, 0.95)
     return findings
@@ -121,33 +119,33 @@ async def _believed(running: RunningServer, known: Log) -> tuple[int, Log]:
     believed = 0
     async with Patient(running.ws_url, "") as client:
         for number in range(CHECKED):
-            client_id, outcome = (id_of(KNOWN_EVERY * (number % 10)), Outcome.FIRST_TIME)
-            if number % 2:
-                client_id, outcome = f"absent-{number}", Outcome.UNSIGNED
-            await client.send("PKD_LOOKUP", clientId=client_id, after=-1, size=known.size)
-            answer = await client.expects("PKD_RESULT")
-            checked = check([answer], client_id, known, None, time.time())
+            client_id = _id_of(number)
+            checked = check([await _answer(client, client_id, known.size)], client_id, known, None, time.time())
+            outcome = Outcome.UNSIGNED if number % 2 else Outcome.FIRST_TIME
             believed, known = believed + (checked.outcome is outcome), checked.log
     return believed, known
+
+
+def _id_of(number: int) -> str:
+    """Return a client ID to look up: an owned one, and for an odd number an absent one."""
+    return f"absent-{number}" if number % 2 else id_of(KNOWN_EVERY * (number % 10))
+
+
+async def _answer(client: Patient, client_id: str, size: int) -> dict[str, Any]:
+    """Look a client ID up, for who knows the tree of so many entries."""
+    await client.send("PKD_LOOKUP", clientId=client_id, after=-1, size=size)
+    return await client.expects("PKD_RESULT", clientId=client_id)
 
 
 async def _checks(running: RunningServer, known: Log) -> list[Finding]:
     """Let browsers check answers about owned and absent client IDs, of which they know nothing but an earlier tree."""
     async with Patient(running.ws_url, "") as client:
-        answers = []
-        for number in range(CHECKED_IN_BROWSERS):
-            client_id = f"absent-{number}" if number % 2 else id_of(KNOWN_EVERY * (number % 10))
-            await client.send("PKD_LOOKUP", clientId=client_id, after=-1, size=known.size)
-            answers.append(await client.expects("PKD_RESULT", clientId=client_id))
+        answers = [await _answer(client, _id_of(number), known.size) for number in range(CHECKED_IN_BROWSERS)]
     findings = []
-    # One that shows the library's files as they are; those of a deploy would have to be collected.
-    with server(env={"DEBUG": "1"}) as files:
-        for browser, (opens, most) in BROWSERS.items():
-            async with opens() as page:
-                took = await seconds_to_check(page, files.http_url, known, answers)
-            # A page that was just loaded reads and compiles the code for it.
-            findings.append(noted(f"The first check of an answer in {browser}", f"{1000 * took[0]:.1f} ms"))
-            findings += _times(f"A check of an answer in {browser}", took, most, 0.95)
+    for browser, took in (await seconds_to_check(known, answers)).items():
+        # A page that was just loaded reads and compiles the code for it.
+        findings.append(noted(f"The first check of an answer in {browser}", f"{1000 * took[0]:.1f} ms"))
+        findings += _times(f"A check of an answer in {browser}", took, MOST_CHECK_MS[browser], 0.95)
     return findings
 
 
