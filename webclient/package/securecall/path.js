@@ -7,11 +7,12 @@
 
 /**
  * @param {RTCStatsReport} report
+ * @param {string | undefined} sdp the peer's description, with the candidates that were added to it
  * @param {string} callId
  * @param {SeenPath | null} before for the rates
  * @returns {SeenPath | null} null while no candidate pair is selected
  */
-export function pathIn(report, callId, before) {
+export function pathIn(report, sdp, callId, before) {
   /** @type {any[]} */
   const stats = [...report.values()];
   const transport = stats.find(({ type, selectedCandidatePairId: id }) => type === "transport" && id);
@@ -19,7 +20,8 @@ export function pathIn(report, callId, before) {
   const local = report.get(pair?.localCandidateId);
   const remote = report.get(pair?.remoteCandidateId);
   if (!local || !remote) return null;
-  const isRelayed = [local, remote].some(({ candidateType }) => candidateType === "relay");
+  const remoteType = signaledType(sdp, remote) ?? remote.candidateType;
+  const isRelayed = [local.candidateType, remoteType].includes("relay");
   const roundTripMs = pair.currentRoundTripTime === undefined ? null : Math.round(pair.currentRoundTripTime * 1000);
   const seconds = before ? (transport.timestamp - before.seenAt) / 1000 : 0;
   // Firefox counts them for the pair alone.
@@ -29,7 +31,7 @@ export function pathIn(report, callId, before) {
     callId,
     kind: isRelayed ? "relayed" : "direct",
     localType: local.candidateType,
-    remoteType: remote.candidateType,
+    remoteType,
     protocol: local.relayProtocol ?? local.protocol,
     roundTripMs,
     bytesSent,
@@ -41,6 +43,18 @@ export function pathIn(report, callId, before) {
       (roundTripMs === null ? "." : `, ${roundTripMs} ms there and back.`),
   };
   return { status: Object.freeze(status), seenAt: transport.timestamp };
+}
+
+/**
+ * The type that the peer gave its candidate. A candidate whose check arrived first is peer reflexive until it is
+ * signaled (RFC 8445 section 7.3.1.3); in Firefox it stays so.
+ *
+ * @param {string | undefined} sdp
+ * @param {any} candidate
+ */
+function signaledType(sdp, { address, port }) {
+  const [, type] = sdp?.split(` ${address} ${port} typ `) ?? [];
+  return /** @type {RTCIceCandidateType | undefined} */ (type?.match(/^\w+/)?.[0]);
 }
 
 /**

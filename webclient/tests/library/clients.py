@@ -46,6 +46,9 @@ FIND = """
 })
 """
 
+# Of each run of paths, which come every second or two, the last.
+HAPPENED = "events.filter(({ type }, at) => type !== 'path' || events[at + 1]?.type !== 'path')"
+
 
 class Document(Protocol):
     """The part of a browser's page that a client needs."""
@@ -94,7 +97,7 @@ class Client(Generic[D_co]):
             async with asyncio.timeout(EVENT_SECONDS):
                 at, event = await self.page.evaluate(FIND, [event_type, fields, seen])
         except TimeoutError:
-            happened = json.dumps(await self.page.evaluate("events.filter(({type}) => type !== 'path')"), indent=1)
+            happened = json.dumps(await self.page.evaluate(HAPPENED), indent=1)
             message = f"{self.id} saw no {event_type} {fields}, only {happened}"
             raise AssertionError(message) from None
         self._seen[event_type] = at + 1

@@ -45,6 +45,25 @@ async def test_broken_path_is_replaced(open_client: OpenClient, coturn_server: C
             await bob.expects("call", state="ended", reason="hung-up")
 
 
+async def test_relay_of_the_peer_is_told_although_its_check_came_before_its_candidate(
+    open_any_client: OpenAnyClient, open_client: OpenClient, liar: Liar
+) -> None:
+    held: list[dict[str, Any]] = []
+
+    def of_no_call(payload: dict[str, Any]) -> dict[str, Any]:
+        held.append(payload)
+        return payload | {"callId": "none"}
+
+    liar.lies("ICE_CANDIDATE", of_no_call)
+    alice, bob = await open_any_client("alice", liar.port), await open_client("bob", **RELAY_ONLY)
+    await alice.calls(bob)
+    await bob.accepts()
+    await alice.expects("path", kind="direct", remoteType="prflx")
+    for payload in held:
+        await liar.tells("ICE_CANDIDATE", payload)
+    await alice.expects("path", kind="relayed", remoteType="relay")
+
+
 def minted_later(server: dict[str, str], secret: str) -> dict[str, str]:
     """Mint the credential that a minute later would bring; those of one second are the same."""
     expiry, client_id = server["username"].split(":")

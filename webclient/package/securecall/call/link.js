@@ -95,7 +95,7 @@ export class Link {
     // What an application mutes by itself changes without a word.
     call.shown.tell();
     if (call.status.state !== "connected") return;
-    const path = pathIn(await rtc.getStats(), call.callId, this.#pathSeen);
+    const path = pathIn(await rtc.getStats(), rtc.remoteDescription?.sdp, call.callId, this.#pathSeen);
     if (!path || call.status.state !== "connected") return;
     this.#pathSeen = path;
     call.path = path.status;
