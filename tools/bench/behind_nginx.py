@@ -25,9 +25,9 @@ from pathlib import Path
 from tests.support.services import NotInstalledError, postgres_server
 from tools.bench.arrivals import arrivals, directory
 from tools.bench.connection import BenchError
-from tools.bench.nginx import install_nginx, nginx, nginx_version
 from tools.bench.plan import LATER_ROUND, PAIRS
 from tools.bench.processes import CLIENT_CORES
+from tools.bench.proxies import install_proxies, nginx, nginx_version
 from tools.bench.results import RESULTS, Results
 from tools.bench.running import running
 from tools.bench.scenarios import saturated
@@ -45,7 +45,7 @@ def main() -> int:
     options = _options()
     for ending in (signal.SIGINT, signal.SIGTERM):  # both end what was started
         signal.signal(ending, signal.default_int_handler)
-    install_nginx()
+    install_proxies()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     results = Results.begin(options.rounds, quick=False)
