@@ -39,14 +39,6 @@ class Cork:
         self._is_reading = False
         self._pull()
 
-    def flush(self, writer: Writer) -> None:
-        """Flush one writer now; one that raises is given up, and nobody else hears of it."""
-        try:
-            writer.flush()
-        except Exception as error:  # noqa: BLE001 -- the other writers of the turn are others' connections
-            log_failed_write(error)
-            self._give_up(writer)
-
     def _give_up(self, writer: Writer) -> None:
         try:
             writer.give_up()
@@ -56,7 +48,11 @@ class Cork:
     def _pull(self) -> None:
         waiting, self._waiting = self._waiting, []
         for writer in waiting:
-            self.flush(writer)
+            try:
+                writer.flush()
+            except Exception as error:  # noqa: BLE001 -- the other writers of the turn are others' connections
+                log_failed_write(error)
+                self._give_up(writer)
 
 
 cork = Cork()

@@ -240,12 +240,10 @@ class Wire:
 
     def _read_on(self) -> None:
         """Read frames until none is whole, the listener is busy, or it is the others' turn."""
-        is_turn_over = False
-        if self._can_read():
-            with cork:
-                is_turn_over = self._read_turn()
-            if not self._unread and self._is_reading and self._busy is None and self.state is OPEN:
-                return
+        with cork:
+            is_turn_over = self._read_turn()
+        if not self._unread and self._is_reading and self._busy is None and self.state is OPEN:
+            return
         if not self._can_read():
             # Who ends what is in the way reads on.
             if len(self._unread) >= READ_BYTES:
@@ -262,43 +260,44 @@ class Wire:
 
     def _can_read(self) -> bool:
         is_open = self.state is OPEN or self.state is CLOSING
-        return is_open and self._busy is None and not self._is_clogged()
+        return is_open and self._busy is None and len(self._unwritten) <= self._hub.most_unwritten_bytes
 
     def _read_turn(self) -> bool:
         """Read frames up to the end of the turn; returns whether it ended before the frames."""
-        data, at, left = self._unread, 0, FRAMES_A_TURN
+        data, at = self._unread, 0
         end = len(data)
-        self._unread = b""
         try:
-            while at < end:
-                if not left:
-                    return True
-                left -= 1
-                began = at
-                if self._phase is None:
-                    if frame := whole_text_frame(data, at):
-                        text, at = frame
-                        self._receive(text, None)
-                    elif is_usual_so_far(data, at):
-                        break
-                if at == began:
-                    at = self._read_rare(data, at)
+            for _ in range(FRAMES_A_TURN):
                 # What was handled may have closed the connection, or have to be waited for.
-                if self._phase is None and self._busy is None and self.state is OPEN and not self._unwritten:
-                    continue
-                if not self._can_read():
-                    break
+                is_as_ever = self.state is OPEN and self._busy is None and not self._unwritten
+                if at == end or not (is_as_ever or self._can_read()):
+                    return False
+                frame = whole_text_frame(data, at) if self._phase is None else None
+                if frame is not None:
+                    text, at = frame
+                    # `_call` in one step, for there are more of these than of all else.
+                    try:
+                        rest = self._listener.received(text, None)  # type: ignore[union-attr]  # open: it has one
+                    except Exception as error:  # noqa: BLE001 -- it is the listener's to log
+                        self._fail(error)
+                    else:
+                        if rest is not None:
+                            self._wait_for(rest)
+                elif self._phase is None and is_usual_so_far(data, at):
+                    return False
+                else:
+                    at = self._read_rare(data, at)
+            return at < end
         finally:
-            if self.state is OPEN or self.state is CLOSING:
+            if self.state is not LINGERING and self.state is not CLOSED:
                 self._unread = data[at:]
-        return False
 
     def _read_rare(self, data: bytes, at: int) -> int:
         rare = self._phase
         if rare is None and (pong := whole_pong_frame(data, at)):
             # One for each ping: too many for a protocol of its own.
             payload, at = pong
-            self._pass_on(Read(pong=payload))
+            self._call(self._listener.ponged, payload)  # type: ignore[union-attr]  # likewise
             return at
         if not isinstance(rare, RareFrames):
             rare = self._phase = RareFrames(self._hub.max_message_bytes)
@@ -318,24 +317,13 @@ class Wire:
         listener = self._listener
         assert listener is not None  # noqa: S101 -- an open connection has one
         if isinstance(read.message, str):
-            self._receive(read.message, None)
+            self._call(listener.received, read.message, None)
         elif read.message is not None:
-            self._receive(None, read.message)
+            self._call(listener.received, None, read.message)
         elif read.is_ping:
             self._call(listener.pinged)
         elif read.pong is not None:
             self._call(listener.ponged, read.pong)
-
-    def _receive(self, text: str | None, data: bytes | None) -> None:
-        """Tell the listener of a message: `_call` in one step, for there are more of these than of all else."""
-        assert self._listener is not None  # noqa: S101 -- likewise
-        try:
-            rest = self._listener.received(text, data)
-        except Exception as error:  # noqa: BLE001 -- it is the listener's to log
-            self._fail(error)
-            return
-        if rest is not None:
-            self._wait_for(rest)
 
     def _call(self, method: Callable[..., Rest | None], *arguments: Any) -> None:
         try:
