@@ -50,28 +50,6 @@ class Timeouts:
         return self.hold_seconds
 
 
-class TokenBucket:
-    """A burst of tokens that refills at a steady rate; a refusal consumes none, so waiting is enough."""
-
-    __slots__ = ("_tokens", "_updated_at")
-
-    def __init__(self, burst: float, now: float) -> None:
-        self._tokens = burst
-        self._updated_at = now
-
-    def consume(self, now: float, burst: int, per_second: int) -> float:
-        """Consume one token; returns 0, or the seconds until there is one."""
-        tokens = self._tokens + (now - self._updated_at) * per_second
-        if tokens > burst:  # noqa: PLR1730 -- for each message: to call `min` takes as long as all the rest
-            tokens = burst
-        self._updated_at = now
-        if tokens >= 1:
-            self._tokens = tokens - 1
-            return 0
-        self._tokens = tokens
-        return (1 - tokens) / per_second
-
-
 class SlidingWindow:
     """At most `limit` events in any `seconds`, exactly: it remembers the time of each."""
 
@@ -132,13 +110,18 @@ class SlidingWindows:
 
 
 class Allowance:
-    """The limits of one connection, less what it has consumed; `now` is monotonic, in seconds."""
+    """The limits of one connection, less what it has consumed; `now` is monotonic, in seconds.
 
-    __slots__ = ("_bucket", "_limits", "_lookups", "_refusals", "_registers")
+    Messages consume the tokens of a bucket that refills at a steady rate; a refusal consumes none, so waiting is
+    enough.
+    """
+
+    __slots__ = ("_limits", "_lookups", "_refusals", "_registers", "_tokens", "_updated_at")
 
     def __init__(self, limits: Limits, now: float) -> None:
         self._limits = limits
-        self._bucket = TokenBucket(limits.message_burst, now)
+        self._tokens: float = limits.message_burst
+        self._updated_at = now
         # Most connections never need these.
         self._lookups: SlidingWindow | None = None
         self._registers: SlidingWindow | None = None
@@ -147,11 +130,17 @@ class Allowance:
     def consume_message(self, now: float) -> None:
         """Consume one message; raises `RateLimitedError` when there is none left."""
         limits = self._limits
-        if not (limits.message_burst and limits.messages_per_second):
+        burst, per_second = limits.message_burst, limits.messages_per_second
+        if not (burst and per_second):
             return
-        wait = self._bucket.consume(now, limits.message_burst, limits.messages_per_second)
-        if wait:
-            raise RateLimitedError("You send too many messages; slow down.", wait)
+        tokens = self._tokens + (now - self._updated_at) * per_second
+        if tokens > burst:  # noqa: PLR1730 -- for each message: to call `min` takes as long as all the rest
+            tokens = burst
+        self._updated_at = now
+        if tokens < 1:
+            self._tokens = tokens
+            raise RateLimitedError("You send too many messages; slow down.", (1 - tokens) / per_second)
+        self._tokens = tokens - 1
 
     def consume_lookup(self, now: float) -> None:
         """Consume one `PKD_LOOKUP`; raises `RateLimitedError` when there is none left."""

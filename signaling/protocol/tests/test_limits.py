@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from signaling.protocol.closing import Hold
 from signaling.protocol.errors import RateLimitedError
-from signaling.protocol.limits import Allowance, Limits, SlidingWindow, SlidingWindows, Timeouts, TokenBucket
+from signaling.protocol.limits import Allowance, Limits, SlidingWindow, SlidingWindows, Timeouts
 from signaling.protocol.server_messages import error_for
 
 START = 1_000.0
@@ -57,29 +57,30 @@ def test_messages_are_unlimited_when_a_limit_is_off() -> None:
     st.lists(st.floats(0, 3), min_size=1, max_size=200),
 )
 def test_bucket_never_gives_more_than_burst_and_rate(burst: int, per_second: int, pauses: list[float]) -> None:
-    bucket = TokenBucket(burst, START)
+    allowance = Allowance(Limits(message_burst=burst, messages_per_second=per_second), START)
     now, taken = START, 0
     for pause in pauses:
         now += pause
-        taken += not bucket.consume(now, burst, per_second)
+        taken += takes(allowance.consume_message, now, 1)
         assert taken <= burst + (now - START) * per_second + 1e-6
 
 
 @given(st.integers(1, 10), st.integers(1, 50), st.lists(st.floats(0, 0.2), max_size=60))
 def test_bucket_keeps_its_word(burst: int, per_second: int, pauses: list[float]) -> None:
-    bucket = TokenBucket(burst, START)
+    allowance = Allowance(Limits(message_burst=burst, messages_per_second=per_second), START)
     now = START
     for pause in pauses:
         now += pause
-        wait = bucket.consume(now, burst, per_second)
-        assert 0 <= wait <= 1 / per_second + 1e-9
-        if wait:
+        try:
+            allowance.consume_message(now)
+        except RateLimitedError as error:
             # What is said to a client, in whole milliseconds.
-            said = error_for(RateLimitedError("Wait.", wait)).retry_after_ms
+            said = error_for(error).retry_after_ms
             assert isinstance(said, int)
+            assert 0 < said <= 1000 / per_second + 1
             # No clock is exact to a microsecond.
             now += said / 1000 + 1e-6
-            assert not bucket.consume(now, burst, per_second)
+            allowance.consume_message(now)
 
 
 @given(
