@@ -19,7 +19,7 @@ from signaling.admission.host import host_of
 from signaling.admission.origin import refuse
 from signaling.cluster import node
 from signaling.connections.connection import Connection
-from signaling.delivery.events import MESSAGE, Event
+from signaling.delivery.events import Event
 from signaling.handlers import HANDLERS
 from signaling.protocol.closing import (
     INTERNAL_ERROR,
@@ -47,9 +47,6 @@ BEFORE_REGISTER = frozenset({"REGISTER", "HEARTBEAT"})
 
 TROUBLES = {Trouble.SLOW_CONSUMER: SLOW_CONSUMER, Trouble.WRITE_FAILED: INTERNAL_ERROR}
 
-# The prefix of the events that `Connection` knows.
-OURS = "client."
-
 # Strong references: an event loop keeps none of its own.
 _tasks: set[asyncio.Task[None]] = set()
 
@@ -58,9 +55,9 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
     """One WebSocket at `/signal`.
 
     Channels' own loop makes a task for every event and asks the database for stale connections before each, two thread
-    hops a message. Here the WebSocket calls `received` for each frame while it reads, and the channel layer `deliver`
-    for each event. Channels' methods for a consumer work all the same; on our own server the application returns once
-    the connection is open, and the connection keeps the consumer.
+    hops a message. Here the WebSocket calls `received` for each frame while it reads, and the channel layer the
+    connection's `deliver` for each event. Channels' methods for a consumer work all the same; on our own server the
+    application returns once the connection is open, and the connection keeps the consumer.
     """
 
     # Channels would make a list for each consumer.
@@ -94,13 +91,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
         limits = settings.LIMITS
         self.websocket: WebSocket = websocket_of(scope, receive, send, limits.outbound_queue_bytes)
         self.channel_name = await self.node.layer.new_channel()
-        self.connection = Connection(
-            self.node.relay,
-            self.channel_name,
-            Allowance(limits, self.last_seen),
-            self.websocket,
-            self.shut,
-        )
+        self.connection = Connection(self.node.relay, self.channel_name, Allowance(limits, self.last_seen), self)
         self.address = self.connection.address = pseudonym_of(address)
         if settings.DIRECTORY_NAME:
             self.connection.host = host_of(scope, settings.ALLOWED_HOSTS)
@@ -116,7 +107,7 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
 
     async def opened(self) -> None:
         """Attach the channel, start the timeouts and answer the opening handshake."""
-        self.node.layer.attach(self.channel_name, self.deliver)
+        self.node.layer.attach(self.channel_name, self.connection.deliver)
         self.node.add(self)
         await self.connect()
 
@@ -134,14 +125,13 @@ class SignalConsumer(AsyncJsonWebsocketConsumer):
             self.connection.refuse(error)
             self.shut(TOO_MANY_CONNECTIONS)
 
-    def deliver(self, event: Event) -> None:
-        """Pass an event of the channel layer to the connection, or to the method that Channels would call."""
-        if event["type"] != MESSAGE and not event["type"].startswith(OURS):
-            handler = getattr(self, get_handler_name(event), None)
-            if handler is not None:
-                self._start(handler(event))
-                return
-        self.connection.deliver(event)
+    def handle(self, event: Event) -> bool:
+        """Pass an event of the channel layer to the method that Channels would call; returns False if there is none."""
+        handler = getattr(self, get_handler_name(event), None)
+        if handler is None:
+            return False
+        self._start(handler(event))
+        return True
 
     def received(self, text: str | None, data: bytes | None) -> Rest | None:
         """Handle one frame; whatever is wrong with it, the connection stays. A binary one always is."""

@@ -1,7 +1,8 @@
 """One connection: its state, its client ID, its calls, and the order in which everything reaches its client."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import Protocol
 
 from msgspec import UNSET, UnsetType
 
@@ -20,6 +21,7 @@ from signaling.delivery.events import (
     GONE,
     MESSAGE,
     NO_RING,
+    OURS,
     RELEASED,
     RETURNED,
     RING_ASKED,
@@ -42,18 +44,28 @@ from signaling.telemetry.counters import counters
 REGISTERED, RINGING = ConnectionState.REGISTERED, State.RINGING
 
 
+class Consumer(Protocol):
+    """What serves the WebSocket."""
+
+    websocket: WebSocket
+
+    def shut(self, close: Close) -> None:
+        """Close the WebSocket; does not block."""
+
+    def handle(self, event: Event) -> bool:
+        """Handle an event that is not of this protocol; returns False for one that is not known."""
+
+
 class Connection:
-    """A WebSocket's side of the protocol; `close` sends a close code and does not block."""
+    """A WebSocket's side of the protocol."""
 
     __slots__ = (
-        *("_close", "_handover", "_inbox", "_joining", "_leaving", "_legs_before", "_state", "_told_gone"),
+        *("_consumer", "_handover", "_inbox", "_joining", "_leaving", "_legs_before", "_state", "_told_gone"),
         *("address", "allowance", "challenge", "client_id", "host", "identity", "is_leaving", "legs", "outbound"),
         *("owner", "pongs", "received_at", "relay"),
     )
 
-    def __init__(
-        self, relay: Relay, channel: str, allowance: Allowance, outbound: WebSocket, close: Callable[[Close], None]
-    ) -> None:
+    def __init__(self, relay: Relay, channel: str, allowance: Allowance, consumer: Consumer) -> None:
         self.owner = Owner(new_connection_id(), channel)
         self.allowance = allowance
         self.client_id: str | None = None
@@ -66,9 +78,9 @@ class Connection:
         # Whether it is closed, or will be once it has given its client ID back.
         self.is_leaving = False
         self.relay = relay
-        self.outbound = outbound
-        self.pongs = Pongs.UNHEARD if outbound.can_ping else Pongs.NONE
-        self._close = close
+        self.outbound = consumer.websocket
+        self.pongs = Pongs.UNHEARD if self.outbound.can_ping else Pongs.NONE
+        self._consumer = consumer
         self._inbox = Inbox()
         self._handover = Handover(relay, self.owner, self._inbox)
         # Of JOINING: completed when it ends. Of REJOINING: the legs when it began. Of LEAVING: what runs it.
@@ -126,7 +138,7 @@ class Connection:
             self._enter(ConnectionEvent.NOT_JOINED)
             if not isinstance(error, SupersededError):
                 raise
-            self._close(SUPERSEDED)
+            self._consumer.shut(SUPERSEDED)
         else:
             self._answer_register(client_id, identity, joined, lists_none=lists_none)
         finally:
@@ -202,7 +214,7 @@ class Connection:
                 self._inbox.empty()
             self._leaving = asyncio.create_task(self._leave(hold=hold))
         if then is not None:
-            self._leaving.add_done_callback(lambda _: self._close(then))
+            self._leaving.add_done_callback(lambda _: self._consumer.shut(then))
         return self._leaving
 
     async def _leave(self, *, hold: Hold) -> None:
@@ -232,7 +244,7 @@ class Connection:
             self._handover.note_ring(event["call"])
         elif kind in (RING_ASKED, COPIES):
             self._obey_about_copies(kind, event)
-        else:
+        elif kind.startswith(OURS) or not self._consumer.handle(event):
             self.relay.returns.return_unknown(event, self)
 
     def _obey_about_copies(self, kind: str, event: Event) -> None:

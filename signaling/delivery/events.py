@@ -20,6 +20,8 @@ FORMAT = 1
 # format 1, which stay as they are; but a process that does not know them would give such an ID to anybody.
 KNOWN_FORMAT = 2
 
+# What the type of an event of this protocol begins with.
+OURS = "client."
 MESSAGE = "client.message"
 SUPERSEDE = "client.supersede"
 RELEASED = "client.released"

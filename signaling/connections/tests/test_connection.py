@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 from msgspec import Raw
 
-from serving.contract import Event, Listener
+from serving.contract import Event, Listener, WebSocket
 from signaling.connections.connection import Connection
 from signaling.connections.relay import Relay
 from signaling.delivery.events import changing, group_of
@@ -75,6 +75,20 @@ class Socket:
         return [json.loads(frame)["type"] if frame.startswith("{") else frame for frame in self.frames]
 
 
+class Consumer:
+    """Closes such a socket, and knows no events of others."""
+
+    def __init__(self, websocket: Socket) -> None:
+        self.websocket: WebSocket = websocket
+        self._closes = websocket.closes
+
+    def shut(self, close: Close) -> None:
+        self._closes.append(close)
+
+    def handle(self, _event: Event) -> bool:
+        return False
+
+
 @pytest.fixture
 async def registry(clock: Clock) -> Slow:
     return Slow(Limits(), Timeouts(), clock)
@@ -92,7 +106,7 @@ def socket() -> Socket:
 
 async def connect(relay: Relay, socket: Socket) -> Connection:
     channel = await relay.layer.new_channel()
-    connection = Connection(relay, channel, Allowance(Limits(), 0), socket, socket.closes.append)
+    connection = Connection(relay, channel, Allowance(Limits(), 0), Consumer(socket))
     relay.layer.attach(channel, connection.deliver)
     return connection
 
