@@ -104,10 +104,11 @@ def _relay_end(connection: Connection, message: client_messages.CallEnd, leg: Le
 
 def ice_candidate(connection: Connection, message: client_messages.IceCandidate) -> None:
     """Relay a candidate to the peer as it came; the connection knows its calls, so the registry is not asked."""
-    leg = connection.legs.get(message.call_id)
+    call_id = message.call_id
+    leg = connection.legs.get(call_id)
     if leg is None:
         raise CallNotFoundError
-    peer.relay(connection, leg, server_messages.PeerIceCandidate(message.call_id, message.candidate))
+    peer.relay(connection, leg, server_messages.PeerIceCandidate(call_id, message.candidate))
 
 
 def turn_credentials(connection: Connection, _message: client_messages.TurnCredentials) -> None:

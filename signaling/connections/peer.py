@@ -32,8 +32,11 @@ async def advance(connection: Connection, call_id: str, client_id: str, action: 
 def relay(connection: Connection, leg: Leg, message: CallMessage) -> None:
     """Relay a message that changes no call, or have it held; refuse it to its sender where neither is possible."""
     event = relayed(message)
-    outcome = connection.relay.post(leg.peer, event, connection.owner.channel)
-    if leg.state is RINGING and leg.role is Role.CALLER:
+    # Unpacked, here and below: to look up a field by its name takes as long as all three.
+    peer, role, state = leg
+    _, channel = connection.owner
+    outcome = connection.relay.post(peer, event, channel)
+    if state is RINGING and role is Role.CALLER:
         connection.relay.copies.keep_candidate(connection, message.call_id, event["frame"])
     if outcome is not None:
         outcome.add_done_callback(partial(_report, connection, message, event["frame"], connection.received_at))

@@ -67,7 +67,8 @@ class Relay:
         """
         outbox = self._outboxes.get(client_id)
         if outbox is None:
-            if self.layer.deliver_to_group(group_of(client_id), event):
+            members = self.layer.groups.get(group_of(client_id))
+            if members is not None and self.layer.deliver(members, event):
                 return None
             outbox = self._outboxes[client_id] = []
             self.run(self._empty(client_id, outbox))

@@ -70,8 +70,9 @@ def decode(frame: str) -> ClientMessage | Malformed:
         message: ClientMessage = _whole_frames.decode(frame).payload
     except _NOT_DECODED:
         return decode_in_steps(frame)
-    if message.opaque is not None:
-        if not _is_opaque_right(message, *message.opaque):
+    opaque = message.opaque
+    if opaque is not None:
+        if not _is_opaque_right(message, opaque):
             return decode_in_steps(frame)
     elif size <= MAX_REPEATED_CHARACTERS and not message.__struct_fields__:
         _repeat(frame, message)
@@ -88,7 +89,7 @@ def decode_in_steps(frame: str) -> ClientMessage | Malformed:
         message = _payloads[envelope.type].decode(payload)
     except _NOT_DECODED:
         return Malformed(envelope.type, InvalidMessageError(_broken_rule(envelope)))
-    if message.opaque is not None and not _is_opaque_right(message, *message.opaque):
+    if message.opaque is not None and not _is_opaque_right(message, message.opaque):
         return Malformed(envelope.type, InvalidMessageError(message.usage))
     return message
 
@@ -100,8 +101,9 @@ def _repeat(frame: str, message: ClientMessage) -> None:
     _repeated[frame] = message
 
 
-def _is_opaque_right(message: ClientMessage, field: str, starts: bytes) -> bool:
+def _is_opaque_right(message: ClientMessage, opaque: tuple[str, bytes]) -> bool:
     """Return whether an opaque field has JSON of the right kind in it, which is not empty."""
+    field, starts = opaque
     value = memoryview(getattr(message, field))
     # The bytes are valid JSON by now: the first one tells the kind of value.
     return value[0] in starts and (len(starts) > 1 or len(value) > len('""'))
