@@ -16,6 +16,7 @@ from bans.decisions import Subject
 from bans.models import Ban, in_force
 from operators import banning
 from operators.banning import TO_BAN
+from pkd.admin.parameters import CheckedChangeList
 from pkd.admin.read_only import ReadOnly
 from pkd.admin.reason import ReasonForm, ReasonPages
 from pkd.decisions import NothingToDoError
@@ -92,6 +93,10 @@ class BanAdmin(ReadOnly, ReasonPages):
             path("<int:number>/lift/", wrap(self.lift), name="bans_ban_lift"),
             *super().get_urls(),
         ]
+
+    def get_changelist(self, request: HttpRequest, **_options: Any) -> type[CheckedChangeList]:  # noqa: ARG002  # Django's name
+        """Return the list."""
+        return CheckedChangeList
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list, with a link to the form for who may ban."""

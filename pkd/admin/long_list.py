@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from pkd import search
 from pkd.admin import dates
 from pkd.admin.paginator import KeyPaginator
+from pkd.admin.parameters import CheckedChangeList
 from pkd.models import PublicKey
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ else:
 OF_ALL_KEYS = {ERROR_FLAG, ORDER_VAR, PAGE_VAR}
 
 
-class KeyChangeList(ChangeList):
+class KeyChangeList(CheckedChangeList):
     """Lists keys."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[PublicKey]:

@@ -193,10 +193,28 @@ def test_dates_ask_for_the_first_and_the_last_change_alone(admin_pages: Client) 
     assert not [sql for sql in queries if "DISTINCT" in sql]
 
 
-@pytest.mark.parametrize("query", ["last_change__year=x", "last_change__year=2024&last_change__month=13"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "last_change__year=x",
+        "last_change__year=2024&last_change__month=13",
+        "last_change__year=9999",
+        "last_change__year=9999&last_change__month=12&last_change__day=31",
+        f"last_change__year=2024&last_change__month=2&last_change__day={10**20}",
+    ],
+)
 def test_date_that_is_none_leads_back_to_the_list(admin_pages: Client, query: str) -> None:
     store(1)
     assert admin_pages.get(f"{LIST}?{query}").status_code == 302
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["first_seen__gte=9999-12-31T23:59:59-14:00", "last_change__lt=0001-01-01T00:00:00%2B14:00", "client_id=a%00b"],
+)
+def test_value_that_no_database_holds_leads_to_the_list(admin_pages: Client, query: str) -> None:
+    store(1)
+    assert admin_pages.get(f"{LIST}?{query}", follow=True).status_code == 200
 
 
 @pytest.mark.parametrize("query", ["last_change__day=31", "last_change__month=13&last_change__day=31"])

@@ -97,6 +97,14 @@ async def test_what_cannot_be_banned_is_explained(given: dict[str, str], sentenc
     assert not await Ban.objects.aexists()
 
 
+@pytest.mark.parametrize(
+    "query", ["begins_at__year=0", "begins_at__year=10000", "ends_at__gte=9999-12-31T23:59:59-14:00", "who=a%00b"]
+)
+async def test_value_that_no_database_holds_leads_to_the_list(query: str, sign_in: SignIn) -> None:
+    listed = await (await sign_in(*BANNING)).get(f"{LIST}?{query}", follow=True)
+    assert listed.status_code == 200
+
+
 @on_memory_and_redis
 async def test_who_is_banned_already_is_not_banned_again(sign_in: SignIn) -> None:
     browser = await sign_in(*BANNING)
