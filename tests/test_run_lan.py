@@ -209,6 +209,19 @@ def test_wrong_port_is_told(port: str) -> None:
         Place.of({"LAN_ADDRESS": "127.0.0.1", "LAN_PORT": port})
 
 
+@pytest.mark.parametrize(
+    ("ports", "names"),
+    [
+        ({"LAN_PORT": "8080"}, "LAN_PORT and LAN_HTTP_PORT"),
+        ({"LAN_PORT": "9000", "PORT": "9000"}, "LAN_PORT and PORT"),
+        ({"LAN_HTTP_PORT": "08000"}, "LAN_HTTP_PORT and PORT"),
+    ],
+)
+def test_one_port_for_two_is_told(ports: dict[str, str], names: str) -> None:
+    with pytest.raises(PlaceError, match=rf"^{names} must be two ports, not both \d+\.$"):
+        Place.of({"LAN_ADDRESS": "127.0.0.1", **ports})
+
+
 def test_wrong_address_is_told(tmp_path: Path) -> None:
     command = [str(ROOT / "scripts" / "run-lan")]
     variables = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LAN_ADDRESS": "my-laptop.local"}

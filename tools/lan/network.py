@@ -1,5 +1,6 @@
 """The address and the ports of a server for one network, and the settings that follow."""
 
+import itertools
 import re
 import socket
 from collections.abc import Mapping
@@ -33,7 +34,11 @@ class Place(NamedTuple):
             IPv4Address(address)
         except AddressValueError:
             raise PlaceError(f"LAN_ADDRESS must be an IPv4 address of this machine, not {address!r}.") from None
-        return cls(address, *(_port(variables, name, default) for name, default in PORTS.items()))
+        ports = {name: _port(variables, name, default) for name, default in PORTS.items()}
+        for (one, port), (other, other_port) in itertools.combinations(ports.items(), 2):
+            if port == other_port:
+                raise PlaceError(f"{one} and {other} must be two ports, not both {port}.")
+        return cls(address, *ports.values())
 
     @property
     def https(self) -> str:
