@@ -1,24 +1,26 @@
 """System checks of settings that clients feel: timeouts, limits, origins, their addresses, and the way to Redis."""
 
 import ssl
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core import checks
 
+from pkd.keys import IDENTITY_CHARACTERS
 from signaling.admission.client_ip import needs_header
 from signaling.admission.origin_rules import example_of, refused_hosts
 from signaling.delivery.redis_url import RedisUrl
 from signaling.protocol.fields import MAX_FRAME_BYTES
-from signaling.protocol.limits import Timeouts
+from signaling.protocol.limits import Limits, Timeouts
 
 
 class Least(NamedTuple):
-    """The least value of a setting in seconds, and the consequence of a lower one for clients."""
+    """The least value of a setting, and the consequence of a lower one for clients."""
 
     variable: str
     is_now: float
-    seconds: float
+    least: float
     consequence: str
 
 
@@ -64,30 +66,57 @@ def check_timeouts(**_: Any) -> list[checks.CheckMessage]:
             "a server that stops cuts clients off before they have answered its close",
         ),
     )
-    return [
-        checks.Warning(
-            f"{one.variable} is {one.is_now:g}: {one.consequence}.",
-            hint=f"Set it to {one.seconds:g} or more, or remove it.",
-            id="signaling.W001",
-        )
-        for one in least
-        if one.is_now < one.seconds
-    ]
+    return _warnings(least, "signaling.W001")
 
 
 @checks.register("settings")
-def check_queue(**_: Any) -> list[checks.CheckMessage]:
-    """Warn of a send queue that cannot hold the longest message."""
-    limit = settings.LIMITS.outbound_queue_bytes
-    if limit == 0 or limit > MAX_FRAME_BYTES:
-        return []
+def check_limits(**_: Any) -> list[checks.CheckMessage]:
+    """Warn of limits with which no call, no key or no sign-in succeeds; 0 turns a limit off."""
+    limits: Limits = settings.LIMITS
+    least = (
+        Least(
+            "LIMIT_OUTBOUND_QUEUE_BYTES",
+            limits.outbound_queue_bytes,
+            2 * MAX_FRAME_BYTES,
+            f"a single message may have {MAX_FRAME_BYTES} bytes, and closes its receiver with 4507",
+        ),
+        Least(
+            "LIMIT_UNPROVED_BYTES",
+            limits.unproved_bytes,
+            1024 * 1024,
+            "a few offers fill it, and while they ring other calls are refused with RATE_LIMITED",
+        ),
+        Least(
+            "LIMIT_MESSAGE_BURST",
+            limits.message_burst,
+            30,
+            "a client sends its candidates at once, and many of them are refused with RATE_LIMITED",
+        ),
+        Least(
+            "LIMIT_PUBLIC_KEY_BYTES",
+            limits.public_key_bytes,
+            IDENTITY_CHARACTERS,
+            f"a P-256 key, as clients publish it, has {IDENTITY_CHARACTERS} bytes and is refused",
+        ),
+        Least(
+            "LIMIT_HTTP_BODY_BYTES",
+            settings.LIMIT_HTTP_BODY_BYTES,
+            64 * 1024,
+            "the admin's forms, and the API's longest bodies, are answered with 413",
+        ),
+    )
+    return _warnings((one for one in least if one.is_now), "signaling.W002")
+
+
+def _warnings(least: Iterable[Least], number: str) -> list[checks.CheckMessage]:
     return [
         checks.Warning(
-            f"LIMIT_OUTBOUND_QUEUE_BYTES is {limit}: a single message may have {MAX_FRAME_BYTES} bytes, and closes its "
-            "receiver with 4507.",
-            hint="Set it to several times that, or remove it.",
-            id="signaling.W002",
+            f"{one.variable} is {one.is_now:.15g}: {one.consequence}.",
+            hint=f"Set it to {one.least:.15g} or more, or remove it.",
+            id=number,
         )
+        for one in least
+        if one.is_now < one.least
     ]
 
 

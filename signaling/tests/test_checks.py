@@ -62,6 +62,30 @@ def test_checks_warn_of_a_queue_shorter_than_a_message(settings: Settings, limit
     assert any("LIMIT_OUTBOUND_QUEUE_BYTES" in message for message in found()) is warns
 
 
+@pytest.mark.parametrize(
+    ("field", "variable", "least"),
+    [
+        ("unproved_bytes", "LIMIT_UNPROVED_BYTES", 1_048_576),
+        ("message_burst", "LIMIT_MESSAGE_BURST", 30),
+        ("public_key_bytes", "LIMIT_PUBLIC_KEY_BYTES", 122),
+    ],
+)
+def test_checks_warn_of_a_limit_that_refuses_what_clients_need(
+    settings: Settings, field: str, variable: str, least: int
+) -> None:
+    settings.LIMITS = replace(settings.LIMITS, **{field: least - 1})
+    [message] = found()
+    assert message.startswith(f"{variable} is {least - 1}: ")
+    for taken in (least, 0):
+        settings.LIMITS = replace(settings.LIMITS, **{field: taken})
+        assert found() == []
+
+
+def test_checks_warn_of_bodies_shorter_than_the_forms_of_operators(settings: Settings) -> None:
+    settings.LIMIT_HTTP_BODY_BYTES = 1000
+    assert "LIMIT_HTTP_BODY_BYTES is 1000: " in found()[0]
+
+
 def test_checks_refuse_certificates_of_redis_that_are_not_there(settings: Settings) -> None:
     settings.REDIS_URL = "rediss://redis.example.com?ssl_ca_certs=/nowhere/ca.crt"
     (error,) = [one for one in run_checks() if one.id == "signaling.E001"]
