@@ -6,7 +6,7 @@ the checks and the dashboard know whether there is one, and its servers in TURN_
 """
 
 from functools import cache
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from django.utils.module_loading import import_string
 
@@ -15,6 +15,7 @@ from turn.credentials import TurnSettings
 IceServer = dict[str, str]
 
 
+@runtime_checkable
 class TurnProvider(Protocol):
     """Gives clients TURN servers with their credentials."""
 
@@ -29,6 +30,8 @@ class TurnProvider(Protocol):
 
 @cache
 def load(path: str) -> TurnProvider:
-    """Import the class at the dotted path and make its only instance; raises `ImportError`."""
-    provider: TurnProvider = import_string(path)()
-    return provider
+    """Import the class at the dotted path and make its only instance; raises `ImportError`, also for no such class."""
+    found = import_string(path)
+    if isinstance(found, type) and issubclass(found, TurnProvider):
+        return found()
+    raise ImportError(f"{path} is no class with the method ice_servers")

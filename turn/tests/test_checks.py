@@ -65,7 +65,13 @@ def test_checks_name_what_a_provider_needs_besides(settings: Settings, provider:
     assert found() == []
 
 
-@pytest.mark.parametrize("path", ["", "turn", "turn.no_such.Provider", "turn.shared_secret.NoSuch"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("", "turn", "turn.no_such.Provider", "turn.shared_secret.NoSuch"),
+        *("turn.urls", "turn.urls.ServerUrl", "turn.ice.entries", "builtins.dict"),
+    ],
+)
 def test_checks_refuse_a_provider_that_cannot_be_loaded(settings: Settings, path: str) -> None:
     settings.TURN = replace(settings.TURN, provider=path)
 
