@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core import checks
 from django.db import DatabaseError, connection
 
-from diagnostics.schema import other_directory, unapplied
+from diagnostics.schema import first_line, other_directory, unapplied
 from diagnostics.static_files import uncollected
 
 logger = logging.getLogger(__name__)
@@ -126,9 +126,10 @@ def _schema() -> Iterator[checks.CheckMessage]:
     try:
         lacking = unapplied()
         other = "" if lacking else other_directory()
-    except DatabaseError:
+    except DatabaseError as error:
         yield checks.Warning(
-            "The database cannot be reached: public keys are refused until it is back; calls go on without.",
+            f"The database cannot be reached ({first_line(error)}): public keys are refused until it is back; calls go "
+            "on without.",
             hint="See that it runs and that DATABASE_URL is its address.",
             id="securecall.W007",
         )

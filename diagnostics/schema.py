@@ -30,3 +30,8 @@ def other_directory() -> str:
 
     name = identities.directory_of_statements()
     return "" if name == settings.DIRECTORY_NAME else name
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text, or its type where it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

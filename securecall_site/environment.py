@@ -22,6 +22,8 @@ A_DAY = 24 * 60 * 60
 TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{20,}=*")
 NAME = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 SEED_BYTES = 32
+# Parameters of a database's URL that dj_database_url or Django reads; all others are for Postgres' own library.
+DATABASE_PARAMETERS = frozenset({"currentSchema", "assume_role", "server_side_binding"})
 HOST = rf"(?:{NAME}|\[[0-9A-Fa-f:.]+\])"
 
 
@@ -212,8 +214,24 @@ def database_url(name: str) -> str:
         parts = urllib.parse.urlsplit(value)
         # The port is parsed, and refused, on access.
         if parts.scheme in {"postgres", "postgresql"} and parts.hostname and parts.port != 0 and parts.path.strip("/"):
+            if unknown := _unknown_to_postgres(parts.query):
+                raise ConfigurationError(name, f"must not have the parameter {unknown[:40]!a}: Postgres has none")
             return value
     raise ConfigurationError(name, "must be a complete URL that starts with postgres:// or postgresql://")
+
+
+def _unknown_to_postgres(query: str) -> str:
+    """Return the first parameter of a URL with which Postgres' library opens no connection; "" for none."""
+    # Loaded here, as a server with SQLite never needs it.
+    from psycopg import ProgrammingError, conninfo  # noqa: PLC0415
+
+    for name, _ in urllib.parse.parse_qsl(query):
+        try:
+            conninfo.make_conninfo(**{name: ""})
+        except ProgrammingError:
+            if name not in DATABASE_PARAMETERS:
+                return name
+    return ""
 
 
 def _server_urls(name: str, found: list[str], schemes: set[str], kind: str, example: str) -> tuple[str, ...]:

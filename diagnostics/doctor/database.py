@@ -7,7 +7,7 @@ from django.db import DatabaseError, connection, transaction
 
 from diagnostics.doctor.clock import Clock
 from diagnostics.doctor.finding import Finding, failed, ok, warning
-from diagnostics.schema import other_directory, unapplied
+from diagnostics.schema import first_line, other_directory, unapplied
 
 SUBJECT = "database"
 SLOW_MS = 50
@@ -18,7 +18,7 @@ def examine(clocks: list[Clock]) -> Iterator[Finding]:
     try:
         milliseconds = _round_trip()
     except DatabaseError as error:
-        yield failed(SUBJECT, f"does not open ({_first_line(error)}): check DATABASE_URL, and that the database runs")
+        yield failed(SUBJECT, f"does not open ({first_line(error)}): check DATABASE_URL, and that the database runs")
         return
     yield _speed(milliseconds)
     yield from _migrations()
@@ -64,7 +64,7 @@ def _sqlite() -> Iterator[Finding]:
     except DatabaseError as error:
         yield failed(
             SUBJECT,
-            f"takes no writes ({_first_line(error)}): let the server's user write the file and its directory",
+            f"takes no writes ({first_line(error)}): let the server's user write the file and its directory",
         )
         return
     with connection.cursor() as cursor:
@@ -99,7 +99,3 @@ def _postgres_clock() -> Clock:
         theirs = float(cursor.fetchone()[0])
         end = time.time()
     return Clock("Postgres", theirs - (begin + end) / 2, end - begin)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -147,6 +147,27 @@ def test_report_logs_a_warning_and_goes_on(settings: Settings, caplog: pytest.Lo
     assert "Set TURN_SECRET" in record.getMessage()
 
 
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgres://nobody@127.0.0.1:1/nowhere", "Connection refused"),
+        ("postgres://nobody@127.0.0.1:1/nowhere?sslmode=requir", 'invalid sslmode value: "requir"'),
+    ],
+)
+def test_report_says_why_the_database_cannot_be_reached(settings: Settings, url: str, reason: str) -> None:
+    report = "import django; django.setup(); from diagnostics import checks; checks.report()"
+    environment = {
+        **os.environ,
+        "DEBUG": "1",
+        "DJANGO_SETTINGS_MODULE": "securecall_site.settings",
+        "DATABASE_URL": url,
+    }
+    command = [sys.executable, "-c", report]
+    ran = subprocess.run(command, env=environment, cwd=settings.BASE_DIR, capture_output=True, check=True, text=True)
+    [line] = [line for line in ran.stderr.splitlines() if "securecall.W007" in line]
+    assert reason in line
+
+
 @pytest.mark.django_db
 def test_report_stops_the_start_on_an_error(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     settings.REPLICAS = 2

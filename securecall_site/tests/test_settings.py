@@ -79,6 +79,8 @@ BAD = [
     ("DATABASE_URL", "postgres:///securecall"),
     ("DATABASE_URL", "postgres://user:pass#word@db.example.com/securecall"),
     ("DATABASE_URL", "postgres://[::1/securecall"),
+    ("DATABASE_URL", "postgres://db.example.com/securecall?sslmode=require&pgbouncer=true"),
+    ("DATABASE_URL", "postgres://db.example.com/securecall?schema=public"),
     ("DATABASE_URL", "sqlite://db.sqlite3"),
     ("DATABASE_URL", "sqlite:db.sqlite3"),
     ("DATABASE_URL", "sqlite:///"),
@@ -261,6 +263,10 @@ def test_demo_is_shown_when_developing_or_told_to(variables: dict[str, str], is_
     [
         ("DATABASE_URL", "sqlite:////data/db.sqlite3"),
         ("DATABASE_URL", "postgres://user:password@db.example.com/securecall?sslmode=require"),
+        (
+            "DATABASE_URL",
+            "postgres://db.example.com/securecall?connect_timeout=9&currentSchema=calls&application_name=s",
+        ),
         ("DATABASE_URL", "postgresql://user:p%23ss@[::1]:5432/securecall"),
         ("REDIS_URL", "redis://default:password@redis.example.com:6379"),
         ("REDIS_URL", "rediss://redis.example.com/2"),
