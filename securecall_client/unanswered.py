@@ -3,7 +3,7 @@
 The server answers a connection's requests in their order (docs/protocol.md, "Errors"). Two rules follow:
 
 - An answer belongs to the oldest request that it can be for. An `ERROR` names its request and call; one that does not
-  is for a frame that the server could not read, such as one that is too long. A heartbeat's never is.
+  is for a frame that the server could not read, or, of release 0.1.0, that is too long. A heartbeat's never is.
 - A request that is silent on success has succeeded once a later one is answered. So each is followed by a heartbeat;
   an `ERROR` for that heartbeat, which a rate limit may have refused, is as good as its answer.
 """

@@ -24,6 +24,8 @@ from signaling.protocol.fields import MAX_ECHO_CHARACTERS, MAX_FRAME_BYTES, MAX_
 # messages without fields are decoded once.
 MOST_REPEATED = 64
 MAX_REPEATED_CHARACTERS = 64
+# What our transport reads of a frame at most: one that is too long for a message still says what it was to be.
+MAX_NAMED_BYTES = 256 * 1024
 
 
 class Envelope(Struct, gc=False):
@@ -120,24 +122,24 @@ def _broken_rule(envelope: Envelope) -> str:
 def named_in(frame: str | None) -> tuple[str | UnsetType, str | UnsetType]:
     """Return the type and the call ID that a refused frame names, as far as it can be read."""
     try:
-        envelope = _read(frame or "")
+        envelope = _read(frame or "", MAX_NAMED_BYTES)
     except InvalidMessageError:
         return UNSET, UNSET
     return _short(envelope.type), _short(_call_id_in(envelope.payload))
 
 
-def _read(frame: str) -> Envelope:
-    _check_bounds(frame)
+def _read(frame: str, max_bytes: int = MAX_FRAME_BYTES) -> Envelope:
+    _check_bounds(frame, max_bytes)
     try:
         return _envelopes.decode(frame)
     except _NOT_DECODED:
         raise InvalidMessageError('Send one JSON object in a text frame: {"type": "...", "payload": {...}}.') from None
 
 
-def _check_bounds(frame: str) -> None:
+def _check_bounds(frame: str, max_bytes: int = MAX_FRAME_BYTES) -> None:
     """Raise `InvalidMessageError` for a frame that is too long, or nested too deeply."""
     size = len(frame) if frame.isascii() else len(frame.encode(errors="surrogatepass"))
-    if size > MAX_FRAME_BYTES:
+    if size > max_bytes:
         raise InvalidMessageError("A message may be 65,536 bytes long; send a shorter one.")
     if len(frame) > MAX_NESTING and _has_many_brackets(frame) and _nesting(frame) > MAX_NESTING:
         raise InvalidMessageError("A message may be nested 256 levels deep; send a flatter one.")

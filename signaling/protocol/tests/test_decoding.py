@@ -159,7 +159,8 @@ def test_decode_of_a_damaged_message_raises_nothing_but_protocol_errors(text: st
         (frame("CALL_END", callId=7), "CALL_END", UNSET),
         ('{"type": "CALL_END", "payload": [1]}', "CALL_END", UNSET),
         ('{"type": "CALL_END", "payload": {"callId": "a", "reason": "secret"}}', "CALL_END", "a"),
-        (frame("CALL_END", callId="z", x="x" * 70_000), UNSET, UNSET),
+        (frame("CALL_END", callId="z", x="x" * 70_000), "CALL_END", "z"),
+        (frame("CALL_END", callId="z", x="x" * 262_144), UNSET, UNSET),
     ],
     ids=lambda value: repr(value)[:30],
 )
