@@ -2,14 +2,19 @@
 
 from collections.abc import Mapping
 
+import msgspec
 from msgspec import UNSET
 
 from signaling.delivery.events import GONE
 from signaling.protocol.calls import Leg, Role, State
+from signaling.protocol.fields import MAX_FRAME_BYTES, bytes_of
 from signaling.protocol.listed import RegisteredCall
 from signaling.protocol.server_messages import Registered
 from signaling.telemetry.counters import counters
 from turn.ice import ice_servers
+
+# A frame has room for this many at least.
+FEW_CALLS = 100
 
 
 def follow(legs: dict[str, Leg], call_id: str, state: str, peer: str) -> None:
@@ -39,4 +44,20 @@ def registered(client_id: str, legs: Mapping[str, Leg], *, lists_none: bool = Fa
     Where it has none, they are left out; with `lists_none` the list is there and empty.
     """
     calls = [RegisteredCall(call_id, *leg) for call_id, leg in legs.items()]
-    return Registered(client_id, counters.count_minted(ice_servers(client_id)), calls if calls or lists_none else UNSET)
+    answer = Registered(client_id, counters.count_minted(ice_servers(client_id)), calls or UNSET)
+    if len(calls) > FEW_CALLS:
+        answer.calls = _fitting(calls, bytes_of(answer.encode()) - MAX_FRAME_BYTES)
+    elif lists_none:
+        answer.calls = calls
+    return answer
+
+
+def _fitting(calls: list[RegisteredCall], excess: int) -> list[RegisteredCall]:
+    """Return the calls without so many that the frame is `excess` bytes shorter.
+
+    Anybody may ring here, and so often. What rings is left out first, as it rings again right after the answer.
+    """
+    fitting = sorted(calls, key=lambda call: (call.role, call.state) == (Role.CALLEE, State.RINGING))
+    while excess > 0 and fitting:
+        excess -= len(msgspec.json.encode(fitting.pop())) + len(",")
+    return fitting
