@@ -20,6 +20,8 @@ from auditor.fetch import HttpSource
 
 T = TypeVar("T")
 
+A_DAY = 24 * 60 * 60
+
 
 class Exit(IntEnum):
     """How the command ends; 2 is argparse's, for a command line that cannot be."""
@@ -52,7 +54,9 @@ def _audit(arguments: Sequence[str]) -> Exit:
         "--key", metavar="FILE", type=Path, help="cosign what is in order, as FILE.checkpoint of the state"
     )
     parser.add_argument("--watch", action="store_true", help="go on until a fault is found")
-    parser.add_argument("--every", metavar="SECONDS", type=float, default=60, help="with --watch: 60 if not given")
+    parser.add_argument(
+        "--every", metavar="SECONDS", type=_of(_pause), default=60, help="with --watch: 60 if not given, at most a day"
+    )
     options = parser.parse_args(arguments)
     try:
         signing_key = options.key and keys.read_signing_key(options.key.read_text().strip())
@@ -86,6 +90,17 @@ def _new_key(arguments: Sequence[str]) -> Exit:
         file.write(f"{options.key}\n")
     print(options.key.verifying)
     return Exit.IN_ORDER
+
+
+def _pause(text: str) -> float:
+    """Read the seconds between two audits; raises `ValueError`."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= A_DAY:
+        raise ValueError(f"Write a number of seconds above 0 and up to {A_DAY}.")
+    return seconds
 
 
 def _of(read: Callable[[str], T]) -> Callable[[str], T]:

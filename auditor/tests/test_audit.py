@@ -223,6 +223,15 @@ def test_watch_goes_on_until_a_fault(audits: Audits, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err.endswith("The log shrank: it had 3 entries, now 2.\n")
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "1e30", "soon"])
+def test_pause_that_is_none_is_refused(audits: Audits, capsys: pytest.CaptureFixture[str], seconds: str) -> None:
+    audits.publish(MadeLog().fill(3))
+    with pytest.raises(SystemExit) as ended:
+        audits.run("--watch", f"--every={seconds}")
+    assert ended.value.code == Exit.USAGE
+    assert "Write a number of seconds above 0 and up to 86400." in capsys.readouterr().err
+
+
 def test_damaged_state_is_refused_and_not_believed(audits: Audits, capsys: pytest.CaptureFixture[str]) -> None:
     assert audits.audit(MadeLog().fill(10)) is Exit.IN_ORDER
     whole = audits.state.read_bytes()
