@@ -36,7 +36,7 @@ class FileStore:
         self._lock = asyncio.Lock()
 
     async def read(self, vkey: str) -> Tree | None:
-        """See `Store.read`."""
+        """See `Store.read`; raises `OSError`, and `ValueError` with a sentence."""
         return self._trees().get(vkey)
 
     async def keep(self, vkey: str, tree: Tree) -> None:
@@ -48,12 +48,18 @@ class FileStore:
                 await asyncio.to_thread(self._write, trees | {vkey: tree})
 
     def _trees(self) -> dict[str, Tree]:
+        if self._path.exists() and not self._path.is_file():
+            # To keep a tree would put a file in its place.
+            raise ValueError(f"The guard {self._path} is no file: set LOG_GUARD to the path of one.")
         try:
-            lines = self._path.read_text().splitlines()
+            words = [line.split() for line in self._path.read_text().splitlines()]
+            return {vkey: Tree(int(size), bytes.fromhex(root)) for vkey, size, root in words}
         except FileNotFoundError:
             return {}
-        words = [line.split() for line in lines]
-        return {vkey: Tree(int(size), bytes.fromhex(root)) for vkey, size, root in words}
+        except ValueError:
+            raise ValueError(
+                f"The guard {self._path} is damaged, or is not the guard of a log: restore it, or begin a new log."
+            ) from None
 
     def _write(self, trees: dict[str, Tree]) -> None:
         """Replace the file by a new one that is on the disk, so that a crash leaves the one or the other."""
