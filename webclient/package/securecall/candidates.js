@@ -10,6 +10,8 @@
  * @property {string | undefined} ufrag
  */
 
+import { fieldsOf, firstOf } from "./fields.js";
+
 // However often JSON text was made of JSON text, or an object was put into another.
 const DEEPEST = 4;
 // What each field is called: by the W3C; by libwebrtc's SDKs, as gson, Swift's and Dart's encoders write it; by the
@@ -20,6 +22,8 @@ const MID_NAMES = ["sdpmid", "mid", "id"];
 const PLACE_NAMES = ["sdpmlineindex", "label", "mlineindex"];
 const UFRAG_NAMES = ["usernamefragment", "ufrag"];
 const ENDS = ["", "end-of-candidates"];
+// Of candidates in parts: pion's Go numbers the protocols.
+const PROTOCOLS = ["", "udp", "tcp"];
 
 /**
  * Read a candidate as it came: a line with or without its prefix, JSON text, or an object, also with another one in it.
@@ -65,19 +69,34 @@ function readText(text, depth) {
  * @param {number} depth
  */
 function readObject(given, depth) {
-  const fields = new Map(Object.entries(given).map(([name, value]) => [name.replace(/[_-]/g, "").toLowerCase(), value]));
-  /** @param {string[]} names */
-  const first = (names) => names.map((name) => fields.get(name)).find((value) => value !== undefined);
-  const line = first(LINE_NAMES);
+  const fields = fieldsOf(given);
+  const named = firstOf(fields, LINE_NAMES);
+  const line = named === undefined ? lineOfParts(fields) : named;
   // Janus and some others tell of the end so.
   const isEnd = fields.get("completed") === true || fields.get("type") === "end-of-candidates";
   const found = line === undefined ? (isEnd ? candidateOf("") : null) : read(line, depth + 1);
   return found && {
     line: found.line,
-    mid: found.mid ?? textOf(first(MID_NAMES)),
-    at: found.at ?? numberOf(first(PLACE_NAMES)),
-    ufrag: found.ufrag ?? textOf(first(UFRAG_NAMES)),
+    mid: found.mid ?? textOf(firstOf(fields, MID_NAMES)),
+    at: found.at ?? numberOf(firstOf(fields, PLACE_NAMES)),
+    ufrag: found.ufrag ?? textOf(firstOf(fields, UFRAG_NAMES)),
   };
+}
+
+/**
+ * Write the line of a candidate that comes in parts, as pion's and aiortc's own objects are when they are put into JSON.
+ *
+ * @param {Map<string, any>} fields
+ * @returns {string | undefined} undefined: these are none
+ */
+function lineOfParts(fields) {
+  const [foundation, protocol, type] = ["foundation", "protocol", "type"].map((name) => fields.get(name));
+  const address = fields.get("address") ?? fields.get("ip");
+  if (![foundation, protocol, address, type].every(Boolean)) return undefined;
+  const [component, priority, port] = ["component", "priority", "port"].map((name) => fields.get(name));
+  const related = fields.get("relatedaddress") ? ["raddr", fields.get("relatedaddress"), "rport", fields.get("relatedport")] : [];
+  const tcp = fields.get("tcptype") ? ["tcptype", fields.get("tcptype")] : [];
+  return [foundation, component, PROTOCOLS[protocol] ?? protocol, priority, address, port, "typ", type, ...related, ...tcp].join(" ");
 }
 
 /**

@@ -4,6 +4,7 @@
  * @typedef {import("./call/call.js").Call} Call
  */
 
+import { fieldsOf, firstOf } from "./fields.js";
 import { isCallId, isClientId } from "./ids.js";
 import { readSdp, sectionsOf } from "./sdp.js";
 
@@ -11,6 +12,9 @@ import { readSdp, sectionsOf } from "./sdp.js";
 const FINGERPRINT = /^[A-Za-z0-9-]+ [0-9A-F]{2}(:[0-9A-F]{2})+$/;
 // However often JSON text was made of JSON text.
 const DEEPEST = 4;
+// What the text is called: by the W3C; by Android's SDK, as gson writes it, and libdatachannel; by MixedReality-WebRTC; and
+// what messages have a description in, as Janus' and PeerJS' do.
+const NAMES = ["sdp", "description", "content", "jsep", "payload", "data"];
 
 /**
  * @param {string} sdp
@@ -122,7 +126,7 @@ export function readDescription(given) {
  */
 function sdpIn(given, depth) {
   if (depth > DEEPEST) return null;
-  if (typeof given === "object" && given) return sdpIn(given.sdp ?? given.description ?? null, depth + 1);
+  if (typeof given === "object" && given) return sdpIn(firstOf(fieldsOf(given), NAMES) ?? null, depth + 1);
   if (typeof given !== "string") return null;
   if (!/^\s*[{"]/.test(given)) return given;
   try {

@@ -174,6 +174,11 @@ WRAPPERS: dict[str, Callable[[str], Any]] = {
     "JSON text with LF": lambda sdp: json.dumps({"sdp": sdp.replace("\r\n", "\n"), "type": "OFFER"}, indent=1),
     "JSON text of a string": json.dumps,
     "JSON text of JSON text": lambda sdp: json.dumps(json.dumps({"type": "offer", "sdp": sdp})),
+    "Android's, as gson writes it": lambda sdp: json.dumps({"description": sdp, "type": "OFFER"}),
+    "C#": lambda sdp: json.dumps({"Type": "Offer", "Sdp": sdp}),
+    "MixedReality-WebRTC": lambda sdp: {"Type": 1, "Content": sdp},
+    "Janus": lambda sdp: json.dumps({"jsep": {"type": "offer", "sdp": sdp}}),
+    "in PeerJS' envelope": lambda sdp: {"type": "OFFER", "payload": {"sdp": {"type": "offer", "sdp": sdp}}},
     "nested": lambda sdp: json.dumps({"sdp": {"type": "offer", "sdp": sdp}}),
     "an object": lambda sdp: {"type": "offer", "sdp": sdp},
 }
