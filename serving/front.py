@@ -28,10 +28,11 @@ from serving.wire import Wire
 
 logger = logging.getLogger(__name__)
 
-logger = logging.getLogger(__name__)
-
 HEAD_BYTES = 16_384
 HEAD_SECONDS = 10
+# What a client that speaks TLS sends first, a record of a handshake (RFC 8446, section 5.1), has no end of a head.
+TLS_HANDSHAKE = b"\x16\x03"
+NO_TLS = "TLS is not spoken on this port: use ws:// and http://, or the port of the proxy that speaks it."
 # Each may have sent its head, which takes as long to answer as some frames to relay.
 ACCEPTS_A_TURN = 16
 # Held back for health checks at the limit of files: for what is accepted, and twice while daphne takes it.
@@ -229,6 +230,10 @@ class Greeting:
         if end >= 0:
             self._release()
             self._front.decide(self._connection, self._came, end + len(END_OF_HEAD), is_spare=self._is_spare)
+            return True
+        if self._came.startswith(TLS_HANDSHAKE):
+            self._release()
+            self._front.answer(self._connection, refusal(400, NO_TLS))
             return True
         if len(self._came) > HEAD_BYTES:
             # daphne refuses it.

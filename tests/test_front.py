@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
@@ -22,6 +23,8 @@ KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 VERSION = "Sec-WebSocket-Version: 13\r\n"
 UPGRADE = "Upgrade: websocket\r\nConnection: Upgrade\r\n"
 END = "\r\n"
+# Less than the server waits for a head.
+PATIENCE_SECONDS = 8
 # RFC 6455, section 1.3
 ACCEPT = b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
@@ -96,6 +99,18 @@ def test_server_idles_while_a_head_is_incomplete(running: RunningServer) -> None
         assert processor_seconds(running) - before < 0.3
         client.sendall(HANDSHAKE[-10:])
         hears(client, ACCEPT)
+
+
+def test_tls_is_answered_at_once(running: RunningServer) -> None:
+    client = ssl.create_default_context()
+    begin = time.monotonic()
+    with connected(running) as plain, pytest.raises(ssl.SSLError):
+        client.wrap_socket(plain, server_hostname="127.0.0.1")
+    assert time.monotonic() - begin < PATIENCE_SECONDS
+    with connected(running) as plain:
+        plain.sendall(b"\x16\x03\x01\x02\x00\x01")
+        answer = hears(plain, b"TLS is not spoken on this port")
+    assert answer.startswith(b"HTTP/1.1 400 ")
 
 
 def test_frames_may_come_with_the_handshake(running: RunningServer) -> None:

@@ -164,7 +164,14 @@ def test_smoke_over_tls_checks_the_certificate(
 
 
 def test_smoke_says_that_tls_is_not_served(strict_server: RunningServer) -> None:
-    sentence = complaint(f"wss://127.0.0.1:{strict_server.port}/signal", "--timeout", "0.5")
+    sentence = complaint(f"wss://127.0.0.1:{strict_server.port}/signal")
+
+    assert f"127.0.0.1:{strict_server.port} does not speak TLS: use ws://" in sentence
+
+
+def test_smoke_asks_whether_tls_is_served_where_nothing_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        sentence = complaint(f"wss://127.0.0.1:{silent.getsockname()[1]}/signal", "--timeout", "0.5")
 
     assert "did not answer within 0.5 s" in sentence
     assert "Or is TLS not served there? Then use ws://." in sentence
