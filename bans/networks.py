@@ -31,18 +31,23 @@ def parse(text: str) -> Network:
         network = ip_network("" if "%" in text else text.strip(), strict=False)
     except ValueError:
         raise BadNetworkError("Write an address or a network, such as 203.0.113.7 or 203.0.113.0/24.") from None
-    if isinstance(network, IPv6Network):
-        if network.subnet_of(MAPPED):
-            lowest = network.network_address.ipv4_mapped
-            network = IPv4Network((int(lowest or 0), network.prefixlen - MAPPED.prefixlen))
-        elif network.prefixlen > MOST_IPV6_PREFIX:
-            network = network.supernet(new_prefix=MOST_IPV6_PREFIX)
+    network = unmapped(network)
+    if isinstance(network, IPv6Network) and network.prefixlen > MOST_IPV6_PREFIX:
+        network = network.supernet(new_prefix=MOST_IPV6_PREFIX)
     least = LEAST_PREFIX[network.version]
     if network.prefixlen < least:
         raise BadNetworkError(f"This network is too wide to ban; write one of /{least} or narrower.")
     if isinstance(network, IPv6Network) and network.overlaps(MAPPED):
         raise BadNetworkError("All IPv4 addresses are in this network, as IPv6 writes them; write a narrower one.")
     return network
+
+
+def unmapped(network: Network) -> Network:
+    """Return a network of IPv4 as such, also where it is written as IPv6 has it; any other as it is."""
+    if not isinstance(network, IPv6Network) or not network.subnet_of(MAPPED):
+        return network
+    lowest = network.network_address.ipv4_mapped
+    return IPv4Network((int(lowest or 0), network.prefixlen - MAPPED.prefixlen))
 
 
 def number_of(address: Address | None) -> int:

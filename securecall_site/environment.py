@@ -7,6 +7,7 @@ import urllib.parse
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from bans.networks import unmapped
 from pkd.keys import from_base64url
 from signaling.admission.origin_rules import parse_rule
 from signaling.delivery.redis_url import RedisUrl
@@ -101,9 +102,9 @@ def words(name: str, default: str = "") -> list[str]:
 
 
 def networks(name: str, default: str) -> list[IPv4Network | IPv6Network]:
-    """A comma-separated list of networks in CIDR form."""
+    """A comma-separated list of networks in CIDR form; IPv4's as such, as the addresses of peers are read."""
     try:
-        return [ip_network(word) for word in words(name, default)]
+        return [unmapped(ip_network(word)) for word in words(name, default)]
     except ValueError:
         raise ConfigurationError(
             name, "must be networks in CIDR form, separated by commas, such as 100.64.0.0/10"

@@ -308,6 +308,13 @@ def test_turn_entries_are_kept(variable: str, field: str, values: list[str]) -> 
     assert list(read(f"TURN.{field}", DEBUG="1", **{variable: ",".join(values)})) == values
 
 
+def test_proxies_of_ipv4_are_known_also_where_they_are_written_as_ipv6_has_them() -> None:
+    given = "::ffff:10.0.0.0/104, ::ffff:192.0.2.7, 100.64.0.0/10, 2001:db8::/32"
+    variables = {"DEBUG": "1", "TRUSTED_PROXIES": given, "CLIENT_ADDRESS_HEADER": "x-forwarded-for"}
+    proxies = [str(network) for network in read("TRUSTED_PROXIES", **variables)]
+    assert proxies == ["10.0.0.0/8", "192.0.2.7/32", "100.64.0.0/10", "2001:db8::/32"]
+
+
 def test_turn_urls_default_to_the_reference() -> None:
     assert read("TURN.urls", DEBUG="1", TURN_URLS="") == ("turn:a.relay.metered.ca:443?transport=tcp",)
 
