@@ -17,7 +17,7 @@ from tests.support.services.process import executable
 from webclient.tests.firefox import Firefox, start_firefox
 from webclient.tests.firefox_people import FirefoxPerson
 from webclient.tests.gallery import IS_DRAWN, Gallery
-from webclient.tests.people import KEEP_PEER_CONNECTIONS, Person
+from webclient.tests.people import KEEP_PEER_CONNECTIONS, PATIENCE_SECONDS, Person
 from webclient.tests.portrait import write_portrait
 
 CHROMIUM_OPTIONS = [
@@ -184,6 +184,7 @@ def server_with_wrong_secret(start_site: StartSite) -> Iterator[RunningServer]:
 async def new_page(chromium: Browser, **options: Any) -> Page:
     """Open a page in a profile of its own."""
     context = await chromium.new_context(**{"permissions": ["camera", "microphone"]} | options)
+    context.set_default_timeout(PATIENCE_SECONDS * 1000)
     await context.add_init_script(KEEP_PEER_CONNECTIONS)
     return await context.new_page()
 

@@ -14,9 +14,9 @@ from playwright.async_api import ViewportSize
 
 from tests.support.services import process
 from webclient.tests.bidi import BidiError, Session
+from webclient.tests.people import PATIENCE_SECONDS
 
 START_SECONDS = 60
-FIND_SECONDS = 15
 POLL_SECONDS = 0.05
 
 PREFERENCES: dict[str, bool | int | str] = {
@@ -117,7 +117,7 @@ class FirefoxPage:
 
     async def until(self, condition: str) -> None:
         """Wait for a JavaScript expression, or the promise that it is, to be true."""
-        async with asyncio.timeout(FIND_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not await self.evaluate(condition):
                 await asyncio.sleep(POLL_SECONDS)
 
@@ -146,7 +146,7 @@ class FirefoxPage:
 
         await self._session.listen("browsingContext.downloadEnd", ended)
         await act()
-        async with asyncio.timeout(FIND_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return Path(await saved)
 
     async def close(self) -> None:
@@ -158,7 +158,7 @@ class FirefoxPage:
 
     async def _find(self, role: str, name: str) -> dict[str, Any]:
         locator = {"type": "accessibility", "value": {"role": role, "name": name}}
-        async with asyncio.timeout(FIND_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 found = await self._session.command(
                     "browsingContext.locateNodes", context=self.context, locator=locator

@@ -8,11 +8,9 @@ from playwright.async_api import ConsoleMessage, Error, Locator, Page, WebSocket
 
 from tests.support.servers import RunningServer
 
-SOUND_SECONDS = 60
-PICTURE_SECONDS = 60
-HEARTBEATS_SECONDS = 20
-# Chromium, a server and a relay share two cores with whatever else runs.
-expect.set_options(timeout=15_000)
+# Browsers, servers and a relay share two cores with whatever else runs: what has not come by then does not come.
+PATIENCE_SECONDS = 60
+expect.set_options(timeout=PATIENCE_SECONDS * 1000)
 
 # Runs in the page before its own scripts: the statistics of a call are asked of its peer connection.
 KEEP_PEER_CONNECTIONS = """
@@ -233,18 +231,18 @@ class Person:
 
     async def sees_picture(self) -> None:
         """Wait for pictures from the other side."""
-        async with asyncio.timeout(PICTURE_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not await self.page.evaluate(SEES_PICTURE):
                 await asyncio.sleep(0.05)
 
     async def hears_something(self) -> None:
         """Wait for a sound from the other side."""
-        async with asyncio.timeout(SOUND_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await self.page.evaluate(LISTEN, None)
 
     async def hears_nothing(self, seconds: float = 1.5) -> None:
         """Wait until there was silence for longer than the pause between two beeps of the fake microphone."""
-        async with asyncio.timeout(SOUND_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await self.page.evaluate(LISTEN, seconds * 1000)
 
     async def candidate_types(self) -> list[str]:
@@ -277,6 +275,6 @@ class Heartbeats:
         """Wait for so many heartbeats from now on."""
         while not self._sent.locked():
             await self._sent.acquire()
-        async with asyncio.timeout(HEARTBEATS_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             for _ in range(count):
                 await self._sent.acquire()

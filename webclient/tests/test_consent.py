@@ -14,7 +14,7 @@ from tests.support.people import Person as Caller
 from tests.support.people import new_call_id
 from webclient.tests.conftest import Meet, Site, called, check, new_page
 from webclient.tests.library.signer import Signer
-from webclient.tests.people import Person
+from webclient.tests.people import PATIENCE_SECONDS, Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -43,7 +43,6 @@ MAKE_OFFER = """async () => {
   rtc.close();
   return sdp;
 }"""
-UNTIL_SECONDS = 20
 
 Arrive = Callable[[str], Any]
 
@@ -95,7 +94,7 @@ async def gives_up(caller: Caller, call_id: str, bob: Person) -> None:
 
 async def until(bob: Person, condition: str) -> None:
     """Wait for a JavaScript expression to be true in his page, whose policy forbids Playwright's own waiting."""
-    async with asyncio.timeout(UNTIL_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await bob.page.evaluate(f"""new Promise((resolve) => {{
           const look = () => {{ if ({condition}) resolve(); else setTimeout(look, 20); }};
           look();

@@ -9,8 +9,7 @@ import pytest_asyncio
 from webclient.tests.bidi import BidiError
 from webclient.tests.conftest import Site
 from webclient.tests.firefox import Firefox, FirefoxPage
-
-HEAR_SECONDS = 15
+from webclient.tests.people import PATIENCE_SECONDS
 
 # Other tests drive it too.
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.long]
@@ -44,7 +43,7 @@ async def test_condition_is_waited_for(page: FirefoxPage) -> None:
 
 
 async def hears(page: FirefoxPage, complaints: int) -> None:
-    async with asyncio.timeout(HEAR_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while len(page.problems) < complaints:
             await asyncio.sleep(0.02)
 

@@ -11,9 +11,7 @@ from tests.support.people import OFFER, new_call_id
 from tests.support.people import Person as Caller
 from tests.support.services.process import executable
 from webclient.tests.conftest import CHROMIUM_OPTIONS, Site, called, new_page
-from webclient.tests.people import Person
-
-RING_SECONDS = 30
+from webclient.tests.people import PATIENCE_SECONDS, Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -30,7 +28,7 @@ async def strict_chromium() -> AsyncIterator[Browser]:
 
 async def rings(caller: Caller, callee: str) -> str:
     """Call somebody as soon as the server knows them."""
-    async with asyncio.timeout(RING_SECONDS):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             call_id = new_call_id()
             await caller.send("CALL_INITIATE", targetId=callee, sdpOffer=OFFER, callId=call_id)
@@ -50,7 +48,7 @@ async def test_ring_tone_that_the_browser_keeps_silent_is_told(strict_chromium: 
         await alice.registers()
         call_id = await rings(alice, bob.id)
         silent = "document.getElementById('incoming-silent')?.hidden === false"
-        async with asyncio.timeout(RING_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while not (await session.send("Runtime.evaluate", {"expression": silent}))["result"]["value"]:
                 await asyncio.sleep(0.1)
         await bob.page.mouse.click(5, 5)

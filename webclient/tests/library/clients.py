@@ -7,8 +7,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from playwright.async_api import Page
 
 from webclient.tests.firefox import FirefoxPage
-
-EVENT_SECONDS = 20
+from webclient.tests.people import PATIENCE_SECONDS
 
 # What an application does first, and a record of everything that the library tells it.
 START = """
@@ -87,14 +86,14 @@ class Client(Generic[D_co]):
 
     async def does(self, script: str, argument: Any = None) -> Any:
         """Evaluate JavaScript: an expression, or a function of `argument`."""
-        async with asyncio.timeout(EVENT_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             return await self.page.evaluate(script, argument)
 
     async def expects(self, event_type: str, **fields: Any) -> dict[str, Any]:
         """Wait for the next event of this type that has these fields; earlier ones of the type are passed over."""
         seen = self._seen.get(event_type, 0)
         try:
-            async with asyncio.timeout(EVENT_SECONDS):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 at, event = await self.page.evaluate(FIND, [event_type, fields, seen])
         except TimeoutError:
             happened = json.dumps(await self.page.evaluate(HAPPENED), indent=1)

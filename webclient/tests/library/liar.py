@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
-HEAR_SECONDS = 20
+from webclient.tests.people import PATIENCE_SECONDS
 
 Payload = dict[str, Any]
 Lie = Callable[[Payload], Payload]
@@ -85,7 +85,7 @@ class Liar:
 
     async def hears(self, message_type: str, count: int = 1) -> Payload:
         """Wait until pages have sent so many messages of this type; returns the payload of the newest."""
-        async with asyncio.timeout(HEAR_SECONDS), self._news:
+        async with asyncio.timeout(PATIENCE_SECONDS), self._news:
             await self._news.wait_for(lambda: len(self.heard(message_type)) >= count)
         return self.heard(message_type)[-1]
 
@@ -100,7 +100,7 @@ class Liar:
         return await asyncio.to_thread(self._fetched, request.path)
 
     def _fetched(self, path: str) -> Response:
-        connection = http.client.HTTPConnection("127.0.0.1", self._target, timeout=HEAR_SECONDS)
+        connection = http.client.HTTPConnection("127.0.0.1", self._target, timeout=PATIENCE_SECONDS)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()

@@ -7,7 +7,7 @@ from playwright.async_api import Browser, Page
 
 from webclient.tests.firefox import Firefox, FirefoxPage
 from webclient.tests.library.clients import Document
-from webclient.tests.people import FORGET
+from webclient.tests.people import FORGET, PATIENCE_SECONDS
 
 D = TypeVar("D", bound=Document)
 
@@ -58,6 +58,7 @@ class ChromiumProfiles(Profiles[Page]):
     async def open(self) -> Page:
         """Open a page in a new context."""
         context = await self._browser.new_context(permissions=["camera", "microphone"])
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         page = await context.new_page()
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         return page
