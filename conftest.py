@@ -29,6 +29,8 @@ from tests.support.services import (
     skip_or_fail,
 )
 
+pytest_plugins = ("webclient.tests.browsers",)
+
 T = TypeVar("T")
 
 # On a busy machine an example may take any time; the tests' own timeout ends what hangs.

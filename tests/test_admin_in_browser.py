@@ -15,7 +15,6 @@ from pkd.tests.samples import KEYS
 from tests.support.browser import open_page
 from tests.support.people import Person, frame
 from tests.support.servers import ROOT, RunningServer, database_template, environment, server
-from webclient.tests.conftest import camera_options, chromium  # noqa: F401  # fixtures
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -84,10 +83,7 @@ async def sign_in(page: Page, site: Site, code: str) -> None:
     await page.get_by_role("button", name="Log in").click()
 
 
-async def test_operator_walks_through_the_admin_without_a_violation(
-    site: Site,
-    chromium: Browser,  # noqa: F811
-) -> None:
+async def test_operator_walks_through_the_admin_without_a_violation(site: Site, chromium: Browser) -> None:
     async with Person(site.running.ws_url, "alice-of-the-browser-test") as alice:
         await alice.registers()
         await alice.send("PKD_REGISTER", clientId=alice.id, publicKey="a key " + "k" * 200)
@@ -114,10 +110,7 @@ async def test_operator_walks_through_the_admin_without_a_violation(
         await expect(page.get_by_text("Thanks for spending")).to_be_visible()
 
 
-async def test_pages_hold_keys_character_for_character(
-    site: Site,
-    chromium: Browser,  # noqa: F811
-) -> None:
+async def test_pages_hold_keys_character_for_character(site: Site, chromium: Browser) -> None:
     async with open_page(chromium) as page:
         await sign_in(page, site, site.backup_codes.pop())
         await expect(page.get_by_role("heading", name="Site administration")).to_be_visible()
@@ -138,10 +131,7 @@ async def test_pages_hold_keys_character_for_character(
                 assert await shown.evaluate(FITS), (name, width)
 
 
-async def test_sign_in_and_lockout_fit_a_phone(
-    site: Site,
-    chromium: Browser,  # noqa: F811
-) -> None:
+async def test_sign_in_and_lockout_fit_a_phone(site: Site, chromium: Browser) -> None:
     # The browser itself writes that the last answer was an error.
     async with open_page(chromium, expected=("status of 429",), viewport={"width": 360, "height": 740}) as page:
         for _ in range(2):

@@ -17,16 +17,7 @@ from tests.support.office import Office, open_office
 from tests.support.people import Person
 from tests.support.servers import server
 from tests.support.services import RedisServer
-from webclient.tests.conftest import (  # noqa: F401  # fixtures
-    Visit,
-    called,
-    camera_options,
-    chromium,
-    firefox,
-    gallery,
-    idle_pages,
-    visit,
-)
+from webclient.tests.browsers import Visit, called
 from webclient.tests.firefox import Firefox
 from webclient.tests.gallery import IS_DRAWN, Gallery, violations_in
 from webclient.tests.people import Person as Reader
@@ -57,7 +48,7 @@ def office(tmp_path_factory: pytest.TempPathFactory, redis_database: Callable[[]
         yield Office(desk, door, session)
 
 
-async def reader_at(office: Office, visit: Visit) -> Reader:  # noqa: F811
+async def reader_at(office: Office, visit: Visit) -> Reader:
     """An operator's browser."""
     reader = await visit("olga", office.desk)
     await reader.page.context.add_cookies([{"name": "sessionid", "value": office.session, "url": office.desk.http_url}])
@@ -79,9 +70,7 @@ async def acts(reader: Reader, row: str, verb: str) -> None:
 
 
 async def test_client_of_another_process_is_seen_and_disconnected(
-    office: Office,
-    visit: Visit,  # noqa: F811
-    gallery: Gallery,  # noqa: F811
+    office: Office, visit: Visit, gallery: Gallery
 ) -> None:
     async with AsyncExitStack() as stack:
         alice, bob, *_ = await people(stack, office, *NAMES)
@@ -104,11 +93,7 @@ async def test_client_of_another_process_is_seen_and_disconnected(
         await olga.sees("1 in all.")
 
 
-async def test_call_of_another_process_is_seen_and_ended(
-    office: Office,
-    visit: Visit,  # noqa: F811
-    gallery: Gallery,  # noqa: F811
-) -> None:
+async def test_call_of_another_process_is_seen_and_ended(office: Office, visit: Visit, gallery: Gallery) -> None:
     async with AsyncExitStack() as stack:
         ada, ben, cleo, dora, *_ = await people(stack, office, *NAMES)
         call_id = await ada.talks_to(ben)
@@ -126,9 +111,7 @@ async def test_call_of_another_process_is_seen_and_ended(
 
 
 async def test_dashboard_adds_up_the_processes_and_refreshes_itself(
-    office: Office,
-    visit: Visit,  # noqa: F811
-    gallery: Gallery,  # noqa: F811
+    office: Office, visit: Visit, gallery: Gallery
 ) -> None:
     async with AsyncExitStack() as stack:
         *callers, last = await people(stack, office, *NAMES)
@@ -153,7 +136,7 @@ async def test_dashboard_adds_up_the_processes_and_refreshes_itself(
         await gallery.shows(olga, "admin-dashboard")
 
 
-async def test_pages_have_no_barriers_in_firefox(office: Office, firefox: Firefox) -> None:  # noqa: F811
+async def test_pages_have_no_barriers_in_firefox(office: Office, firefox: Firefox) -> None:
     page = await firefox.new_page()
     found = {}
     for path in (SIGN_IN, *IN_FIREFOX):
@@ -184,10 +167,7 @@ async def talk_for(seconds: float, talkers: list[Person]) -> None:
 
 
 async def test_console_says_what_is_down(
-    own_redis: RedisServer,
-    tmp_path_factory: pytest.TempPathFactory,
-    visit: Visit,  # noqa: F811
-    gallery: Gallery,  # noqa: F811
+    own_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory, visit: Visit, gallery: Gallery
 ) -> None:
     env, session = open_office(tmp_path_factory.mktemp("down"))
     env |= {"REDIS_URL": own_redis.url}

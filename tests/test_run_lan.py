@@ -22,7 +22,7 @@ from tests.support.servers import ROOT, START_SECONDS, RunningServer, Unredirect
 from tests.support.services import NotInstalledError, executable, skip_or_fail
 from tests.support.services.process import connects, free_port
 from tools.lan.network import Place, PlaceError
-from webclient.tests.conftest import CHROMIUM_OPTIONS, called, check, new_page
+from webclient.tests.browsers import CHROMIUM_OPTIONS, called, check, new_page
 from webclient.tests.people import Person
 
 # What git does not have.

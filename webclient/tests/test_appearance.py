@@ -5,7 +5,8 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from webclient.tests.conftest import Meet, Site, Visit
+from webclient.tests.browsers import Visit
+from webclient.tests.conftest import Meet, Site
 from webclient.tests.gallery import Gallery
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

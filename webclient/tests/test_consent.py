@@ -12,7 +12,8 @@ from playwright.async_api import Browser, expect
 
 from tests.support.people import Person as Caller
 from tests.support.people import new_call_id
-from webclient.tests.conftest import Meet, Site, called, check, new_page
+from webclient.tests.browsers import called, check, new_page
+from webclient.tests.conftest import Meet, Site
 from webclient.tests.library.signer import Signer
 from webclient.tests.people import PATIENCE_SECONDS, Person
 

@@ -8,7 +8,8 @@ import zxingcpp
 from PIL import Image
 from playwright.async_api import expect
 
-from webclient.tests.conftest import Meet, Site, Visit
+from webclient.tests.browsers import Visit
+from webclient.tests.conftest import Meet, Site
 from webclient.tests.gallery import Gallery
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

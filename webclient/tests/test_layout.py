@@ -3,7 +3,8 @@
 import pytest
 from playwright.async_api import ViewportSize, expect
 
-from webclient.tests.conftest import Meet, Site, Visit
+from webclient.tests.browsers import Visit
+from webclient.tests.conftest import Meet, Site
 from webclient.tests.gallery import OVERFLOWING, ColorScheme, Gallery, barriers
 from webclient.tests.people import Person
 from webclient.tests.shape import ANSWERS, CALL_CONTROLS, CONTENT, DESKTOP, NARROWEST, ON_ITS_SIDE, outside, share

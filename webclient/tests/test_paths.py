@@ -4,7 +4,8 @@ import pytest
 from playwright.async_api import expect
 
 from tests.support.servers import RunningServer
-from webclient.tests.conftest import Site, Visit
+from webclient.tests.browsers import Visit
+from webclient.tests.conftest import Site
 from webclient.tests.gallery import Gallery
 from webclient.tests.people import Person
 

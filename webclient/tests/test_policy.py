@@ -2,7 +2,8 @@
 
 import pytest
 
-from webclient.tests.conftest import Site, Visit
+from webclient.tests.browsers import Visit
+from webclient.tests.conftest import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

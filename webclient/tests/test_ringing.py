@@ -10,7 +10,8 @@ from playwright.async_api import Browser, async_playwright, expect
 from tests.support.people import OFFER, new_call_id
 from tests.support.people import Person as Caller
 from tests.support.services.process import executable
-from webclient.tests.conftest import CHROMIUM_OPTIONS, Site, called, new_page
+from webclient.tests.browsers import CHROMIUM_OPTIONS, called, new_page
+from webclient.tests.conftest import Site
 from webclient.tests.people import PATIENCE_SECONDS, Person
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -10,7 +10,8 @@ from playwright.async_api import expect
 
 from tests.support.servers import RunningServer, server
 from tests.support.services.process import free_port
-from webclient.tests.conftest import PAGE_SERVER, REGISTRIES, Meet, Site, Visit
+from webclient.tests.browsers import Visit
+from webclient.tests.conftest import PAGE_SERVER, REGISTRIES, Meet, Site
 from webclient.tests.gallery import Gallery
 from webclient.tests.people import Heartbeats, Person
 

@@ -15,7 +15,8 @@ from tests.support.made_directory import base64url
 from tests.support.made_log import DIRECTORY, VECTORS
 from tests.support.servers import RunningServer, database_template, server
 from tests.support.services import Coturn
-from webclient.tests.conftest import PAGE_SERVER, called, check, new_page
+from webclient.tests.browsers import called, check, new_page
+from webclient.tests.conftest import PAGE_SERVER
 from webclient.tests.firefox import Firefox, FirefoxPage
 from webclient.tests.firefox_people import FirefoxPerson
 from webclient.tests.library.clients import Client, Document

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, async_playwright
 from tests.support.people import Person, new_call_id
 from tests.support.servers import RunningServer
 from tests.support.services.process import executable
-from webclient.tests.conftest import CHROMIUM_OPTIONS
+from webclient.tests.browsers import CHROMIUM_OPTIONS
 from webclient.tests.library.clients import Client
 from webclient.tests.library.conftest import OpenAnyClient, OpenClient
 from webclient.tests.library.liar import Liar

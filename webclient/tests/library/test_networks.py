@@ -12,7 +12,8 @@ from tests.support.servers import RunningServer, server
 from tests.support.services import Coturn
 from tests.support.services.coturn import coturn
 from tests.support.services.process import executable
-from webclient.tests.conftest import CHROMIUM_OPTIONS, PAGE_SERVER
+from webclient.tests.browsers import CHROMIUM_OPTIONS
+from webclient.tests.conftest import PAGE_SERVER
 from webclient.tests.firefox import Firefox, start_firefox
 from webclient.tests.library.conftest import OpenAnyClient
 from webclient.tests.library.network import Gateway

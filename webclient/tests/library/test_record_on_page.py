@@ -5,7 +5,7 @@ from playwright.async_api import expect
 
 from tests.support.kept_record import ANOTHER_KEY
 from tests.support.servers import RunningServer
-from webclient.tests.conftest import Visit
+from webclient.tests.browsers import Visit
 from webclient.tests.library.keeping import KEEP
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
