@@ -18,6 +18,8 @@ from webclient.tests.firefox import Firefox
 from webclient.tests.firefox_people import FirefoxPerson
 from webclient.tests.people import KEEP_PEER_CONNECTIONS, Person
 
+# Every page loads some hundred files.
+KEPT_FILES = "tests.support.kept_files:application"
 # One browser is one address: its limits must not be what the tests meet.
 PAGE_SERVER = {
     "DEBUG": "1",
@@ -80,11 +82,11 @@ def start_site(
         env = PAGE_SERVER | relay | variables
         with ExitStack() as stack:
             if registry == "memory":
-                here = stack.enter_context(server(env=env))
+                here = stack.enter_context(server(env=env, application=KEPT_FILES))
                 yield Site(here, here)
             else:
                 env |= own_database() | {"REDIS_URL": redis_database()}
-                yield Site(*(stack.enter_context(server(env=env)) for _ in range(2)))
+                yield Site(*(stack.enter_context(server(env=env, application=KEPT_FILES)) for _ in range(2)))
 
     return start
 

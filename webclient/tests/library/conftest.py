@@ -16,7 +16,7 @@ from tests.support.made_log import DIRECTORY, VECTORS
 from tests.support.servers import RunningServer, database_template, server
 from tests.support.services import Coturn
 from webclient.tests.browsers import called, check, new_page
-from webclient.tests.conftest import PAGE_SERVER
+from webclient.tests.conftest import KEPT_FILES, PAGE_SERVER
 from webclient.tests.firefox import Firefox, FirefoxPage
 from webclient.tests.firefox_people import FirefoxPerson
 from webclient.tests.library.clients import Client, Document
@@ -80,7 +80,7 @@ def library_server(coturn_server: Coturn, library_database: Path) -> Iterator[Ru
     """One process, in memory, with a relay and a public log, where client IDs can belong to keys."""
     relay = {"TURN_SECRET": coturn_server.secrets[0], "TURN_URLS": coturn_server.url("udp")}
     kept = {"DATABASE_URL": f"sqlite:///{library_database}", "LOG_GUARD": str(library_database.with_name("guard"))}
-    with server(env={**PAGE_SERVER, **relay, **OWNERS, **kept}) as running:
+    with server(env={**PAGE_SERVER, **relay, **OWNERS, **kept}, application=KEPT_FILES) as running:
         yield running
 
 

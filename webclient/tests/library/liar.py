@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import cache
 from itertools import pairwise
 from typing import Any, Self
 
@@ -18,8 +19,29 @@ from websockets.http11 import Request, Response
 
 from webclient.tests.people import PATIENCE_SECONDS
 
+# Of an answer's headers, what a browser has to know; the rest is of the connection.
+KEPT_HEADERS = {"content-type", "content-security-policy", "location"}
+
 Payload = dict[str, Any]
 Lie = Callable[[Payload], Payload]
+Answer = tuple[int, str, list[tuple[str, str]], bytes]
+
+
+def fetch(port: int, path: str) -> Answer:
+    """Get a path from a port of this machine; returns status, reason, headers and body."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+    finally:
+        connection.close()
+    headers = [(name, value) for name, value in answer.getheaders() if name.lower() in KEPT_HEADERS]
+    return answer.status, answer.reason, headers, body
+
+
+# A page loads some fifty files, and the next one, at the port of another liar, all of them anew.
+file = cache(fetch)
 
 
 class Liar:
@@ -100,16 +122,9 @@ class Liar:
         return await asyncio.to_thread(self._fetched, request.path)
 
     def _fetched(self, path: str) -> Response:
-        connection = http.client.HTTPConnection("127.0.0.1", self._target, timeout=PATIENCE_SECONDS)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            body = answer.read()
-        finally:
-            connection.close()
-        kept = [(name, value) for name, value in answer.getheaders() if name.lower() in KEPT_HEADERS]
-        headers = Headers([*kept, ("Content-Length", str(len(body))), ("Connection", "close")])
-        return Response(answer.status, answer.reason, headers, body)
+        status, reason, headers, body = (file if path.startswith("/static/") else fetch)(self._target, path)
+        kept = [*headers, ("Content-Length", str(len(body))), ("Connection", "close")]
+        return Response(status, reason, Headers(kept), body)
 
     async def _relay(self, page: ServerConnection) -> None:
         # What an owner signs names the host that the page opened, which a proxy passes on.
@@ -152,7 +167,3 @@ class Liar:
             server.transport.abort()
         else:
             await server.close()
-
-
-# Of an answer's headers, what a browser has to know; the rest is of the connection.
-KEPT_HEADERS = {"content-type", "content-security-policy", "location"}
