@@ -13,9 +13,12 @@ from typing import Any, TypeVar
 import django
 import pytest
 from django.apps import apps
+from django.contrib.contenttypes.management import create_contenttypes
 from django.db import connection
+from django.db.models.signals import post_migrate
 from django.test import override_settings
 from hypothesis import settings as hypothesis_settings
+from pytest_django import DjangoDbBlocker
 
 from tests.support.scheduling import GROUPS, ByFile, says_database, uses_database
 from tests.support.services import (
@@ -80,6 +83,9 @@ if ON_POSTGRES:
 # Settings are read when the first test module is imported; a name in pyproject.toml would read them before this file.
 django.setup()
 
+from django.contrib.auth.models import Permission  # noqa: E402  # models are there from now on
+from django.contrib.contenttypes.models import ContentType  # noqa: E402
+
 # A terminated run ends like an interrupted one, which ends its services.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 
@@ -123,6 +129,25 @@ def django_db_modify_db_settings(
     """Keep SQLite's test database in a file; in memory, Django's default, threads lock each other out at once."""
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "db.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:  # noqa: ARG001  # pytest-django's
+    """Put content types and permissions back as they were when a test with real transactions has flushed them.
+
+    Django would look for what is missing, app by app, which takes longer than most of these tests.
+    """
+    with django_db_blocker.unblock():
+        content_types, permissions = list(ContentType.objects.all()), list(Permission.objects.all())
+
+    def put_back(using: str, **_: object) -> None:
+        ContentType.objects.using(using).bulk_create(content_types, ignore_conflicts=True)
+        Permission.objects.using(using).bulk_create(permissions, ignore_conflicts=True)
+
+    post_migrate.disconnect(create_contenttypes)
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+    # Once a flush: Django sends it for each app.
+    post_migrate.connect(put_back, sender=apps.get_app_config("auth"), weak=False)
 
 
 @pytest.fixture
