@@ -18,7 +18,7 @@ from tests.support.services.pgbouncer import pgbouncer
 
 NO_TESTS_COLLECTED = 5
 # Most tests wait, for servers, browsers and clocks. Which go together is said in conftest.py.
-SIDE_BY_SIDE = ("--numprocesses", "3", "--dist", "loadscope", "--no-loadscope-reorder")
+SIDE_BY_SIDE = ("--numprocesses", "4", "--dist", "loadscope", "--no-loadscope-reorder")
 # The whole server is thrown away, so its database need not be dropped while threads still hold it.
 ON_POSTGRES = ("--numprocesses", "0", "--reuse-db")
 
