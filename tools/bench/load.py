@@ -16,6 +16,7 @@ TEXT, CLOSE, PING = 0x81, 0x88, 0x89
 READ_BYTES = 65_536
 HEARTBEAT_SECONDS = 30
 CONNECTIONS_PER_ADDRESS = 40  # 10,000 clients do not share one IP
+OPEN_SECONDS = 120
 OPENING_AT_ONCE = 32  # below the listen backlog of 50 that daphne asks for
 
 
@@ -47,20 +48,20 @@ class Load:
 
     # --- Connecting ------------------------------------------------------------------------------
 
-    def open(self, clients: list[str], *, idle: bool, limit_seconds: float = 120) -> list[Connection]:
-        """Connect and register these clients, some at once; returns when the last one is registered."""
+    def open(self, clients: list[str], *, idle: bool, at_once: int = OPENING_AT_ONCE) -> list[Connection]:
+        """Connect and register these clients, so many at once; returns when the last one is registered."""
         waiting = deque(enumerate(clients))
         opened: list[Connection] = []
-        limit = time.perf_counter() + limit_seconds
+        limit = time.perf_counter() + OPEN_SECONDS
         while waiting or self._opening:
-            while waiting and self._opening < OPENING_AT_ONCE:
+            while waiting and self._opening < at_once:
                 position, client = waiting.popleft()
                 opened.append(self._connect(client, self.ports[position % len(self.ports)], idle=idle))
             self.poll(0.1)
             if self.closed_by_server:
                 raise BenchError(f"the server refused a connection: {self.closed_by_server[0]}")
             if time.perf_counter() > limit:
-                raise BenchError(f"{self._opening} of {len(clients)} connections not open in {limit_seconds} s")
+                raise BenchError(f"{self._opening} of {len(clients)} connections not open in {OPEN_SECONDS} s")
         return opened
 
     def _connect(self, client: str, port: int, *, idle: bool) -> Connection:

@@ -1,10 +1,11 @@
-"""Measure the memory of an idle registered connection: direct, twice as many, and behind nginx and HAProxy.
+"""Measure many clients: the memory of an idle one, and the time until all are back that were cut off at once.
 
     python -m tools.bench.resident                prints the figures, in about two minutes
     python -m tools.bench.resident --json FILE    also keeps them in FILE
 
-Each row has a process of its own, in memory and on Redis; clients and proxies are other processes. Resident memory is
-the kernel's figure (VmRSS), after a few clients have come, so that what everybody shares is loaded.
+They are connected directly, twice as many directly, and behind nginx and HAProxy. Each row has a process of its own,
+in memory and on Redis; clients and proxies are other processes. Resident memory is the kernel's figure (VmRSS), after a
+few clients have come, so that what everybody shares is loaded.
 """
 
 import argparse
@@ -29,8 +30,11 @@ from tools.bench.targets import TARGETS
 
 MOST_KIB = 4.0
 MOST_EMPTY_MIB = 95.0
+MOST_BACK_SECONDS = 3.0
 FIRST = 40
 SETTLE_SECONDS = 1
+# With more REGISTERs at once Redis is asked for more than is waited for, and a server says RATE_LIMITED to the rest.
+AT_ONCE = {"ours-daphne-memory": 20_000, "ours-daphne-redis": 1000}
 MANY, TWICE = 9800, 19_500
 Front = Callable[[Server, Path], AbstractContextManager[Server]]
 
@@ -60,7 +64,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     os.sched_setaffinity(0, CLIENT_CORES)
     results, begin = Results.begin(1, quick=False), time.monotonic()
-    for name in ("ours-daphne-memory", "ours-daphne-redis"):
+    for name in AT_ONCE:
         for row, (front, clients) in ROWS.items():
             try:
                 with tempfile.TemporaryDirectory(prefix="signaling-bench-") as folder:
@@ -71,31 +75,40 @@ def main() -> int:
             results.add(name, row, figures)
             print(
                 f"{name}, {row}, {clients:,}: {figures['kib_per_connection']:.2f} KiB each, "
-                f"{figures['empty_mib']:.1f} MiB without them",
+                f"{figures['empty_mib']:.1f} MiB without them, all back after {figures['back_seconds']:.2f} s",
                 flush=True,
             )
     results.minutes = round((time.monotonic() - begin) / 60, 1)
     if options.json:
         results.write(options.json)
-    measured = [figures for rows in results.figures.values() for figures in rows.values()]
     is_reached = all(
-        max(figures["kib_per_connection"]) <= MOST_KIB and max(figures["empty_mib"]) <= MOST_EMPTY_MIB
-        for figures in measured
+        max(figures["kib_per_connection"]) <= MOST_KIB
+        and max(figures["empty_mib"]) <= MOST_EMPTY_MIB
+        and max(rows["direct"]["back_seconds"]) <= MOST_BACK_SECONDS
+        for rows in results.figures.values()
+        for figures in rows.values()
     )
     return 0 if is_reached else 1
 
 
 def measure(name: str, front: Front, clients: int, folder: Path) -> dict[str, float]:
-    """Return KiB of resident memory a connection, and MiB of a process without any."""
+    """Return KiB of resident memory a connection, MiB of a process without any, and the seconds until all are back."""
     with running(TARGETS[name], folder, **TRUSTED) as inner:
         empty_mib = inner.resident_bytes() / 2**20
-        with front(inner, folder) as server, contextlib.closing(Load(server.ports, server.target.dialect)) as load:
-            load.open([f"first-{number}" for number in range(FIRST)], idle=True)
-            before = server.resident_bytes()
-            load.open([f"idle-{number:05d}" for number in range(clients - FIRST)], idle=True)
-            load.run(SETTLE_SECONDS)
-            kib = (server.resident_bytes() - before) / (clients - FIRST) / 1024
-    return {"kib_per_connection": kib, "empty_mib": empty_mib}
+        with front(inner, folder) as server:
+            first, others = [f"first-{number}" for number in range(FIRST)], clients - FIRST
+            idle = [f"idle-{number:05d}" for number in range(others)]
+            with contextlib.closing(Load(server.ports, server.target.dialect)) as load:
+                load.open(first, idle=True)
+                before = server.resident_bytes()
+                load.open(idle, idle=True)
+                load.run(SETTLE_SECONDS)
+                kib = (server.resident_bytes() - before) / others / 1024
+            begin = time.perf_counter()
+            with contextlib.closing(Load(server.ports, server.target.dialect)) as load:
+                load.open(first + idle, idle=True, at_once=AT_ONCE[name])
+                back = time.perf_counter() - begin
+    return {"kib_per_connection": kib, "empty_mib": empty_mib, "back_seconds": back}
 
 
 if __name__ == "__main__":
