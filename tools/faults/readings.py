@@ -35,13 +35,13 @@ class Reading:
     def of(cls, running: System, processes: list[RunningServer]) -> "Reading":
         """Read it now."""
         return cls(
-            # First, for a scrape needs a thread the first time.
+            # First, for the connection of a scrape may be open a moment longer than its answer takes.
+            files=sum(map(open_files, processes)),
             tasks=_sum(processes, "securecall_tasks"),
             connections=_sum(processes, "securecall_connections"),
             registered=_sum(processes, "securecall_registered_clients"),
             groups=_sum(processes, "securecall_groups"),
             resident=sum(map(resident_bytes, processes)),
-            files=sum(map(open_files, processes)),
             threads=sum(map(threads, processes)),
             keys=running.left_in_redis(),
         )
@@ -50,6 +50,8 @@ class Reading:
 async def settled(running: System, processes: list[RunningServer]) -> Reading:
     """Read it once nothing is held any more, or after 10 s."""
     await until(lambda: not running.left_in_redis(), SETTLE_SECONDS)
+    # A scrape needs a thread the first time.
+    _sum(processes, "securecall_tasks")
     await asyncio.sleep(1)
     return Reading.of(running, processes)
 
