@@ -36,7 +36,7 @@ class FileStore:
         self._lock = asyncio.Lock()
 
     async def read(self, vkey: str) -> Tree | None:
-        """See `Store.read`; raises `OSError`, and `ValueError` with a sentence."""
+        """See `Store.read`; raises `OSError`, for a damaged file as well."""
         return self._trees().get(vkey)
 
     async def keep(self, vkey: str, tree: Tree) -> None:
@@ -50,14 +50,14 @@ class FileStore:
     def _trees(self) -> dict[str, Tree]:
         if self._path.exists() and not self._path.is_file():
             # To keep a tree would put a file in its place.
-            raise ValueError(f"The guard {self._path} is no file: set LOG_GUARD to the path of one.")
+            raise OSError(f"The guard {self._path} is no file: set LOG_GUARD to the path of one.")
         try:
             words = [line.split() for line in self._path.read_text().splitlines()]
             return {vkey: Tree(int(size), bytes.fromhex(root)) for vkey, size, root in words}
         except FileNotFoundError:
             return {}
         except ValueError:
-            raise ValueError(
+            raise OSError(
                 f"The guard {self._path} is damaged, or is not the guard of a log: restore it, or begin a new log."
             ) from None
 

@@ -143,7 +143,7 @@ class PublicLog:
         if kept is None or kept.size != signed.tree.size:
             try:
                 await self.store.keep(keys.vkey, signed.tree)
-            except (OSError, ValueError) as error:
+            except OSError as error:
                 self.stop(error)
         self._size, self._since = max(self._size, signed.tree.size), self._clock()
         if self._witnessing is None:

@@ -30,7 +30,7 @@ async def test_file_keeps_the_largest_tree_of_each_log(tmp_path: Path) -> None:
 async def test_file_that_is_damaged_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "guard"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=rf"^The guard {path} is damaged, "):
+    with pytest.raises(OSError, match=rf"^The guard {path} is damaged, "):
         await FileStore(path).read("log")
 
 
@@ -38,6 +38,6 @@ async def test_what_is_no_file_is_refused_and_not_replaced(tmp_path: Path) -> No
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for path in (tmp_path, pipe):
-        with pytest.raises(ValueError, match=rf"^The guard {path} is no file: "):
+        with pytest.raises(OSError, match=rf"^The guard {path} is no file: "):
             await FileStore(path).keep("log", Tree(1, bytes(32)))
     assert pipe.is_fifo()

@@ -25,7 +25,7 @@ class Command(BaseCommand):
         try:
             kept = asyncio.run(log_guard.read(keys.vkey))
         except (OSError, RefusedError) as error:
-            raise CommandError(f"The guard does not answer: {error}.") from None
+            raise CommandError(f"The guard does not answer: {str(error).rstrip('.')}.") from None
         is_well = True
         for sentence in check(keys, kept):
             is_well = False
