@@ -65,6 +65,8 @@ async def people(stack: AsyncExitStack, office: Office, *names: str) -> list[Per
 async def acts(reader: Reader, row: str, verb: str) -> None:
     """Press the verb in a row, give a reason, and confirm."""
     await reader.page.get_by_role("row").filter(has_text=row).get_by_role("link", name=verb).click()
+    # A page that asks for none says what it is instead.
+    await expect(reader.page.locator("#content")).to_contain_text("Reason")
     await reader.page.get_by_label("Reason").fill("The phone was stolen.")
     await reader.page.get_by_role("button", name=verb).click()
 
