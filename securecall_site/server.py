@@ -13,10 +13,10 @@ from django.conf import settings
 from diagnostics import checks
 from securecall_site.termination import exit_at_sigterm
 from serving.daphne_server import GracefulServer, ServerOptions
+from signaling.protocol.fields import MAX_READ_BYTES
 from signaling.telemetry.counters import STOPPING, counters
 
 APPLICATION = "securecall_site.asgi:application"
-TRANSPORT_CAP_BYTES = 256 * 1024
 WEBSOCKET_PATHS = frozenset({b"/signal", b"/signal/"})
 
 # The access log holds addresses.
@@ -38,7 +38,7 @@ def server_options() -> ServerOptions:
     return ServerOptions(
         drain_seconds=settings.DRAIN_SECONDS,
         write_limit_bytes=settings.LIMITS.outbound_queue_bytes,
-        max_message_bytes=TRANSPORT_CAP_BYTES,
+        max_message_bytes=MAX_READ_BYTES,
         max_body_bytes=settings.LIMIT_HTTP_BODY_BYTES,
         has_temporary_files=settings.HAS_TEMPORARY_FILES,
         websocket_paths=WEBSOCKET_PATHS,

@@ -18,14 +18,12 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from pkd import keys
 from signaling.protocol.client_messages import CLIENT_MESSAGES, ClientMessage
 from signaling.protocol.errors import InvalidMessageError
-from signaling.protocol.fields import MAX_ECHO_CHARACTERS, MAX_FRAME_BYTES, MAX_NESTING
+from signaling.protocol.fields import MAX_ECHO_CHARACTERS, MAX_FRAME_BYTES, MAX_NESTING, MAX_READ_BYTES
 
 # Heartbeats are the same text each time, and all clients together have a few spellings: so many short frames of
 # messages without fields are decoded once.
 MOST_REPEATED = 64
 MAX_REPEATED_CHARACTERS = 64
-# What our transport reads of a frame at most: one that is too long for a message still says what it was to be.
-MAX_NAMED_BYTES = 256 * 1024
 
 
 class Envelope(Struct, gc=False):
@@ -122,7 +120,7 @@ def _broken_rule(envelope: Envelope) -> str:
 def named_in(frame: str | None) -> tuple[str | UnsetType, str | UnsetType]:
     """Return the type and the call ID that a refused frame names, as far as it can be read."""
     try:
-        envelope = _read(frame or "", MAX_NAMED_BYTES)
+        envelope = _read(frame or "", MAX_READ_BYTES)
     except InvalidMessageError:
         return UNSET, UNSET
     return _short(envelope.type), _short(_call_id_in(envelope.payload))

@@ -14,6 +14,8 @@ from signaling.protocol.calls import CALL_ID
 T = TypeVar("T")
 
 MAX_FRAME_BYTES = keys.MAX_FRAME_BYTES
+# What our transport reads of a frame at most, for its sender to be told what is too long.
+MAX_READ_BYTES = 256 * 1024
 # How deep the decoder goes depends on Python's version; this does not, and is less.
 MAX_NESTING = 256
 # What a client may name in a request and find again in the ERROR for it.
