@@ -48,7 +48,7 @@ SIGNATURE_BYTES = 64
 # The SubjectPublicKeyInfo of a P-256 key that is not compressed (RFC 5480) begins with these bytes.
 IDENTITY_HEAD = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
 IDENTITY_BYTES = 91
-IDENTITY_CHARACTERS = 122
+IDENTITY_CHARACTERS = -(-IDENTITY_BYTES * 4 // 3)
 NO_IDENTITY = "Give an identity: a P-256 key as SubjectPublicKeyInfo, in base64url without padding."
 CURVE25519_PRIME = 2**255 - 19
 # The y of the eight points whose order divides 8, whatever the sign of their x.

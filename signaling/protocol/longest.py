@@ -3,6 +3,7 @@
 An answer with fewer statements than 32 is the last one (TRUST.md, "The log"): none may be left out for want of room.
 """
 
+from pkd.keys import IDENTITY_CHARACTERS
 from pkd.statements import SEQ_END, Statement
 from signaling.protocol.errors import InvalidMessageError
 from signaling.protocol.fields import MAX_FRAME_BYTES
@@ -10,7 +11,7 @@ from signaling.protocol.listed import ListedSignatures, ListedStatement, Proof
 from signaling.protocol.server_messages import PkdResult
 
 # In base64url: 32, 64 and 91 bytes.
-DIGEST, SIGNATURE, IDENTITY = "_" * 43, "_" * 86, "_" * 122
+DIGEST, SIGNATURE, IDENTITY = "_" * 43, "_" * 86, "_" * IDENTITY_CHARACTERS
 LATEST_MS = 2**53
 UPDATE, ENTRY, VRF_PROOF = "_" * 147, "_" * 190, "_" * 107
 # In the public log, which may be turned on later: paths of a log of 2^32 entries, and a note with some witnesses.
