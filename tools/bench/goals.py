@@ -63,6 +63,7 @@ def _connections(target: str, name: str) -> Figure:
     return target, "connections", name
 
 
+MOST_KIB = 4.0
 MESSAGE, TIMES = "µs a message", "×"
 HEARTBEAT, CONNECT, RESIDENT = "heartbeat_us_9800", "connect_us_at_9800", "resident_kib_per_connection_9800"
 PEERJS, TEXTBOOK, TEXTBOOK_2 = "peerjs", "textbook-memory", "textbook-redis-2"
@@ -93,8 +94,8 @@ GOALS = (
     Goal("by the textbook's", TIMES, 80 / 530, _by(TEXTBOOK_2, *_saturated(REDIS_2))),
     Goal("the same, in Redis itself", MESSAGE, 5, _value((REDIS_2, "saturated", IN_REDIS))),
     Goal("by the textbook's", TIMES, 5 / 25, _by(TEXTBOOK_2, REDIS_2, "saturated", IN_REDIS)),
-    Goal("idle connection, daphne", "KiB", 4, _value(_connections(DAPHNE, RESIDENT))),
-    Goal("idle connection, Redis", "KiB", 4, _value(_connections(REDIS, RESIDENT))),
+    Goal("idle connection, daphne", "KiB", MOST_KIB, _value(_connections(DAPHNE, RESIDENT))),
+    Goal("idle connection, Redis", "KiB", MOST_KIB, _value(_connections(REDIS, RESIDENT))),
     Goal("heartbeat, daphne, by PeerJS's", TIMES, 0.7, _by(PEERJS, *_connections(DAPHNE, HEARTBEAT))),
     Goal("by the textbook's", TIMES, 150 / 230, _by(TEXTBOOK, *_connections(DAPHNE, HEARTBEAT))),
     Goal("connect with 9,800 connected, daphne, by PeerJS's", TIMES, 1, _by(PEERJS, *_connections(DAPHNE, CONNECT))),

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tools.bench.behind_nginx import TRUSTED
 from tools.bench.connection import BenchError
+from tools.bench.goals import MOST_KIB
 from tools.bench.load import Load
 from tools.bench.processes import CLIENT_CORES
 from tools.bench.proxies import haproxy, install_proxies, nginx
@@ -28,7 +29,6 @@ from tools.bench.results import Results
 from tools.bench.running import Server, running
 from tools.bench.targets import TARGETS
 
-MOST_KIB = 4.0
 MOST_EMPTY_MIB = 95.0
 MOST_BACK_SECONDS = 3.0
 FIRST = 40
