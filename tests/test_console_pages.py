@@ -64,6 +64,8 @@ async def people(stack: AsyncExitStack, office: Office, *names: str) -> list[Per
 
 async def acts(reader: Reader, row: str, verb: str) -> None:
     """Press the verb in a row, give a reason, and confirm."""
+    # The sidebar, which comes last, moves what is pressed.
+    await reader.page.wait_for_load_state()
     await reader.page.get_by_role("row").filter(has_text=row).get_by_role("link", name=verb).click()
     # A page that asks for none says what it is instead.
     await expect(reader.page.locator("#content")).to_contain_text("Reason")
