@@ -28,6 +28,10 @@ class NoPrimaryError(UnavailableError):
         self.args = (words,)
 
 
+class UnansweredTlsError(ConnectionResetError):
+    """A server closed a connection after the TLS handshake, and what it said of it, if anything, did not arrive."""
+
+
 async def connect(url: RedisUrl, on_message: OnMessage, on_refusal: OnRefusal) -> RedisProtocol:
     """Open a connection; raises `OSError`, `RefusedError`, `NoPrimaryError` or `TimeoutError`."""
 
@@ -48,6 +52,8 @@ def reason_of(error: Exception) -> str:
     """Name an error for the operator: in Redis' words, or without the address that an error of a socket may hold."""
     if isinstance(error, RefusedError | NoPrimaryError):
         return str(error)
+    if isinstance(error, UnansweredTlsError):
+        return "TLS: closed after the handshake, as by a server that asks for a client certificate"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"TLS: {error.verify_message}"
     if isinstance(error, ssl.SSLError) and error.reason:
@@ -77,8 +83,10 @@ async def _open(
         protocol.abort()
         raise
     except UnavailableError:
-        # A server that wants a client certificate says so after the handshake.
-        raise protocol.lost_by or ConnectionResetError from None
+        # A server that wants a client certificate says so after the handshake, while HELLO is on its way or before.
+        await protocol.closed
+        lost_by = protocol.lost_by or ConnectionResetError()
+        raise (UnansweredTlsError() if tls and isinstance(lost_by, ConnectionError) else lost_by) from None
     except BaseException:
         protocol.abort()
         raise
