@@ -176,7 +176,8 @@ class Connection:
             self.leave_soon(hold=Hold.FULL, then=SUPERSEDED)
             return
         before, self._legs_before = self._legs_before or {}, None
-        self.legs = {**before, **self.legs, **joined.legs}
+        # Those that the client itself ended meanwhile are in neither.
+        self.legs = {**self.legs, **joined.legs}
         self._enter(ConnectionEvent.REJOINED)
         self._deliver_inbox(joined.held)
         gone = before.keys() & self.legs.keys() - joined.legs.keys()

@@ -261,6 +261,18 @@ async def test_end_that_comes_after_it_was_told_is_not_told_again(
     assert socket.types() == ["REGISTERED", "CALL_ENDED", *types]
 
 
+async def test_client_that_ends_a_call_before_its_connection_rejoins_is_not_told_of_the_end(
+    connection: Connection, socket: Socket
+) -> None:
+    await connection.register("alice")
+    connection.legs["call"] = Leg("bob", Role.CALLER, State.ACTIVE)
+    connection.park()
+    del connection.legs["call"]
+    connection.rejoin(Joined({}, []))
+    assert socket.types() == ["REGISTERED"]
+    assert not connection.legs
+
+
 async def test_connection_that_rejoins_while_it_leaves_holds_everything(
     relay: Relay, socket: Socket, connection: Connection
 ) -> None:
