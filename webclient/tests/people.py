@@ -130,7 +130,7 @@ class Person:
 
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and not any(re.search(p, message.text) for p in self._expected):
-            self.problems.append(message.text)
+            self.problems.append(f"{message.text} ({message.location['url']})")
 
     def _threw(self, error: Error) -> None:
         self.problems.append(f"exception: {error}")
