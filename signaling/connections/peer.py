@@ -14,7 +14,7 @@ from signaling.registry.contract import CallLostError
 from signaling.telemetry.counters import counters
 
 # Asked for with each message: before Python 3.12 to look up a member of an enum is a call.
-RINGING = State.RINGING
+RINGING, CALLER = State.RINGING, Role.CALLER
 
 
 async def advance(connection: Connection, call_id: str, client_id: str, action: Action) -> Leg:
@@ -32,11 +32,8 @@ async def advance(connection: Connection, call_id: str, client_id: str, action: 
 def relay(connection: Connection, leg: Leg, message: CallMessage) -> None:
     """Relay a message that changes no call, or have it held; refuse it to its sender where neither is possible."""
     event = relayed(message)
-    # Unpacked, here and below: to look up a field by its name takes as long as all three.
-    peer, role, state = leg
-    _, channel = connection.owner
-    outcome = connection.relay.post(peer, event, channel)
-    if state is RINGING and role is Role.CALLER:
+    outcome = connection.relay.post(leg.peer, event, connection.owner.channel)
+    if leg.state is RINGING and leg.role is CALLER:
         connection.relay.copies.keep_candidate(connection, message.call_id, event["frame"])
     if outcome is not None:
         outcome.add_done_callback(partial(_report, connection, message, event["frame"], connection.received_at))

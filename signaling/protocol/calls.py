@@ -3,7 +3,8 @@
 import re
 import secrets
 from enum import StrEnum
-from typing import NamedTuple
+
+from msgspec import Struct
 
 CALL_ID = re.compile(r"[a-zA-Z0-9_-]{16,64}")
 HELD_MESSAGES = 256
@@ -55,7 +56,7 @@ TRANSITIONS: dict[Action, dict[tuple[State, Role], State | None]] = {
 }
 
 
-class Leg(NamedTuple):
+class Leg(Struct, frozen=True, gc=False):
     """A call as one of its two participants sees it."""
 
     peer: str

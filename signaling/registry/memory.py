@@ -38,11 +38,7 @@ class MemoryRegistry:
         self._calls: dict[str, Call] = {}
         self._addresses = Addresses(clock)
         self.owned = OwnedIds()
-
-    @property
-    def at_once(self) -> Steps | None:
-        """See `Registry.at_once`."""
-        return self
+        self.at_once: Steps | None = self
 
     async def admit(self, address: str) -> bool:
         """See `Registry.admit`."""
@@ -179,15 +175,18 @@ class MemoryRegistry:
             raise InvalidMessageError(USED_CALL_ID)
         replaced = None if is_chosen else self._replaceable(client, callee)
         limit = self._limits.open_calls_per_client
-        placed = sum(leg.role is Role.CALLER for leg in client.legs.values()) - (replaced is not None)
-        if limit and placed >= limit:
-            raise RateLimitedError(*TOO_MANY_CALLS)
+        # With fewer legs they need not be looked at.
+        if limit and len(client.legs) >= limit:
+            placed = sum(leg.role is Role.CALLER for leg in client.legs.values()) - (replaced is not None)
+            if placed >= limit:
+                raise RateLimitedError(*TOO_MANY_CALLS)
         if replaced is not None:
             self._end(replaced)
-        self._calls[call_id] = Call((caller, callee), self._clock(), is_chosen)
+        now = self._clock()
+        self._calls[call_id] = Call((caller, callee), now, is_chosen)
         client.legs[call_id] = Leg(callee, Role.CALLER, State.RINGING)
         target.legs[call_id] = Leg(caller, Role.CALLEE, State.RINGING)
-        self._ringing.set(call_id, self._clock(), self._timeouts.ring_seconds)
+        self._ringing.set(call_id, now, self._timeouts.ring_seconds)
         return replaced
 
     async def advance(self, call_id: str, client_id: str, action: Action) -> Leg:
@@ -209,8 +208,7 @@ class MemoryRegistry:
             return leg
         for participant in self._calls[call_id].participants:
             legs = self._clients[participant].legs
-            peer, role, _ = legs[call_id]
-            legs[call_id] = Leg(peer, role, state)
+            legs[call_id] = Leg(legs[call_id].peer, legs[call_id].role, state)
         self._ringing.discard(call_id)
         return client.legs[call_id]
 

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 
 import pytest
+from msgspec.structs import replace
 
 from signaling.protocol.calls import (
     TRANSITIONS,
@@ -159,7 +160,7 @@ async def test_advance_follows_the_table(registry: Registry, action: Action, sta
     assert leg == Leg(peer, role, following or state)
     for name, owner in owners.items():
         legs = await legs_of(registry, owner, name)
-        assert legs == ({} if following is None else {CALL: before[name][CALL]._replace(state=following)})
+        assert legs == ({} if following is None else {CALL: replace(before[name][CALL], state=following)})
 
 
 @pytest.mark.parametrize("action", list(Action))
