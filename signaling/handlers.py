@@ -153,7 +153,7 @@ def _chosen_or_new(chosen: str | UnsetType | None) -> str:
 def _advance(connection: Connection, call_id: str, action: Action, then: Callable[[Leg], Rest | None]) -> Rest | None:
     """Apply the client's action to a call, and go on with its leg: now, or once the registry has answered."""
     client_id = _client_id_of(connection)
-    steps = connection.registry.at_once
+    steps = connection.relay.registry.at_once
     if steps is not None:
         return then(steps.advance_at_once(call_id, client_id, action))
     return _go_on(peer.advance(connection, call_id, client_id, action), then)

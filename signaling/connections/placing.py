@@ -22,7 +22,7 @@ from turn.ice import ice_servers_for_call
 
 def place(connection: Connection, incoming: IncomingCall, *, is_chosen: bool) -> Rest | None:
     """Open a call of which the caller has a leg, and ring the callee; `is_chosen`: the caller chose its ID."""
-    steps = connection.registry.at_once
+    steps = connection.relay.registry.at_once
     if steps is None:
         connection.relay.placing.add(incoming.call_id)
         return _place_later(connection, incoming, is_chosen=is_chosen)

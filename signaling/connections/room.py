@@ -22,5 +22,5 @@ class Room:
 
     def check(self, size: int) -> None:
         """Raise `RateLimitedError` when a message of so many bytes would be too much."""
-        if not self.has(size):
+        if self.size + size > self.most:
             raise RateLimitedError(*TOO_MUCH_UNPROVED)

@@ -66,7 +66,9 @@ def batched(events: list[Event], sender: str) -> Event:
 
 def changing(message: CallMessage, call_id: str, state: State | None, peer: str) -> Event:
     """Make the event that carries a message and moves a call of its receiver to `state` (None: it ended)."""
-    return relayed(message) | {"changes": [call_id, GONE if state is None else state.value, peer]}
+    event = relayed(message)
+    event["changes"] = [call_id, GONE if state is None else state, peer]
+    return event
 
 
 def size_of(event: Event) -> int:

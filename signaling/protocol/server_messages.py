@@ -58,7 +58,7 @@ class DescribingMessage(CallMessage):
 
     def encode(self) -> str:
         """Encode the frame's text, without `ice_servers` if they make it too long."""
-        frame = _frame_of(self)
+        frame = _encode(_Frame(self.type, self))
         if len(frame) > MAX_FRAME_BYTES:
             frame = _frame_of(structs.replace(self, ice_servers=UNSET))
         return frame.decode()

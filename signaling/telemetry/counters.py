@@ -142,7 +142,10 @@ class Counters:
 
     def count_minted(self, ice_servers: list[dict[str, str]]) -> list[dict[str, str]]:
         """Count the credential of ICE servers that a client is given, if they have one, and return them."""
-        self.turn_credentials_minted += any("credential" in server for server in ice_servers)
+        for server in ice_servers:
+            if "credential" in server:
+                self.turn_credentials_minted += 1
+                break
         return ice_servers
 
     def count_error(self, error: ProtocolError, request: object) -> None:

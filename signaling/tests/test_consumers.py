@@ -15,6 +15,7 @@ from signaling.delivery.events import Event, changing
 from signaling.protocol.calls import Action, Leg
 from signaling.protocol.closing import Hold
 from signaling.protocol.errors import UnavailableError
+from signaling.protocol.limits import Limits, Timeouts
 from signaling.protocol.server_messages import CallEnded
 from signaling.registry.contract import Registry
 from signaling.registry.memory import MemoryRegistry
@@ -249,7 +250,9 @@ async def test_changes_of_a_call_leave_nothing_to_wait_for_in_one_process(memory
 class Asked(MemoryRegistry):
     """A registry that answers later, as one that asks another process."""
 
-    at_once = None
+    def __init__(self, limits: Limits, timeouts: Timeouts, clock: Callable[[], float]) -> None:
+        super().__init__(limits, timeouts, clock)
+        self.at_once = None
 
 
 class Broken(MemoryRegistry):
