@@ -18,6 +18,7 @@ API_PATH = "/api/"
 API = URLResolver(RoutePattern(API_PATH.removeprefix("/")), "operators.api.urls")
 
 urlpatterns = [
+    path("favicon.ico", views.icon, name="icon"),
     path("health", views.health, name="health"),
     path(request_report.PATH.removeprefix("/"), views.seen, name="seen"),
     path("metrics", metrics.metrics, name="metrics"),

@@ -1,8 +1,9 @@
-"""The first page, the health check, a request as it is seen, and what is answered where no view answers."""
+"""The first page, its icon, the health check, a request as it is seen, and what is answered where no view answers."""
 
 import msgspec
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
+from django.templatetags.static import static
 from django.views import defaults
 from django.views.decorators.http import require_safe
 
@@ -14,6 +15,12 @@ from signaling.admission.client_ip import client_address_of, header, is_trusted,
 def home(request: HttpRequest) -> HttpResponse:
     """Say what answers here, where no demo page does."""
     return render(request, "securecall_site/home.html")
+
+
+@require_safe
+def icon(_request: HttpRequest) -> HttpResponse:
+    """Lead to the icon: browsers ask for it here on pages that name none, and when one is left early."""
+    return HttpResponseRedirect(static("webclient/icon.svg"))
 
 
 @require_safe

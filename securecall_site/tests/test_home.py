@@ -72,6 +72,11 @@ def test_first_page_leads_strangers_nowhere(answers: list[Answer]) -> None:
     assert "admin" not in page.lower()
 
 
+def test_icon_is_found_where_browsers_look_for_it(client: Client) -> None:
+    answer = client.get("/favicon.ico")
+    assert (answer.status_code, answer["Location"]) == (302, "/static/webclient/icon.svg")
+
+
 def test_first_page_can_only_be_read(answers: list[Answer]) -> None:
     assert [status for status, *_ in answers] == [200, 200, 405]
 
