@@ -131,7 +131,8 @@ async def test_connection_to_a_server_that_reads_its_data_is_dropped(caplog: pyt
     listener = Preparing()
     with redis_server(enable_debug_command="yes", loading_process_events_interval_bytes="1024") as loading:
         async with linked(loading.url) as operator, linked(loading.url, listener=listener) as link:
-            await operator.call("DEBUG", "POPULATE", "1000", "key", "1000")
+            # Read for 0.3 s: the operator is given up after 2 s without a reply.
+            await operator.call("DEBUG", "POPULATE", "300", "key", "1000")
             await operator.call("CONFIG", "SET", "key-load-delay", "1000")
             reload = asyncio.ensure_future(operator.call("DEBUG", "RELOAD"))
             writing = asyncio.ensure_future(write_for_ever(link))
