@@ -6,6 +6,7 @@ from functools import partial
 
 from serving.contract import Rest
 from signaling.connections.connection import Connection
+from signaling.connections.relay import Outcome
 from signaling.delivery.events import Event, changing, relayed
 from signaling.protocol.calls import Action, Leg, Role, State
 from signaling.protocol.errors import CallNotFoundError, ProtocolError, UnavailableError
@@ -32,11 +33,13 @@ async def advance(connection: Connection, call_id: str, client_id: str, action: 
 def relay(connection: Connection, leg: Leg, message: CallMessage) -> None:
     """Relay a message that changes no call, or have it held; refuse it to its sender where neither is possible."""
     event = relayed(message)
-    outcome = connection.relay.post(leg.peer, event, connection.owner.channel)
+    is_delivered = connection.relay.deliver(leg.peer, event)
     if leg.state is RINGING and leg.role is CALLER:
         connection.relay.copies.keep_candidate(connection, message.call_id, event["frame"])
-    if outcome is not None:
-        outcome.add_done_callback(partial(_report, connection, message, event["frame"], connection.received_at))
+    if not is_delivered:
+        # Without a future: its callback would be a step of the event loop for each message.
+        report = partial(_report, connection, message, event["frame"], connection.received_at)
+        connection.relay.put(leg.peer, event, report, connection.owner.channel)
     elif counters.hop.budget:
         counters.hop.observe(time.monotonic() - connection.received_at)
 
@@ -58,15 +61,12 @@ async def _see_through(connection: Connection, client_id: str, event: Event, out
     counters.hop.observe(time.monotonic() - connection.received_at)
 
 
-def _report(
-    connection: Connection, message: CallMessage, frame: str, received_at: float, outcome: "asyncio.Future[bool]"
-) -> None:
+def _report(connection: Connection, message: CallMessage, frame: str, received_at: float, outcome: Outcome) -> None:
     """Count the hop of a message that arrived or is held, or refuse it to the client that sent it."""
-    error = outcome.exception()
-    if error is None and outcome.result():
+    if outcome is True:
         counters.hop.observe(time.monotonic() - received_at)
         return
-    refusal = error if isinstance(error, ProtocolError) else CallNotFoundError()
+    refusal = outcome if isinstance(outcome, ProtocolError) else CallNotFoundError()
     connection.relay.copies.drop_candidate(connection, message.call_id, frame)
     # Such a message has the type of the request that it relays.
     connection.refuse(refusal, message.type, message.call_id)

@@ -30,7 +30,11 @@ from signaling.registry.outcomes import Ended
 from signaling.telemetry.counters import counters
 from transparency.guard import FileStore, Store
 
-Outbox = list[tuple[Event, asyncio.Future[bool]]]
+# Whether an event arrived or is held, False where its client is gone, or why it can be neither.
+Outcome = bool | ProtocolError
+# Is called once, and raises nothing.
+Report = Callable[[Outcome], None]
+Outbox = list[tuple[Event, Report]]
 
 
 class Relay:
@@ -62,21 +66,33 @@ class Relay:
     def post(self, client_id: str, event: Event, sender: str = "") -> asyncio.Future[bool] | None:
         """Deliver an event in this process (returns None), or put it into the client's outbox.
 
-        The future gets what `send` returns or raises. `sender` is the channel to which the event is returned should
-        the client's process not know such an event.
+        The future gets what `send` returns or raises; for `sender` see `put`.
+        """
+        if self.deliver(client_id, event):
+            return None
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.put(client_id, event, partial(_settle, future), sender)
+        return future
+
+    def deliver(self, client_id: str, event: Event) -> bool:
+        """Deliver an event in this process; returns False where the client is not, or others wait in its outbox."""
+        if client_id in self._outboxes:
+            return False
+        members = self.layer.groups.get(group_of(client_id))
+        return members is not None and self.layer.deliver(members, event) > 0
+
+    def put(self, client_id: str, event: Event, report: Report, sender: str = "") -> None:
+        """Put an event that was not delivered into the client's outbox; `report` gets what becomes of it.
+
+        `sender` is the channel to which the event is returned should the client's process not know such an event.
         """
         outbox = self._outboxes.get(client_id)
         if outbox is None:
-            members = self.layer.groups.get(group_of(client_id))
-            if members is not None and self.layer.deliver(members, event):
-                return None
             outbox = self._outboxes[client_id] = []
             self.run(self._empty(client_id, outbox))
         # An event that another process relayed keeps its own.
         event.setdefault("sender", sender or self.returns.channel)
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        outbox.append((event, future))
-        return future
+        outbox.append((event, report))
 
     def run(self, step: Coroutine[object, object, None]) -> None:
         """Start a step for whose end nobody waits."""
@@ -136,34 +152,37 @@ class Relay:
                 outbox.clear()
                 await self._send(client_id, batch)
         except UnavailableError:
-            # The futures of the batch have been completed.
+            # Those of the batch have been reported.
             pass
         finally:
-            for _, future in outbox:
-                _settle(future, UnavailableError())
+            for _, report in outbox:
+                report(UnavailableError())
             del self._outboxes[client_id]
 
     async def _send(self, client_id: str, batch: Outbox) -> None:
+        reported = 0
         try:
             event = batch[0][0] if len(batch) == 1 else batched([event for event, _ in batch], self.returns.channel)
             is_received = await self.layer.group_send(group_of(client_id), event) > 0
-            for event, future in batch:
-                try:
-                    _settle(future, is_received or await self._hold(client_id, event))
-                except RateLimitedError as error:
-                    _settle(future, error)
+            for event, report in batch:
+                outcome = is_received or await self._hold(client_id, event)
+                reported += 1
+                report(outcome)
         finally:
-            # Whatever went wrong, no future stays pending, and none says that its event arrived.
-            for _, future in batch:
-                _settle(future, UnavailableError())
+            # Whatever went wrong, each is reported, and none as one that arrived.
+            for _, report in batch[reported:]:
+                report(UnavailableError())
 
-    async def _hold(self, client_id: str, event: Event) -> bool:
-        is_held = await self.registry.hold(client_id, event)
+    async def _hold(self, client_id: str, event: Event) -> Outcome:
+        try:
+            is_held = await self.registry.hold(client_id, event)
+        except RateLimitedError as error:
+            return error
         counters.messages_held += is_held
         return is_held
 
 
-def _settle(future: asyncio.Future[bool], outcome: "bool | ProtocolError") -> None:
+def _settle(future: asyncio.Future[bool], outcome: Outcome) -> None:
     if future.done():
         return
     if isinstance(outcome, ProtocolError):
