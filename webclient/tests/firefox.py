@@ -60,6 +60,8 @@ async (argument) => {{
 
 # A pointer reaches nothing outside of the window.
 SHOW = "(element) => element.scrollIntoView({ block: 'nearest', behavior: 'instant' })"
+# What the browser says of a pointer's way to an element that the page took away meanwhile.
+OUT_OF_REACH = "move target out of bounds"
 IS_SHOWN = "(element) => element.checkVisibility() && !element.disabled"
 
 
@@ -123,11 +125,22 @@ class FirefoxPage:
 
     async def click(self, role: str, name: str) -> None:
         """Press what has this role and accessible name, as soon as it can be pressed."""
-        element = await self._find(role, name)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await self._press(await self._find(role, name)):
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _press(self, element: dict[str, Any]) -> bool:
+        """Press an element; returns False, without having pressed anything, where it is no longer shown."""
         await self._call(SHOW, element)
         at = {"type": "pointerMove", "x": 0, "y": 0, "origin": {"type": "element", "element": element}}
         press = [at, {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]
-        await self._act({"type": "pointer", "id": "mouse", "actions": press})
+        try:
+            await self._act({"type": "pointer", "id": "mouse", "actions": press})
+        except BidiError as error:
+            if OUT_OF_REACH not in str(error):
+                raise
+            return False
+        return True
 
     async def fill(self, name: str, text: str) -> None:
         """Click the text field with this label, and type in place of what is there."""

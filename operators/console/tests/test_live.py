@@ -75,7 +75,7 @@ async def test_calls_show_state_and_age(join: Join, sign_in: SignIn) -> None:
     text = await page(browser, CALLS)
     assert call_id in text
     assert "<td>ringing</td>" in text
-    assert "<td>0 s</td>" in text
+    assert re.search(r"<td>\d+ s</td>", text)
     for name in ("alice", call_id, "ALI", call_id[2:9]):
         assert call_id in await page(browser, f"{CALLS}?q={name}")
     assert call_id not in await page(browser, f"{CALLS}?q=carol")
