@@ -51,8 +51,8 @@ async def test_fragments_above_the_transports_cap_close(stranger: Person) -> Non
 # --- Timeouts ---------------------------------------------------------------------------------------
 
 REGISTRATION, HEARTBEAT, RING = 1.0, 1.5, 1.0
-# The server looks every quarter of a second, and for calls every second.
-LATE = 1.5
+# The server looks every quarter of a second, and for calls every second; a busy machine takes its time.
+LATE = 10
 
 
 @pytest.fixture(scope="module", params=["ours-memory", "ours-redis"])

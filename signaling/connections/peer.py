@@ -64,7 +64,8 @@ async def _see_through(connection: Connection, client_id: str, event: Event, out
 def _report(connection: Connection, message: CallMessage, frame: str, received_at: float, outcome: Outcome) -> None:
     """Count the hop of a message that arrived or is held, or refuse it to the client that sent it."""
     if outcome is True:
-        counters.hop.observe(time.monotonic() - received_at)
+        if counters.hop.budget:
+            counters.hop.observe(time.monotonic() - received_at)
         return
     refusal = outcome if isinstance(outcome, ProtocolError) else CallNotFoundError()
     connection.relay.copies.drop_candidate(connection, message.call_id, frame)

@@ -80,8 +80,9 @@ class Proofs:
         if queue is None:
             queue = self._queues[connection] = Unproved()
         # For each message that is relayed: one call, and no more; each value is read once.
-        room, run, frame = self._room, queue.last, event["frame"]
-        if event.get("call") == run.call_id and len(event) == CANDIDATE_FIELDS:
+        room, run, frame, sender = self._room, queue.last, event["frame"], event.get("sender")
+        is_of_run = event.get("call") == run.call_id and sender == run.sender
+        if is_of_run and len(event) == CANDIDATE_FIELDS + (sender is not None):
             size = len(frame) if frame.isascii() else len(frame.encode())
             run.messages.append(frame)
             run.size += size

@@ -2,9 +2,9 @@
 
 How it works
 ------------
-Messages are kept in runs: those that follow each other and are about one call. So all that is about a call that has
-ended is forgotten at once, with a look at each run and at no message. Of a message that is nothing but its frame, the
-frame alone is kept: memory that is kept is not the next message's.
+Messages are kept in runs: those that follow each other, are about one call and have one sender. So all that is about a
+call that has ended is forgotten at once, with a look at each run and at no message. Of a message that is nothing but
+its frame, the frame alone is kept: memory that is kept is not the next message's.
 """
 
 from collections.abc import Container, Iterable, Iterator
@@ -19,20 +19,21 @@ from signaling.registry.held import call_of
 About = tuple[str, Event]
 # The run of ends: they are about no call that is there. No call has such an ID.
 ENDS = "ends"
-# Events of no more fields than `relayed` gives a candidate, and `changing` an end: their frame says all.
+# Events of no more fields, but a sender, than `relayed` gives a candidate, and `changing` an end: the frame says all.
 CANDIDATE_FIELDS, END_FIELDS = 3, 4
 
 
 class Run:
-    """Messages to one client that follow each other and are about one call, of `size` bytes; or ends of any calls.
+    """Messages of one `sender`, if it is known, that follow each other and are about one call; or ends of any calls.
 
-    Of each there is the frame where it says all, else the event.
+    Of each there is the frame where it says all, else the event; `size` is the bytes of all.
     """
 
-    __slots__ = ("call_id", "messages", "size")
+    __slots__ = ("call_id", "messages", "sender", "size")
 
-    def __init__(self, call_id: str) -> None:
+    def __init__(self, call_id: str, sender: str | None = None) -> None:
         self.call_id = call_id
+        self.sender = sender
         self.messages: list[str | Event] = []
         self.size = 0
 
@@ -40,7 +41,8 @@ class Run:
         """Return the event of a message."""
         if not isinstance(message, str):
             return message
-        return _end(message) if self.call_id == ENDS else candidate(self.call_id, message)
+        event = _end(message) if self.call_id == ENDS else candidate(self.call_id, message)
+        return event if self.sender is None else event | {"sender": self.sender}
 
     def events(self) -> list[Event]:
         """Return the events, oldest first."""
@@ -106,17 +108,13 @@ class Unproved:
     def add(self, event: Event) -> int:
         """Add an event behind all others; returns its bytes."""
         frame: str = event["frame"]
-        changes = event.get("changes")
-        if changes is None:
-            call_id = call_of(event)
-            says_all = len(event) == CANDIDATE_FIELDS and "call" in event
-        else:
-            is_gone = changes[1] == GONE
-            call_id = ENDS if is_gone else changes[0]
-            says_all = is_gone and len(event) == END_FIELDS and "call" in event
+        sender = event.get("sender")
+        is_end = "changes" in event and event["changes"][1] == GONE
+        call_id, fields = (ENDS, END_FIELDS) if is_end else (call_of(event), CANDIDATE_FIELDS)
+        says_all = "call" in event and len(event) == fields + (sender is not None)
         run = self.last
-        if call_id != run.call_id:
-            run = self.last = Run(call_id)
+        if call_id != run.call_id or sender != run.sender:
+            run = self.last = Run(call_id, sender)
             self._runs.append(run)
         size = bytes_of(frame)
         run.messages.append(frame if says_all else event)

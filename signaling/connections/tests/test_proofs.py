@@ -101,10 +101,12 @@ async def test_candidates_of_one_call_are_counted_and_given_back_as_they_came(
     room: Room, proofs: Proofs, bob: Side
 ) -> None:
     events = [message(text) | {"call": call} for text, call in [("1", "a"), ("22", "a"), ("ü", "a"), ("4", "b")]]
-    events[2:2] = [message("5") | {"call": "a", "sender": "channel"}]
+    events[2:2] = [
+        message(text) | {"call": "a", "sender": sender} for text, sender in [("5", "x"), ("6", "x"), ("7", "y")]
+    ]
     for event in events:
         assert proofs.keep(bob, dict(event))
-    assert (proofs.written(bob), room.size) == (events, 7)
+    assert (proofs.written(bob), room.size) == (events, 9)
     proofs.forget(bob, "a")
     assert room.size == 1
     assert (proofs.take(bob), room.size) == (events[-1:], 0)
