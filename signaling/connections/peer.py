@@ -62,12 +62,17 @@ async def _see_through(connection: Connection, client_id: str, event: Event, out
 
 
 def _report(connection: Connection, message: CallMessage, frame: str, received_at: float, outcome: Outcome) -> None:
-    """Count the hop of a message that arrived or is held, or refuse it to the client that sent it."""
-    if outcome is True:
-        if counters.hop.budget:
-            counters.hop.observe(time.monotonic() - received_at)
-        return
-    refusal = outcome if isinstance(outcome, ProtocolError) else CallNotFoundError()
+    """Count the hop of a message that arrived or is held, or have it refused to the client that sent it."""
+    if outcome is not True:
+        refusal = outcome if isinstance(outcome, ProtocolError) else CallNotFoundError()
+        # By itself: the next report is another client's.
+        asyncio.get_running_loop().call_soon(_refuse, connection, message, frame, refusal)
+    elif counters.hop.budget:
+        counters.hop.observe(time.monotonic() - received_at)
+
+
+def _refuse(connection: Connection, message: CallMessage, frame: str, refusal: ProtocolError) -> None:
+    """Refuse a relayed message to the client that sent it, which sends it again."""
     connection.relay.copies.drop_candidate(connection, message.call_id, frame)
     # Such a message has the type of the request that it relays.
     connection.refuse(refusal, message.type, message.call_id)

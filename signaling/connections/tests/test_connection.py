@@ -6,6 +6,7 @@ import pytest
 from msgspec import Raw
 
 from serving.contract import Event, Listener, WebSocket
+from signaling.connections import peer
 from signaling.connections.connection import Connection
 from signaling.connections.relay import Relay
 from signaling.delivery.events import changing, group_of
@@ -13,10 +14,10 @@ from signaling.delivery.layers import LocalChannelLayer
 from signaling.protocol.calls import Leg, Role, State
 from signaling.protocol.closing import DISCONNECTED_BY_OPERATOR, SUPERSEDED, Close, Hold
 from signaling.protocol.limits import Allowance, Limits, Timeouts
-from signaling.protocol.server_messages import CallEnded, IncomingCall
+from signaling.protocol.server_messages import CallEnded, IncomingCall, PeerIceCandidate
 from signaling.registry.memory import MemoryRegistry
 from signaling.registry.outcomes import Joined, Owner
-from signaling.tests.stage import Clock, message
+from signaling.tests.stage import Clock, message, until
 
 
 class Slow(MemoryRegistry):
@@ -288,3 +289,20 @@ async def test_connection_that_rejoins_while_it_leaves_holds_everything(
     again = Socket()
     await (await connect(relay, again)).register("alice")
     assert again.types() == ["REGISTERED", "older", "newer"]
+
+
+class Broken(Socket):
+    """A socket with a bug."""
+
+    def write(self, text: str, event: Event | None = None) -> bool:
+        raise RuntimeError(text, event)
+
+
+async def test_refusal_that_fails_leaves_the_others_of_its_batch(
+    relay: Relay, socket: Socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    for sender in [await connect(relay, Broken()), await connect(relay, socket)]:
+        peer.relay(sender, Leg("nobody", Role.CALLER, State.ACTIVE), PeerIceCandidate("call", Raw(b'"a candidate"')))
+    await until(lambda: bool(socket.frames))
+    assert json.loads(socket.frames[0])["payload"]["code"] == "CALL_NOT_FOUND"
+    assert "RuntimeError" in caplog.text
