@@ -69,11 +69,10 @@ class Copies:
         """Begin the copy of a call that is placed; an earlier call of the same ID is over."""
         if caller.is_leaving:
             return
+        self.free(caller, call_id)
         kept = self._kept.get(caller)
         if kept is None:
             kept = self._kept[caller] = _Kept()
-        elif call_id in kept.calls:
-            self._count(kept, -sum(map(bytes_of, kept.calls[call_id])))
         kept.calls[call_id] = [frame]
         self._count(kept, bytes_of(frame))
 
