@@ -13,7 +13,7 @@ from twisted.internet import reactor
 from twisted.web.http import HTTPChannel
 
 from serving.front import HEAD_SECONDS
-from serving.opening import END_OF_HEAD, is_for_us
+from serving.opening import END_OF_HEAD, is_for_us, origin_form
 
 # A body may take this long for each of its bytes, and the head's time besides.
 SLOWEST_BYTES_PER_SECOND = 8192
@@ -69,6 +69,13 @@ class BoundedRequest(WebRequest):  # type: ignore[misc]  # daphne ships no types
     def __init__(self, *args: Any) -> None:
         """Leave forms to Django: Twisted parses each in memory, nine times its size, while everybody waits."""
         super().__init__(*args, parsePOSTFormSubmission=False)
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802  # Twisted's name
+        """Take a target that names its host, which Twisted would take for a path."""
+        target, host = origin_form(path)
+        if host is not None:
+            self.requestHeaders.setRawHeaders(b"host", [host])
+        super().requestReceived(command, target, version)
 
     def process(self) -> Any:
         """Handle the request, or let go of the connection where it asks for a WebSocket."""

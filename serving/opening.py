@@ -1,5 +1,6 @@
 """The opening handshake: what a client's first request asks for, and the answers to it (RFC 6455, section 4.2)."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -15,6 +16,8 @@ END_OF_HEAD = b"\r\n\r\n"
 # What the library reads of a handshake; it is given no other, so that those are the application's to judge.
 HANDSHAKE = ("Connection", "Upgrade", "Sec-WebSocket-Key", "Sec-WebSocket-Version")
 
+_ABSOLUTE_FORM = re.compile(rb"(?:https?|wss?)://([^/?#]+)([^#]*)", re.IGNORECASE)
+
 MALFORMED = "Send a valid opening handshake: a request line, headers with valid names and values, and no body."
 
 Address = tuple[str, int]
@@ -26,6 +29,18 @@ class Opening:
 
     key: bytes
     scope: Scope
+
+
+def origin_form(target: bytes) -> tuple[bytes, bytes | None]:
+    """Return the path and query of a request's target, and the host where it names one, as to a proxy.
+
+    A server has to take such a target, and its host in place of the header's (RFC 9112, section 3.2.2).
+    """
+    absolute = _ABSOLUTE_FORM.fullmatch(target)
+    if absolute is None:
+        return target, None
+    host, rest = absolute.groups()
+    return rest if rest.startswith(b"/") else b"/" + rest, host
 
 
 def is_for_us(head: bytes, paths: frozenset[bytes]) -> bool:
@@ -70,7 +85,10 @@ def _rare_handshake(head: bytes, paths: frozenset[bytes]) -> Handshake | bytes |
     # A name with an underscore could pass for another in the environment of a CGI program.
     named = [(name, value) for name, value in request.headers.raw_items() if "_" not in name]
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in named]
-    return Handshake(request.path, headers, request.headers["Sec-WebSocket-Key"].encode())
+    target, host = origin_form(request.path.encode("ascii"))
+    if host is not None:
+        headers = [(b"host", host), *((name, value) for name, value in headers if name != b"host")]
+    return Handshake(target.decode(), headers, request.headers["Sec-WebSocket-Key"].encode())
 
 
 def _serialized(protocol: ServerProtocol, response: Response) -> bytes:
@@ -82,7 +100,10 @@ def _serialized(protocol: ServerProtocol, response: Response) -> bytes:
 
 def _path_of(head: bytes) -> bytes:
     parts = head.split(b" ", 2)
-    return parts[1].partition(b"?")[0] if len(parts) == 3 else b""  # noqa: PLR2004 -- method, target and the rest
+    if len(parts) < 3:  # noqa: PLR2004 -- method, target and the rest
+        return b""
+    target, _ = origin_form(parts[1])
+    return target.partition(b"?")[0]
 
 
 def _asks(head: bytes) -> bool:

@@ -200,6 +200,36 @@ def test_plain_http_that_speaks_of_websockets_is_plain_http(running: RunningServ
     assert told.startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "LOCALHOST:8000"])
+def test_target_may_name_its_host(running: RunningServer, host: str) -> None:
+    close = "Connection: close\r\n"
+    for path in (f"http://{host}/health", f"HTTP://{host}/health?"):
+        assert answer_to(running, head(close, path=path)).startswith(b"HTTP/1.1 200 ")
+    assert f"Location: https://{host}/\r\n".encode() in answer_to(running, head(close, path=f"http://{host}"))
+    with closing(connected(running)) as client:
+        client.sendall(head(path=f"http://{host}/health"))
+        hears(client, b'{"status":"ok"}')
+        for path in (f"http://{host}/signal", f"ws://{host}/signal?room=1"):
+            with closing(connected(running)) as first:
+                first.sendall(head(UPGRADE, VERSION, KEY, path=path))
+                assert ACCEPT in hears(first, b"\r\n\r\n")
+                speaks(first)
+        client.sendall(head(UPGRADE, VERSION, KEY, path=f"http://{host}/signal"))
+        assert ACCEPT in hears(client, b"\r\n\r\n")
+        speaks(client)
+
+
+def test_host_in_the_target_counts_and_not_the_header(running: RunningServer) -> None:
+    for path in ("http://elsewhere.example/health", "http://elsewhere.example/demo/"):
+        told = answer_to(running, head("Connection: close\r\n", path=path))
+        assert told.startswith(b"HTTP/1.1 200 " if path.endswith("health") else b"HTTP/1.1 400 ")
+    origin = "Origin: http://elsewhere.example\r\n"
+    assert answer_to(running, head(UPGRADE, VERSION, KEY, origin)).startswith(b"HTTP/1.1 403 ")
+    with closing(connected(running)) as client:
+        client.sendall(head(UPGRADE, VERSION, KEY, origin, path="ws://elsewhere.example/signal"))
+        assert ACCEPT in hears(client, b"\r\n\r\n")
+
+
 # --- A later request ----------------------------------------------------------------------------------------
 
 
