@@ -67,11 +67,11 @@ class Deadlines:
             deadlines.pop(name, None)
 
     def due(self, now: float) -> list[str]:
-        """Take out the names whose deadline has come, the earliest first."""
+        """Take out the names whose deadline has come, the earliest first; of one moment, as in Redis, by name."""
         due: list[tuple[str, float]] = []
         for deadlines in self._by_seconds.values():
             due += itertools.takewhile(lambda one: one[1] <= now, deadlines.items())
-        due.sort(key=operator.itemgetter(1))
+        due.sort(key=operator.itemgetter(1, 0))
         for name, _ in due:
             self.discard(name)
         return [name for name, _ in due]

@@ -80,6 +80,16 @@ async def test_sweep_ends_a_brief_hold_before_a_full_one_that_began_earlier(stag
     assert await registry.sweep() == [Ended(f"{CALL}-0", EndReason.PEER_DISCONNECTED, ("peer of alice",))]
 
 
+async def test_of_two_that_do_not_come_back_at_once_the_first_by_name_ends_their_call(stage: Stage) -> None:
+    registry, clock = stage.registry, stage.clock
+    alice, bob = await call(registry, State.ACTIVE)
+    for name, owner in (("bob", bob), ("alice", alice)):
+        await registry.release(name, owner, [], hold=Hold.FULL)
+    clock.move(TIMEOUTS.hold_seconds)
+    await stage.renew()
+    assert await registry.sweep() == [Ended(CALL, EndReason.PEER_DISCONNECTED, ("bob",))]
+
+
 async def test_sweep_goes_by_the_newest_of_a_clients_holds(stage: Stage) -> None:
     registry, clock = stage.registry, stage.clock
     alice, _ = await call(registry, State.ACTIVE)
