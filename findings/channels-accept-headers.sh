@@ -5,8 +5,8 @@
 # is the server of the same project.
 # Seen with channels 4.3.2 on daphne 4.2.3: the handshake is answered without them, and nobody is told. uvicorn 0.54.0 sends
 # them.
-# Why it matters: a cookie, a version or a trace that a server sets at the handshake is lost in production, and there in
-# tests: WebsocketCommunicator hands over the event as it was sent.
+# Why it matters: a cookie, a version or a trace that a server sets at the handshake is lost in production, and its tests
+# pass: WebsocketCommunicator hands over the event as it was sent.
 #
 # Needs python3. Loopback only, but for the download.
 set -euo pipefail
